@@ -1,0 +1,83 @@
+# Every target sets up what it needs. `make` lists them.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/bash
+STACK ?= development
+PYTHON := .venv/bin/python
+LOCALCLOUD := $(PYTHON) -m localcloud
+PYTEST_ARGUMENTS ?=
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: up
+up: .venv/.ready ## Bring everything up on this machine and print the URL
+	@$(LOCALCLOUD) up
+
+.PHONY: down
+down: .venv/.ready ## Remove everything that `make up` made, caches excepted
+	@$(LOCALCLOUD) down
+
+.PHONY: status
+status: .venv/.ready ## Say what runs and what is wrong
+	@$(LOCALCLOUD) status
+
+.PHONY: preview
+preview: .venv/.ready ## Show what `pulumi up` would change: make preview STACK=development
+	@$(LOCALCLOUD) preview --stack $(STACK)
+
+.PHONY: url
+url: .venv/.ready ## Print the application's URL
+	@$(LOCALCLOUD) url
+
+.PHONY: kubeconfig
+kubeconfig: .venv/.ready ## Print the path of the local cluster's kubeconfig
+	@$(LOCALCLOUD) kubeconfig
+
+.PHONY: env
+env: .venv/.ready ## Print the environment for working by hand: eval "$$(make -s env)"
+	@$(LOCALCLOUD) env
+
+.PHONY: test
+test: .venv/.ready ## Run every test; the local cloud is set up for them
+	@$(LOCALCLOUD) prepare
+	@$(LOCALCLOUD) run -- $(PYTHON) -m pytest $(PYTEST_ARGUMENTS)
+
+.PHONY: test-unit
+test-unit: .venv/.ready ## Run the tests that need neither an engine nor a cluster
+	@$(PYTHON) -m pytest tests/unit $(PYTEST_ARGUMENTS)
+
+.PHONY: lint
+lint: .venv/.ready ## Check style, types and Dockerfiles
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy .
+	@.venv/bin/hadolint $$(git ls-files '*Dockerfile')
+
+.PHONY: format
+format: .venv/.ready ## Mend what the linters can mend
+	@.venv/bin/ruff check --fix .
+	@.venv/bin/ruff format .
+
+.PHONY: bench
+bench: .venv/.ready ## Measure `make up` and `pulumi preview`; prints a table
+	@$(LOCALCLOUD) run -- $(PYTHON) -m benchmarks
+
+.PHONY: lock
+lock: .venv/.ready ## Lock the Python packages of pyproject.toml by version and hash
+	@.venv/bin/uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 -q -o requirements.txt
+	@.venv/bin/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 -q \
+		-c requirements.txt -o requirements-dev.txt
+
+# uv first, by the hash that requirements-dev.txt has for it; uv then installs the rest in seconds.
+.venv/.ready: requirements-dev.txt
+	@python3 -c 'import ensurepip' 2>/dev/null || { echo "Installing python3-venv …" >&2; \
+		apt-get -qq update && apt-get -qq install --yes --no-install-recommends python3-venv >/dev/null || { \
+		echo "python3-venv is missing and cannot be installed. Run: sudo apt-get install python3-venv" >&2; exit 1; }; }
+	@echo "Installing Python packages …" >&2
+	@python3 -m venv .venv
+	@awk '/^[^ ]/ { keep = /^uv==/ } keep' requirements-dev.txt > .venv/uv.txt
+	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
+	@.venv/bin/uv pip sync --quiet --require-hashes requirements-dev.txt
+	@touch $@
