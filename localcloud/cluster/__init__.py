@@ -1,0 +1,12 @@
+"""The local Kubernetes: a control plane, three nodes in three zones and a registry, each a container of this machine.
+
+registry_up(progress)   the registry alone, so that images can be built while nothing else runs
+up(progress)            everything, from whatever is there: an empty machine, a healthy cluster, a heap of ruins
+down(progress)          nothing again; says what it removed
+status()                what runs and what is wrong with it
+kubeconfig()            the administrator's kubeconfig
+"""
+
+from localcloud.cluster.lifecycle import registry_up
+
+__all__ = ["registry_up"]

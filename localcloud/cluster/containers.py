@@ -1,0 +1,175 @@
+"""The cluster's containers, and how what is there becomes what should be there.
+
+A container is described whole (image, options, command, the settings it mounts), and labelled with the digest of that
+description. So "is it right?" is one comparison, and a container that was made by another version, or from settings
+that changed since, is made anew. What a container must not lose lives on disks outside it.
+"""
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from localcloud import paths
+from localcloud.cluster import layout
+from localcloud.docker import DockerFailed, docker
+from localcloud.problem import Problem
+
+State = Literal["running", "paused", "stopped", "missing", "outdated"]
+
+# Docker's log driver keeps everything by default; two files of these are days of a cluster's life.
+LOG_OPTIONS = ("--log-opt", "max-size=20m", "--log-opt", "max-file=2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Container:
+    """One container of the cluster.
+
+    options: of `docker run`, apart from name, labels, image and settings.
+    command: what it runs.
+    settings: folder mounted read-only at /etc/vision-week; its content is part of what the container is made from.
+    """
+
+    name: str
+    image: str
+    options: tuple[str, ...]
+    command: tuple[str, ...]
+    settings: Path
+
+    @property
+    def digest(self) -> str:
+        described = json.dumps([self.image, self.options, self.command, _content(self.settings)])
+        return hashlib.sha256(described.encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A container as the engine has it."""
+
+    status: str
+    digest: str
+    owner: str
+
+
+def found() -> dict[str, Found]:
+    """The cluster's containers that the engine knows, by name."""
+    columns = "{{.Names}}\t{{.State}}\t{{.Label %s}}\t{{.Label %s}}"
+    listing = docker(
+        "ps",
+        "--all",
+        "--no-trunc",
+        "--filter",
+        "name=^vision-week-",
+        "--format",
+        columns % (json.dumps(layout.LABEL_SPEC), json.dumps(layout.LABEL_STATE)),
+    )
+    containers: dict[str, Found] = {}
+    for line in listing.splitlines():
+        name, status, digest, owner = line.split("\t")
+        containers[name] = Found(status=status, digest=digest, owner=owner)
+    return containers
+
+
+def state(container: Container, there: Mapping[str, Found]) -> State:
+    """How the container stands, compared with what it should be."""
+    existing = there.get(container.name)
+    if existing is None:
+        return "missing"
+    if existing.digest != container.digest:
+        return "outdated"
+    if existing.status == "running":
+        return "running"
+    return "paused" if existing.status == "paused" else "stopped"
+
+
+def converge(container: Container, there: Mapping[str, Found], progress: Callable[[str], None]) -> bool:
+    """Make the container run as described; say whether anything had to be done."""
+    match state(container, there):
+        case "running":
+            return False
+        case "paused":
+            progress(f"waking {container.name}")
+            docker("unpause", container.name)
+        case "stopped":
+            progress(f"starting {container.name} again")
+            try:
+                docker("start", container.name)
+            except DockerFailed:
+                # Half-made, or left over from an engine that died: what must last isn't in it.
+                create(container, progress)
+        case "outdated" | "missing":
+            create(container, progress)
+    return True
+
+
+def create(container: Container, progress: Callable[[str], None]) -> None:
+    """Make the container from nothing, in place of one of that name."""
+    remove([container.name])
+    progress(f"making {container.name}")
+    try:
+        docker(
+            "run",
+            "--detach",
+            "--name",
+            container.name,
+            "--label",
+            f"{layout.LABEL_SPEC}={container.digest}",
+            "--label",
+            f"{layout.LABEL_STATE}={paths.state()}",
+            *LOG_OPTIONS,
+            "--volume",
+            f"{container.settings}:/etc/vision-week:ro",
+            *container.options,
+            container.image,
+            *container.command,
+        )
+    except DockerFailed as failure:
+        remove([container.name])
+        raise _explained(container, failure) from failure
+
+
+def remove(names: Sequence[str]) -> None:
+    """Remove containers, running or not; those that aren't there are no matter."""
+    for name in names:
+        for attempt in range(5):
+            try:
+                docker("rm", "--force", "--volumes", name)
+                break
+            except DockerFailed as failure:
+                if "No such container" in failure.message:
+                    break
+                if attempt == 4:
+                    raise
+                time.sleep(1)  # "removal in progress", or a mount that is still being let go
+
+
+def refuse_strangers(there: Mapping[str, Found]) -> None:
+    """Refuse to touch the cluster of another user of this machine, whose state is somewhere else."""
+    for name, container in there.items():
+        if container.owner not in ("", str(paths.state())):
+            raise Problem(
+                f"The local cluster of this machine belongs to {container.owner} ({name}), not {paths.state()}.",
+                "Use it with that home (`HOME`, `XDG_STATE_HOME`), or run `make down` there first: a machine has one.",
+            )
+
+
+def _explained(container: Container, failure: DockerFailed) -> Problem:
+    if "address already in use" in failure.message or "port is already allocated" in failure.message:
+        return Problem(
+            f"{container.name} can't be started, its port is taken: {failure.message}",
+            "Find who listens with `ss -tlnp`, stop that program, then run `make up` again.",
+        )
+    if "no space left" in failure.message:
+        return Problem(
+            f"{container.name} can't be started, the disk is full: {failure.message}",
+            "Free some space (`docker system df`, `du -sh ~/.cache/vision-week`), then run `make up` again.",
+        )
+    return failure
+
+
+def _content(folder: Path) -> list[tuple[str, str]]:
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return [(str(file.relative_to(folder)), hashlib.sha256(file.read_bytes()).hexdigest()) for file in files]
