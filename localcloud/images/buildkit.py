@@ -1,0 +1,258 @@
+"""BuildKit in a container of its own, and builds by it.
+
+The daemon shares this machine's network, because a build reaches the package registries the way the machine does. What
+it has built is kept in the cache, so a rebuild with nothing changed runs no step even after `make down`.
+"""
+
+import base64
+import json
+import os
+import re
+import subprocess
+import tempfile
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from localcloud import paths, toolchain
+from localcloud.cluster import containers, image, layout
+from localcloud.cluster.containers import Container
+from localcloud.cluster.settings import write_folder
+from localcloud.docker import docker, ensure_engine
+from localcloud.images import registry
+from localcloud.problem import Problem
+
+CONTAINER = "vision-week-buildkit"
+START_TIME = 30  # seconds; it takes one
+
+# Below this the cache is kept whatever its age: all stand-ins and our own images take 2 GiB.
+_KEPT = 4 * 1024**3
+_MOST = 8 * 1024**3
+_LEFT_FREE = 2 * 1024**3
+
+# Proxies of the environment reach a build through arguments that Dockerfiles know without declaring them; they are
+# neither kept in the image nor part of what decides whether a step must run again.
+_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+
+# A step of the Dockerfile, `[builder 2/4] RUN …`, as opposed to BuildKit's own `[internal] …`.
+_STEP = re.compile(r"^\[(?!internal\])(?P<place>[^\]]*)\] (?!FROM )")
+
+# Quick to make and readable by every engine; the images travel over a bridge of this machine only.
+_COMPRESSION = "compression=gzip,compression-level=1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """One image to be built.
+
+    dockerfile: its Dockerfile.
+    context: the folder that COPY and ADD read; the Dockerfile's own if None.
+    names: where it is pushed; an address that is not in the local registry is refused.
+    contexts: images that replace a stage or an image of the Dockerfile, as `docker-image://…`.
+    """
+
+    dockerfile: Path
+    names: Sequence[str]
+    context: Path | None = None
+    arguments: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    contexts: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What a build gave: the image's digest and the steps that really ran, nothing of which came from the cache."""
+
+    digest: str
+    steps_run: tuple[str, ...]
+
+
+def socket() -> Path:
+    """Where the daemon listens."""
+    return paths.state() / "buildkit" / "buildkitd.sock"
+
+
+def environment() -> dict[str, str]:
+    """What buildctl and whoever calls it need: the daemon, and the credentials of the local registry."""
+    return {"BUILDKIT_HOST": f"unix://{socket()}", "DOCKER_CONFIG": str(layout.credentials())}
+
+
+def buildkit_up(progress: Callable[[str], None]) -> None:
+    """Have the daemon run: as it is, if it was started from the same things and answers."""
+    programs = toolchain.build(["buildctl", "buildkitd"], progress)
+    ensure_engine(progress)
+    socket().parent.mkdir(parents=True, exist_ok=True)
+    (paths.cache() / "buildkit").mkdir(parents=True, exist_ok=True)
+    containers.converge(_container(programs["buildkitd"], image.ensure(progress)), containers.found(), progress)
+    deadline = time.monotonic() + START_TIME
+    while not _answers():
+        if time.monotonic() > deadline:
+            said = docker("logs", "--tail", "5", CONTAINER)
+            raise Problem(
+                f"BuildKit doesn't answer after {START_TIME} s: {said or 'it says nothing'}",
+                f"Read `docker logs {CONTAINER}`; if its cache is damaged, remove {paths.cache() / 'buildkit'}. "
+                "Then run `make up` again.",
+            )
+        time.sleep(0.1)
+
+
+def buildkit_down() -> None:
+    """Remove the daemon's container; what it has built stays in the cache."""
+    containers.remove([CONTAINER])
+    socket().unlink(missing_ok=True)
+
+
+def build(request: Build, progress: Callable[[str], None]) -> Built:
+    """Build one image and push it to the local registry."""
+    for name in request.names:
+        registry.require_local(name)
+    with tempfile.TemporaryDirectory() as scratch:
+        metadata = Path(scratch) / "metadata.json"
+        steps = _run(_command(request, metadata), request.dockerfile, progress)
+        digest = json.loads(metadata.read_text())["containerimage.digest"]
+    return Built(digest=digest, steps_run=steps)
+
+
+def _command(request: Build, metadata: Path) -> list[str]:
+    names = ",".join(request.names)
+    options = {
+        "filename": request.dockerfile.name,
+        **{f"build-arg:{name}": value for name, value in request.arguments.items()},
+        **{f"build-arg:{name}": os.environ[name] for name in _PROXIES if name in os.environ},
+        **{f"label:{name}": value for name, value in request.labels.items()},
+        **{f"context:{name}": value for name, value in request.contexts.items()},
+    }
+    return [
+        str(toolchain.binary("buildctl")),
+        "build",
+        "--progress=rawjson",
+        "--frontend=dockerfile.v0",
+        f"--local=context={request.context or request.dockerfile.parent}",
+        f"--local=dockerfile={request.dockerfile.parent}",
+        *(f"--opt={name}={value}" for name, value in options.items()),
+        f'--output=type=image,"name={names}",push=true,{_COMPRESSION}',
+        f"--metadata-file={metadata}",
+    ]
+
+
+def _run(command: Sequence[str], dockerfile: Path, progress: Callable[[str], None]) -> tuple[str, ...]:
+    with subprocess.Popen(
+        command,
+        env={**os.environ, **environment()},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None  # noqa: S101  # PIPE gives one
+        told = _Told(progress)
+        for line in process.stderr:
+            told.hear(line)
+    if process.returncode != 0:
+        raise Problem(
+            f"{dockerfile.parent.name}/{dockerfile.name} does not build: {told.failure}",
+            "Mend what it names; if the network or a package source failed, run the same command again.",
+        )
+    return tuple(told.steps_run)
+
+
+class _Told:
+    """What buildctl tells of a build, line by line."""
+
+    def __init__(self, progress: Callable[[str], None]) -> None:
+        self._progress = progress
+        self._output: deque[str] = deque(maxlen=12)
+        self._error = ""
+        self.steps_run: list[str] = []
+
+    @property
+    def failure(self) -> str:
+        return "\n".join([self._error, *self._output])
+
+    def hear(self, line: str) -> None:
+        try:
+            status = json.loads(line)
+        except ValueError:
+            self._error = line.strip() or self._error
+            return
+        for step in status.get("vertexes") or ():
+            self._hear_step(step)
+        for log in status.get("logs") or ():
+            self._output.extend(base64.b64decode(log["data"]).decode(errors="replace").splitlines())
+
+    def _hear_step(self, step: Mapping[str, str]) -> None:
+        name = step["name"]
+        match = _STEP.match(name)
+        if not step.get("started") or step.get("cached"):
+            return
+        if not step.get("completed"):
+            self._output.clear()
+            self._progress(f"step {match['place']}" if match else name.lower())
+        elif match and name not in self.steps_run:
+            self.steps_run.append(name)
+
+
+def _container(buildkitd: Path, machine: str) -> Container:
+    """The daemon's container, with every capability but CAP_SYS_RESOURCE, which some machines don't have to give."""
+    return Container(
+        name=CONTAINER,
+        image=machine,
+        options=(
+            "--network=host",
+            "--init",
+            "--cap-add=ALL",
+            "--cap-drop=SYS_RESOURCE",
+            "--security-opt=seccomp=unconfined",
+            "--security-opt=apparmor=unconfined",
+            "--security-opt=systempaths=unconfined",
+            "--device-cgroup-rule=a *:* rwm",
+            "--tmpfs=/tmp:exec",
+            "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw",
+            f"--volume={buildkitd}:/usr/local/bin/buildkitd:ro",
+            f"--volume={paths.cache() / 'buildkit'}:/var/lib/buildkit",
+            f"--volume={socket().parent}:/run/buildkit",
+        ),
+        command=("buildkitd", "--config", "/etc/vision-week/buildkitd.toml"),
+        settings=write_folder(layout.home() / "buildkit", {"buildkitd.toml": _configuration()}),
+    )
+
+
+def _configuration() -> str:
+    """buildkitd.toml. The mirrors are read as the nodes read them, by the address that needs no credentials."""
+    inside = layout.REGISTRY_INSIDE.removeprefix("http://")
+    return "\n".join(
+        [
+            'root = "/var/lib/buildkit"',
+            "[grpc]",
+            'address = ["unix:///run/buildkit/buildkitd.sock"]',
+            "[worker.containerd]",
+            "enabled = false",
+            "[worker.oci]",
+            "enabled = true",
+            f"max-parallelism = {(os.cpu_count() or 1) + 1}",
+            "[[worker.oci.gcpolicy]]",
+            "all = true",
+            f"reservedSpace = {_KEPT}",
+            f"maxUsedSpace = {_MOST}",
+            f"minFreeSpace = {_LEFT_FREE}",
+            *_registries(inside),
+            "",
+        ]
+    )
+
+
+def _registries(inside: str) -> Iterable[str]:
+    for host in layout.MIRRORED:
+        yield f'[registry."{host}"]'
+        yield f'mirrors = ["{inside}/mirror/{host}"]'
+    for address in (inside, registry.ADDRESS):
+        yield f'[registry."{address}"]'
+        yield "http = true"
+
+
+def _answers() -> bool:
+    command = [str(toolchain.binary("buildctl")), "debug", "workers"]
+    environ = {**os.environ, **environment()}
+    return subprocess.run(command, env=environ, capture_output=True, timeout=20, check=False).returncode == 0
