@@ -36,8 +36,8 @@ _LEFT_FREE = 2 * 1024**3
 # neither kept in the image nor part of what decides whether a step must run again.
 _PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
-# A step of the Dockerfile, `[builder 2/4] RUN …`, as opposed to BuildKit's own `[internal] …`.
-_STEP = re.compile(r"^\[(?!internal\])(?P<place>[^\]]*)\] (?!FROM )")
+# A step of the Dockerfile, `[builder 2/4] RUN …`, as opposed to `[internal] …` and to taking the base.
+_STEP = re.compile(r"^\[(?P<place>[^\]]*\d+/\d+)\] (?!FROM )")
 
 # Quick to make and readable by every engine; the images travel over a bridge of this machine only.
 _COMPRESSION = "compression=gzip,compression-level=1"
@@ -189,7 +189,8 @@ class _Told:
             return
         if not step.get("completed"):
             self._output.clear()
-            self._progress(f"step {match['place']}" if match else name.lower())
+            if match or name == "exporting to image":
+                self._progress(f"step {match['place']}" if match else "pushing")
         elif match and name not in self.steps_run:
             self.steps_run.append(name)
 

@@ -8,6 +8,7 @@ of the real one. All carry the label `vision-week.stand-in=true`.
 from dataclasses import dataclass
 from pathlib import Path
 
+from localcloud import paths
 from localcloud.images import registry
 
 FOLDER = Path(__file__).parent / "stand-ins"
@@ -28,6 +29,7 @@ class StandIn:
     contract: what holds for the stand-in as for the real image.
     differs: what is known not to.
     replaces_stage: it takes the place of a Dockerfile's stage that is built on the real image, not of the image itself.
+    content: the folder of this checkout that it copies from; its own if None.
     """
 
     name: str
@@ -35,6 +37,7 @@ class StandIn:
     contract: str
     differs: str
     replaces_stage: bool = False
+    content: Path | None = None
 
     @property
     def folder(self) -> Path:
@@ -52,32 +55,13 @@ class StandIn:
         return (registry.Name(public.repository, f"stand-in-{key}"), public)
 
 
+# The base first, then what takes longest.
 STAND_INS = (
     StandIn(
         name="debian",
         reference="docker.io/library/debian:bookworm-slim",
         contract="a minimal Debian 12 with apt; no documentation, no recommended packages",
         differs="apt and pip use this machine's own sources and certificate authorities",
-    ),
-    StandIn(
-        name="redis",
-        reference="docker.io/library/redis:7.4-bookworm",
-        contract="redis-server, redis-sentinel and redis-cli on PATH; docker-entrypoint.sh; /data; user redis (999) or "
-        "any uid",
-        differs="Redis 7.0; where the entry point is bypassed, protected-mode is on unless the configuration says no",
-    ),
-    StandIn(
-        name="nginx-unprivileged",
-        reference="docker.io/nginxinc/nginx-unprivileged:1.28-bookworm",
-        contract="listens on 8080 as user 101 or any uid; /etc/nginx/conf.d; pid and temporary files under /tmp; logs "
-        "on standard output; /docker-entrypoint.d",
-        differs="nginx 1.22: HTTP/2 is `listen … ssl http2`, there is no `http2 on`; no templates with envsubst",
-    ),
-    StandIn(
-        name="python",
-        reference="docker.io/library/python:3.11-slim-bookworm",
-        contract="Python 3.11 and pip under /usr/local, installing into /usr/local/lib/python3.11/site-packages",
-        differs="Debian's build: /usr/local is a virtual environment of /usr/bin/python3",
     ),
     StandIn(
         name="postgres",
@@ -94,17 +78,44 @@ STAND_INS = (
         replaces_stage=True,
     ),
     StandIn(
-        name="php-base-development",
-        reference=PHP_BASE,
-        contract="php-base and Xdebug 3",
-        differs="Debian's Xdebug instead of one built for Alpine",
-        replaces_stage=True,
+        name="composer",
+        reference="docker.io/library/composer:2",
+        contract="composer 2 and PHP 8.2 on the command line",
+        differs="Debian's packages",
+    ),
+    StandIn(
+        name="python",
+        reference="docker.io/library/python:3.11-slim-bookworm",
+        contract="Python 3.11 and pip under /usr/local, installing into /usr/local/lib/python3.11/site-packages",
+        differs="Debian's build: /usr/local is a virtual environment of /usr/bin/python3",
+    ),
+    StandIn(
+        name="redis",
+        reference="docker.io/library/redis:7.4-bookworm",
+        contract="redis-server, redis-sentinel and redis-cli on PATH; docker-entrypoint.sh; /data; user redis (999) or "
+        "any uid",
+        differs="Redis 7.0; where the entry point is bypassed, protected-mode is on unless the configuration says no",
+    ),
+    StandIn(
+        name="nginx-unprivileged",
+        reference="docker.io/nginxinc/nginx-unprivileged:1.28-bookworm",
+        contract="listens on 8080 as user 101 or any uid; /etc/nginx/conf.d; pid and temporary files under /tmp; logs "
+        "on standard output; /docker-entrypoint.d",
+        differs="nginx 1.22: HTTP/2 is `listen … ssl http2`, there is no `http2 on`; no templates with envsubst",
     ),
     StandIn(
         name="flutter-builder",
         reference="ghcr.io/cirruslabs/flutter:3.24.5",
         contract="leaves a web front end where the real stage leaves Flutter's",
         differs="a plain web page, nothing is compiled from Dart",
+        replaces_stage=True,
+        content=paths.CHECKOUT / "app" / "web",
+    ),
+    StandIn(
+        name="php-base-development",
+        reference=PHP_BASE,
+        contract="php-base and Xdebug 3",
+        differs="Debian's Xdebug instead of one built for Alpine",
         replaces_stage=True,
     ),
 )

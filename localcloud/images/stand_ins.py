@@ -43,14 +43,14 @@ def build_contexts(keys: Mapping[str, str]) -> dict[str, str]:
 
 
 def request(stand_in: StandIn, tree: Path, keys: Mapping[str, str]) -> buildkit.Build:
-    """The build of one stand-in. The base's context is the folder with the Debian tree, all others' is their own."""
+    """The build of one stand-in. The base is made of the Debian tree, which is therefore its context."""
     contexts = build_contexts(keys)
     stages = {base.name for base in _bases(stand_in) if base.replaces_stage}
     is_base = stand_in is STAND_INS[0]
     return buildkit.Build(
         dockerfile=stand_in.folder / "Dockerfile",
         names=[str(name) for name in stand_in.names(keys[stand_in.name])],
-        context=tree.parent if is_base else None,
+        context=tree.parent if is_base else stand_in.content,
         arguments={"ROOTFS": tree.name} if is_base else {},
         labels={catalogue.LABEL: "true", catalogue.LABEL_FOR: stand_in.stands_in_for},
         contexts={stage: contexts[stage] for stage in stages},
@@ -99,7 +99,7 @@ def _bases(stand_in: StandIn) -> list[StandIn]:
 
 
 def _keys(tree: Path) -> dict[str, str]:
-    """A key for each stand-in: a hash of its folder, of its labels and of the keys of what it starts from."""
+    """A key for each stand-in: a hash of what it is made of, of its labels and of the keys of what it starts from."""
     keys: dict[str, str] = {}
     by_name = {stand_in.name: stand_in for stand_in in STAND_INS}
     for name in TopologicalSorter(
@@ -109,8 +109,13 @@ def _keys(tree: Path) -> dict[str, str]:
         digest = hashlib.sha256(f"{RECIPE}\0{tree.name}\0{stand_in.stands_in_for}".encode())
         for base in sorted(base.name for base in _bases(stand_in)):
             digest.update(f"\0{keys[base]}".encode())
-        for file in sorted(path for path in stand_in.folder.rglob("*") if path.is_file()):
-            digest.update(f"\0{file.relative_to(stand_in.folder)}\0{file.stat().st_mode & 0o111}\0".encode())
-            digest.update(file.read_bytes())
+        for folder in filter(None, (stand_in.folder, stand_in.content)):
+            for file in _files(folder):
+                digest.update(f"\0{file.relative_to(folder)}\0{file.stat().st_mode & 0o111}\0".encode())
+                digest.update(file.read_bytes())
         keys[name] = digest.hexdigest()[:16]
     return keys
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
