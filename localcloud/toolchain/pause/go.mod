@@ -1,0 +1,3 @@
+module vision-week/localcloud/toolchain/pause
+
+go 1.26.0
