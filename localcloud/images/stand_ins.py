@@ -24,7 +24,7 @@ def stand_ins_up(progress: Callable[[str], None]) -> dict[str, str]:
     nothing else where nothing is missing.
     """
     tree = debian.rootfs((), progress)
-    keys = _keys(tree)
+    keys = keys_of(tree)
     with registry.connect() as connection:
         missing = [stand_in for stand_in in STAND_INS if not _is_there(connection, stand_in, keys[stand_in.name])]
     if missing:
@@ -98,7 +98,7 @@ def _bases(stand_in: StandIn) -> list[StandIn]:
     return [known[image] for image in dockerfile.images((stand_in.folder / "Dockerfile").read_text()) if image in known]
 
 
-def _keys(tree: Path) -> dict[str, str]:
+def keys_of(tree: Path) -> dict[str, str]:
     """A key for each stand-in: a hash of what it is made of, of its labels and of the keys of what it starts from."""
     keys: dict[str, str] = {}
     by_name = {stand_in.name: stand_in for stand_in in STAND_INS}
