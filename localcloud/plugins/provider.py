@@ -114,7 +114,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Update:
-    """A resource to be changed in place."""
+    """A resource to be changed in place. What `ignore_changes` names keeps its old value in `new`."""
 
     resource: Resource
     id: str
@@ -123,6 +123,7 @@ class Update:
     new: Values
     timeout: float
     preview: bool
+    ignore_changes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
