@@ -1,0 +1,305 @@
+"""A resource's life on a cluster: made, read, changed, removed, each until it is so."""
+
+import contextlib
+import functools
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from localcloud.plugins.kubernetes.annotations import seconds, waits_for_deletion
+from localcloud.plugins.kubernetes.awaiting.readiness import TIMEOUT
+from localcloud.plugins.kubernetes.awaiting.registry import readiness_of
+from localcloud.plugins.kubernetes.awaiting.wait import NotReady, Waiter
+from localcloud.plugins.kubernetes.cluster import Cluster
+from localcloud.plugins.kubernetes.comparison import drifted, inputs_of
+from localcloud.plugins.kubernetes.errors import ApiError, NoSuchKind, Unreachable
+from localcloud.plugins.kubernetes.objects import (
+    ObjectKind,
+    from_api,
+    id_of,
+    name_of,
+    normalised,
+    split_id,
+)
+from localcloud.plugins.kubernetes.operations import Operations, Target, forced
+from localcloud.plugins.kubernetes.settings import Settings
+from localcloud.plugins.kubernetes.state import (
+    changed_preview,
+    manager_of,
+    outputs_of,
+    parse,
+    sealed,
+    secrets_in,
+    unsettled,
+)
+from localcloud.plugins.provider import Create, Delete, Failed, Found, Incomplete, Provider, Read, Resource, Update
+from localcloud.plugins.values import Values, has_unknown, reveal
+
+_GONE = (
+    "Where the cluster itself is gone, set deleteUnreachable on the provider, or PULUMI_K8S_DELETE_UNREACHABLE=true."
+)
+
+_SHORTEST_SECRET = 4  # shorter ones occur in any text
+
+
+class Lifecycle:
+    """What becomes of resources on one cluster."""
+
+    def __init__(self, provider: Provider, cluster: Cluster, settings: Settings) -> None:
+        self._provider = provider
+        self._cluster = cluster
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._known: set[tuple[ObjectKind, str]] = set()
+
+    def remember(self, kind: ObjectKind, live: Mapping[str, Any]) -> None:
+        """The state has this object, so nothing that is made later may take it for its own."""
+        with self._lock:
+            self._known.add((kind, id_of(live)))
+
+    def unready(self, kind: ObjectKind, live: Values) -> bool:
+        """Whether a Job that the program would rather have replaced is not ready; False where that can't be told."""
+        operations = self._cluster.operations
+        readiness = readiness_of(kind, {})
+        if kind.kind != "Job" or not operations or not readiness:
+            return False
+        try:
+            now = operations.read(kind, *split_id(id_of(live)))
+            Waiter(operations.client, operations.discovery, self._provider.cancelled).ready_now(now, readiness)
+        except NotReady:
+            return True
+        except (ApiError, NoSuchKind, Unreachable):
+            return False
+        return False
+
+    # Create.
+
+    def create(self, request: Create, kind: ObjectKind) -> tuple[str, Values]:
+        """Make the object and wait until it is ready; in a preview, ask what would become of it."""
+        plain = normalised(request.inputs, kind)
+        manager = manager_of(plain, None, request.resource.urn)
+        if request.preview:
+            live = self._would_become(request, kind, plain, manager)
+            return "", outputs_of(unsettled(live, plain), request.inputs, manager, kind.api_version)
+        with _plain_errors(request.inputs, f"{kind} {id_of(plain)} was not made"):
+            operations = self._operations()
+            target = Target(kind, plain, manager, forced(plain, self._settings.patch_force))
+            live = self._make(operations, target)
+            self.remember(kind, live)
+        keep = functools.partial(outputs_of, inputs=request.inputs, manager=manager, initial=kind.api_version)
+        live = self._until_ready(request, kind, live, request.inputs, keep)
+        return id_of(live), keep(live)
+
+    def _make(self, operations: Operations, target: Target) -> Values:
+        try:
+            return operations.create(target, upsert=self._settings.upsert)
+        except ApiError as error:
+            if not error.already_exists:
+                raise
+            with self._lock:
+                known = (target.kind, id_of(target.plain)) in self._known
+            left = None if known else operations.left_behind(target)
+            if left is None:
+                raise Failed(
+                    f"{error.message}. Import it (`pulumi import`, or the option import_), give this one another name, "
+                    "or set upsertExistingObjects on the provider to take it over."
+                ) from None
+            return operations.update(target, left)
+
+    def _would_become(self, request: Create, kind: ObjectKind, plain: Values, manager: str) -> Values:
+        """The object as a dry run makes it; as the program wants it where no dry run can be made."""
+        operations = self._cluster.operations
+        if operations is None or kind.patch or has_unknown(plain) or not operations.serves(kind):
+            return plain
+        target = Target(kind, plain, manager, force=True)
+        try:
+            return operations.create(target, upsert=self._settings.upsert, dry_run=True)
+        except ApiError as error:
+            if _undecided(error):
+                return plain
+            raise Failed(_clean(f"{kind} {id_of(plain)} would be refused: {error.message}", request.inputs)) from None
+        except (Unreachable, NoSuchKind):
+            return plain
+
+    # Read.
+
+    def read(self, request: Read, kind: ObjectKind) -> Found | None:
+        """Look the object up; by its id alone on import."""
+        operations = self._cluster.operations
+        if operations is None:
+            return self._unreadable(request)
+        namespace, name = split_id(request.id)
+        known = parse(request.outputs)
+        try:
+            live = operations.read(kind, namespace or ("default" if self._namespaced(operations, kind) else ""), name)
+        except NoSuchKind:
+            return None
+        except Unreachable as error:
+            raise Failed(f"{kind} {request.id} can't be read: {error}") from None
+        except ApiError as error:
+            if error.not_found:
+                return None
+            raise Failed(f"{kind} {request.id} can't be read: {error.message}") from None
+        imported = not request.inputs
+        if imported:
+            found = inputs_of(from_api(live), kind)
+        else:
+            found = drifted(reveal(request.inputs), known.live, from_api(live))
+        inputs = sealed(found, request.inputs)
+        manager = manager_of(found, known, request.resource.urn)
+        outputs = outputs_of(live, inputs, manager, known.initial_api_version or kind.api_version)
+        self.remember(kind, live)
+        readiness = None if imported else readiness_of(kind, found)
+        if readiness:
+            try:
+                Waiter(operations.client, operations.discovery, self._provider.cancelled).ready_now(live, readiness)
+            except NotReady as error:
+                reasons = [_clean(reason, request.inputs) for reason in error.reasons]
+                raise Incomplete(request.id, outputs, inputs, reasons) from None
+        return Found(request.id, inputs, outputs)
+
+    def _unreadable(self, request: Read) -> Found | None:
+        self._say_unreachable(request.resource)
+        if self._settings.delete_unreachable:
+            return None
+        if self._settings.skip_update_unreachable:
+            return Found(request.id, request.inputs, request.outputs)
+        raise Failed(f"{request.id} can't be read: {self._cluster.unreachable}. {_GONE}")
+
+    # Update.
+
+    def update(self, request: Update, kind: ObjectKind) -> Values:
+        """Change the object and wait until it is ready again; in a preview, ask what would become of it."""
+        plain = normalised(request.new, kind)
+        known = parse(request.old_outputs)
+        manager = manager_of(plain, known, request.resource.urn)
+        target = Target(kind, plain, manager, forced(plain, self._settings.patch_force))
+        initial = known.initial_api_version or kind.api_version
+        keep = functools.partial(outputs_of, inputs=request.new, manager=manager, initial=initial)
+        operations = self._cluster.operations
+        if request.preview and (operations is None or has_unknown(plain) or not operations.serves(kind)):
+            return keep(changed_preview(known.live, plain))
+        with _plain_errors(request.new, f"{kind} {id_of(plain)} was not changed"):
+            operations = self._operations()
+            live = self._read_to_change(operations, target, known.live)
+            try:
+                live = operations.update(target, live, request.ignore_changes, dry_run=request.preview)
+            except ApiError as error:
+                if request.preview and _undecided(error):
+                    return keep(changed_preview(known.live, plain))
+                raise
+            if not request.preview and known.manager and known.manager != manager:
+                operations.relinquish(target, known.manager)
+        if not request.preview:
+            live = self._until_ready(request, kind, live, request.new, keep)
+        return keep(live)
+
+    def _read_to_change(self, operations: Operations, target: Target, before: Values) -> Values:
+        try:
+            return operations.read(target.kind, target.namespace, name_of(before) or target.name)
+        except ApiError as error:
+            if not error.not_found:
+                raise
+            hint = "someone removed it: `pulumi refresh` takes note of that, and the next update makes it anew"
+            raise Failed(f"{error.message}; {hint}") from None
+
+    # Delete.
+
+    def delete(self, request: Delete, kind: ObjectKind) -> None:
+        """Remove the object and wait until it is gone. A patch gives up its fields."""
+        if self._cluster.operations is None and self._settings.delete_unreachable:
+            self._say_unreachable(request.resource)
+            return
+        known = parse(request.outputs)
+        inputs = reveal(request.inputs) or known.inputs
+        namespace, name = split_id(request.id)
+        with _plain_errors(request.inputs, f"{kind} {request.id} was not removed"):
+            operations = self._operations(_GONE)
+            try:
+                if kind.patch:
+                    patched: Values = {"metadata": {"name": name, "namespace": namespace}}
+                    operations.relinquish(Target(kind, patched, known.manager, force=True), known.manager)
+                    return
+                operations.delete(kind, inputs, namespace, name)
+            except NoSuchKind:  # its definition is gone, and every object of it
+                return
+            except ApiError as error:
+                if not error.not_found:
+                    raise
+                return
+        if waits_for_deletion(inputs):
+            live = {**known.live, "apiVersion": kind.api_version, "kind": kind.kind}
+            try:
+                self._waiter(operations, request.resource).until_gone(live, seconds(inputs, request.timeout, TIMEOUT))
+            except NotReady as error:
+                raise Failed(str(error)) from None
+        with self._lock:
+            self._known.discard((kind, request.id))
+
+    # What they share.
+
+    def _until_ready(
+        self,
+        request: Create | Update,
+        kind: ObjectKind,
+        live: Values,
+        inputs: Values,
+        keep: Callable[[Values], Values],
+    ) -> Values:
+        readiness = readiness_of(kind, reveal(inputs))
+        if readiness is None or kind.patch:
+            return live
+        timeout = seconds(reveal(inputs), request.timeout, readiness.timeout)
+        try:
+            return self._waiter(self._operations(), request.resource).until_ready(live, readiness, timeout)
+        except NotReady as error:
+            reasons = [_clean(reason, inputs) for reason in error.reasons]
+            raise Incomplete(id_of(error.live), keep(error.live), inputs, reasons) from None
+
+    def _waiter(self, operations: Operations, resource: Resource) -> Waiter:
+        last = ""
+
+        def say(message: str) -> None:
+            nonlocal last
+            if message != last:
+                last = message
+                self._provider.say(message, resource, passing=True)
+
+        return Waiter(operations.client, operations.discovery, self._provider.cancelled, say)
+
+    def _operations(self, hint: str = "") -> Operations:
+        if self._cluster.operations is None:
+            raise Failed(f"the Kubernetes cluster can't be reached: {self._cluster.unreachable}. {hint}".strip())
+        return self._cluster.operations
+
+    def _say_unreachable(self, resource: Resource) -> None:
+        message = f"the Kubernetes cluster can't be reached: {self._cluster.unreachable}"
+        self._provider.say(message, resource, warning=True)
+
+    def _namespaced(self, operations: Operations, kind: ObjectKind) -> bool:
+        return operations.discovery.find(kind.api_version, kind.kind).namespaced
+
+
+@contextlib.contextmanager
+def _plain_errors(inputs: Mapping[str, Any], what: str) -> Iterator[None]:
+    """Turn what the API server or the way to it has against us into a sentence, without secrets in it."""
+    try:
+        yield
+    except ApiError as error:
+        raise Failed(_clean(f"{what}: {error.message}", inputs)) from None
+    except (Unreachable, NoSuchKind) as error:
+        raise Failed(f"{what}: {error}") from None
+
+
+def _undecided(error: ApiError) -> bool:
+    """Whether a dry run says nothing about the update: what is needed may be made before it."""
+    webhook = "webhook" in error.message or "does not support dry run" in error.message
+    return error.not_found or error.forbidden or error.already_exists or webhook
+
+
+def _clean(text: str, inputs: Mapping[str, Any]) -> str:
+    """A message without the inputs' secrets: the API server quotes what it doesn't like."""
+    for secret in sorted(set(secrets_in(inputs)), key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, "[secret]")
+    return text
