@@ -7,6 +7,8 @@ status()                what runs and what is wrong with it
 kubeconfig()            the administrator's kubeconfig
 """
 
-from localcloud.cluster.lifecycle import registry_up
+from localcloud.cluster.health import Part, Status, status
+from localcloud.cluster.layout import kubeconfig
+from localcloud.cluster.lifecycle import down, registry_up, up
 
-__all__ = ["registry_up"]
+__all__ = ["Part", "Status", "down", "kubeconfig", "registry_up", "status", "up"]

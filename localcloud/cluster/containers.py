@@ -85,11 +85,12 @@ def state(container: Container, there: Mapping[str, Found]) -> State:
     return "paused" if existing.status == "paused" else "stopped"
 
 
-def converge(container: Container, there: Mapping[str, Found], progress: Callable[[str], None]) -> bool:
-    """Make the container run as described; say whether anything had to be done."""
-    match state(container, there):
+def converge(container: Container, there: Mapping[str, Found], progress: Callable[[str], None]) -> State:
+    """Make the container run as described; say what it was found as."""
+    was = state(container, there)
+    match was:
         case "running":
-            return False
+            pass
         case "paused":
             progress(f"waking {container.name}")
             docker("unpause", container.name)
@@ -102,7 +103,7 @@ def converge(container: Container, there: Mapping[str, Found], progress: Callabl
                 create(container, progress)
         case "outdated" | "missing":
             create(container, progress)
-    return True
+    return was
 
 
 def create(container: Container, progress: Callable[[str], None]) -> None:

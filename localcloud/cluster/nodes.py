@@ -11,6 +11,7 @@ from localcloud.cluster.settings import write_folder, write_private
 
 INSIDE = Path(__file__).parent / "inside"
 SETTINGS = "/etc/vision-week"
+PROGRAMS = ("kubelet", "kube-proxy")
 
 # `--privileged` without the one capability that some machines lack; a node mounts, sets sysctls and makes devices.
 PRIVILEGES = (
@@ -44,7 +45,7 @@ def container(node: Node, machine: str) -> Container:
     for folder in ("containerd", "kubelet"):
         (disk(node) / folder).mkdir(parents=True, exist_ok=True, mode=0o700)
     layout.volumes().mkdir(parents=True, exist_ok=True)
-    binaries = toolchain.build(["kubelet", "kube-proxy"])
+    binaries = toolchain.build(PROGRAMS)
     return Container(
         name=node.container,
         image=machine,

@@ -1,8 +1,8 @@
 """The cluster's certificates and keys, made here at boot.
 
 Three authorities, so that no certificate opens a door it wasn't made for: `cluster` for the API server, its clients and
-the kubelets, `etcd` for etcd and its one client, `front-proxy` for requests that the API server passes on to metrics-server.
-What is there is kept while it is valid; what is missing, about to expire or made for other names is made anew.
+the kubelets, `etcd` for etcd and its one client, `front-proxy` for requests that the API server passes on to
+metrics-server. What is there is kept while it is valid; what is missing, expires soon or is for other names is made anew.
 """
 
 import base64

@@ -1,0 +1,123 @@
+"""What runs, and what is wrong with it: looked at, never changed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from localcloud import docker
+from localcloud.cluster import containers, layout, network, registry
+from localcloud.cluster.api import Api, connect
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One part of the cluster; `problem` is None while it is healthy."""
+
+    name: str
+    problem: str | None = None
+
+    @property
+    def healthy(self) -> bool:
+        return self.problem is None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Status:
+    """The cluster, part by part."""
+
+    parts: tuple[Part, ...]
+
+    @property
+    def healthy(self) -> bool:
+        return all(part.healthy for part in self.parts)
+
+
+def status() -> Status:
+    """Look at every part of the cluster."""
+    if not layout.kubeconfig().exists():
+        return Status(parts=(Part(name="cluster", problem="isn't there; `make up` makes it"),))
+    if not docker.running():
+        return Status(parts=(Part(name="Docker", problem="isn't running"),))
+    there = containers.found()
+    names = (layout.CONTROL_PLANE, layout.REGISTRY, *(node.container for node in layout.NODES))
+    parts = [Part(name="Docker"), *(Part(name=name, problem=_container_problem(there.get(name))) for name in names)]
+    parts.append(Part(name="routes to pods", problem=None if network.routed() else "are missing on this machine"))
+    parts.append(Part(name="registry", problem=None if registry.answers() else "doesn't answer"))
+    with connect() as api:
+        if not api.ready():
+            return Status(parts=(*parts, Part(name="API server", problem="isn't ready")))
+        parts.append(Part(name="API server"))
+        try:
+            parts.extend(_inside(api))
+        except httpx.HTTPError as error:
+            parts.append(Part(name="API server", problem=f"stopped answering: {error}"))
+    return Status(parts=tuple(parts))
+
+
+def node_problem(node: Mapping[str, Any] | None) -> str | None:
+    """Why the node takes no pods, from its own words."""
+    if node is None:
+        return "isn't registered"
+    for condition in node["status"].get("conditions", ()):
+        if condition["type"] == "Ready":
+            return None if condition["status"] == "True" else f"isn't ready: {condition['message']}"
+    return "says nothing of itself yet"
+
+
+def pod_problem(pod: Mapping[str, Any] | None) -> str | None:
+    """Why the pod doesn't work: the reason that a container waits for, if one does."""
+    if pod is None:
+        return "has no pod yet"
+    statuses = pod["status"].get("containerStatuses", ())
+    if pod["metadata"].get("deletionTimestamp"):
+        return "its pod is being removed"
+    if statuses and all(container["ready"] for container in statuses):
+        return None
+    for container in statuses:
+        if waiting := container["state"].get("waiting"):
+            return f"{waiting.get('reason', 'waits')}: {waiting.get('message', container['image'])}"
+    return f"its pod is {pod['status'].get('phase', 'unknown').lower()}, not ready"
+
+
+def dns_pods(api: Api) -> dict[str, Mapping[str, Any]]:
+    """The DNS pod of each node, the newest where there are two."""
+    listed = api.get("/api/v1/namespaces/kube-system/pods?labelSelector=k8s-app%3Dkube-dns")["items"]
+    ordered = sorted(listed, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+    return {pod["spec"].get("nodeName", ""): pod for pod in ordered}
+
+
+def started_at(pod: Mapping[str, Any]) -> datetime:
+    """When the pod's newest container started; long ago if none runs."""
+    running = [container["state"].get("running") for container in pod["status"].get("containerStatuses", ())]
+    moments = [datetime.fromisoformat(state["startedAt"]) for state in running if state]
+    return max(moments, default=datetime.min.replace(tzinfo=UTC))
+
+
+def _inside(api: Api) -> Iterator[Part]:
+    nodes = {node["metadata"]["name"]: node for node in api.get("/api/v1/nodes")["items"]}
+    for node in layout.NODES:
+        yield Part(name=node.name, problem=node_problem(nodes.get(node.name)))
+    pods = dns_pods(api)
+    for node in layout.NODES:
+        yield Part(name=f"DNS on {node.name}", problem=pod_problem(pods.get(node.name)))
+    yield Part(name="metrics", problem=_metrics_problem(api))
+
+
+def _metrics_problem(api: Api) -> str | None:
+    try:
+        service = api.get("/apis/apiregistration.k8s.io/v1/apiservices/v1beta1.metrics.k8s.io")
+    except httpx.HTTPStatusError:
+        return "aren't registered"
+    for condition in service.get("status", {}).get("conditions", ()):
+        if condition["type"] == "Available" and condition["status"] != "True":
+            return f"aren't available: {condition.get('message', condition.get('reason', ''))}"
+    return None
+
+
+def _container_problem(container: containers.Found | None) -> str | None:
+    if container is None:
+        return "isn't there"
+    return None if container.status == "running" else f"is {container.status}"
