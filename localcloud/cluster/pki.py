@@ -2,7 +2,7 @@
 
 Three authorities, so that no certificate opens a door it wasn't made for: `cluster` for the API server, its clients and
 the kubelets, `etcd` for etcd and its one client, `front-proxy` for requests that the API server passes on to
-metrics-server. What is there is kept while it is valid; what is missing, expires soon or is for other names is made anew.
+metrics-server. What is there is kept while it is valid; what is missing, expires soon or has other names is made anew.
 """
 
 import base64
