@@ -1,0 +1,59 @@
+"""The platform as real pods: one stack named `test` beside the developer's own, made once for all tests in this folder.
+
+It is the development stack under other namespaces and another port, brought up by the real engine. `make test` has set
+up the local cloud and its environment before pytest starts.
+"""
+
+import secrets
+import ssl
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from tests.cluster.stack import HOST, NODE_PORT, PORT, PREFIX, Stack
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+    """The stack, up. It stays up between the tests; the last of them takes it down."""
+    stack = Stack(tmp_path_factory.mktemp("stack"))
+    stack.set("namespace_prefix", PREFIX)
+    stack.set("edge.node_port", NODE_PORT)
+    stack.set("edge.url", f"https://{HOST}:{PORT}")
+    if stack.pulumi("stack", check=False).returncode != 0:
+        stack.pulumi("stack", "init", "--no-select")
+    stack.pulumi("up", "--yes", "--skip-preview")
+    return stack
+
+
+@pytest.fixture(scope="session")
+def trusted(stack: Stack) -> ssl.SSLContext:
+    """Trusts the stack's own authority and nothing else."""
+    return ssl.create_default_context(cadata=stack.outputs()["ca_certificate"])
+
+
+@pytest.fixture
+def client(trusted: ssl.SSLContext) -> Iterator[httpx.Client]:
+    """A browser's view of the application: the edge's published port, by TLS, with a cookie jar of its own."""
+
+    def name_the_host(request: httpx.Request) -> None:
+        """In TLS and in the request, without asking a resolver, which may not know `.localhost`."""
+        request.extensions["sni_hostname"] = HOST
+        request.headers["Host"] = f"{HOST}:{PORT}"
+
+    with httpx.Client(
+        base_url=f"https://127.0.0.1:{PORT}", verify=trusted, timeout=30, event_hooks={"request": [name_the_host]}
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def member(stack: Stack, client: httpx.Client) -> httpx.Client:
+    """The same, logged in as a user who was made for this test."""
+    email, password = f"{secrets.token_hex(4)}@example.org", secrets.token_urlsafe(16)
+    create = ["php", "bin/create-user.php", f"--email={email}", "--name=Visitor", "--password-file=-"]
+    stack.kubectl("-n", f"{PREFIX}-app", "exec", "-i", "deploy/app", "-c", "php", "--", *create, stdin=password)
+    answer = client.post("/login", json={"email": email, "password": password})
+    assert answer.status_code == 200, answer.text
+    return client
