@@ -1,0 +1,106 @@
+<?php
+
+declare(strict_types=1);
+
+namespace VisionWeek;
+
+use PDO;
+use PDOException;
+use PDOStatement;
+
+/**
+ * PostgreSQL, connected to at the first query of a request.
+ *
+ * Values always travel apart from the SQL. They do so in one message with it (no named prepared statement stays on the
+ * server), which also works through a pooler that hands a connection to another client after each transaction.
+ */
+final class Database
+{
+    /**
+     * Classes and codes that say "not now" rather than "wrong query": connection lost, server shutting down or starting,
+     * too many connections, and writing to what was the primary a moment ago.
+     */
+    private const AWAY = '/^(08|57P|53|25006)/';
+
+    private ?PDO $connection = null;
+
+    public function __construct(private readonly Settings $settings)
+    {
+    }
+
+    /**
+     * @param array<string, string|int|null> $values
+     * @return list<array<string, mixed>>
+     */
+    public function rows(string $sql, array $values = []): array
+    {
+        return $this->run($sql, $values)->fetchAll();
+    }
+
+    /**
+     * @param array<string, string|int|null> $values
+     * @return array<string, mixed>|null
+     */
+    public function row(string $sql, array $values = []): ?array
+    {
+        return $this->run($sql, $values)->fetch() ?: null;
+    }
+
+    /** The connection itself, for those who run whole files of SQL. */
+    public function connection(): PDO
+    {
+        if ($this->connection === null) {
+            try {
+                $this->connection = $this->connect();
+            } catch (PDOException $error) {
+                throw $this->translate($error, connecting: true);
+            }
+        }
+        return $this->connection;
+    }
+
+    /** @param array<string, string|int|null> $values */
+    private function run(string $sql, array $values): PDOStatement
+    {
+        $connection = $this->connection();
+        try {
+            $statement = $connection->prepare($sql);
+            $statement->execute($values);
+            return $statement;
+        } catch (PDOException $error) {
+            throw $this->translate($error, connecting: false);
+        }
+    }
+
+    private function connect(): PDO
+    {
+        $settings = $this->settings;
+        $parts = [
+            'host' => $settings->databaseHost,
+            'port' => (string) $settings->databasePort,
+            'dbname' => $settings->databaseName,
+            'sslmode' => $settings->databaseSslMode,
+            'application_name' => 'vision-week-app',
+            // A frozen node answers nothing, not even with a reset: give up instead of keeping the worker.
+            'tcp_user_timeout' => '5000',
+        ];
+        if ($settings->databaseCaFile !== '') {
+            $parts['sslrootcert'] = $settings->databaseCaFile;
+        }
+        $dsn = 'pgsql:' . implode(';', array_map(static fn ($name, $value) => "{$name}={$value}", array_keys($parts), $parts));
+        return new PDO($dsn, $settings->databaseUser, Settings::secret($settings->databasePasswordFile), [
+            PDO::ATTR_ERRMODE => PDO::ERRMODE_EXCEPTION,
+            PDO::ATTR_DEFAULT_FETCH_MODE => PDO::FETCH_ASSOC,
+            PDO::ATTR_TIMEOUT => 3,
+            PDO::PGSQL_ATTR_DISABLE_PREPARES => true,
+        ]);
+    }
+
+    private function translate(PDOException $error, bool $connecting): PDOException|Away
+    {
+        $state = (string) ($error->errorInfo[0] ?? '');
+        // A lost connection has no code of its own.
+        $away = $connecting || $state === 'HY000' || preg_match(self::AWAY, $state) === 1;
+        return $away ? new Away('The database', $error) : $error;
+    }
+}

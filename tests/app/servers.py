@@ -1,0 +1,149 @@
+"""PostgreSQL and Redis for the application's tests, set up as the platform sets them up."""
+
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.app.processes import Process, answers, as_user, free_port, give, program
+
+OWNER = "vision_week_owner"
+APP = "vision_week_app"
+DATABASE = "vision_week"
+
+
+class Postgres:
+    """A database with the two roles of the platform: one owns the schema, the other may read and write rows."""
+
+    user = "postgres"  # initdb wants a user that has a name; Debian's package makes this one
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.folder = folder
+        self.data = folder / "postgres"
+        self.passwords = {OWNER: secrets.token_hex(16), APP: secrets.token_hex(16)}
+        self.data.mkdir()
+        give(self.data, self.user)
+        subprocess.run(
+            [
+                program("initdb"),
+                "-D",
+                self.data,
+                "-U",
+                "postgres",
+                "--auth-local=trust",
+                "--auth-host=scram-sha-256",
+                "-N",
+            ],
+            check=True,
+            capture_output=True,
+            **as_user(self.user),  # type: ignore[call-overload]
+        )
+        self.start()
+        self.sql(
+            f"""
+            CREATE ROLE {OWNER} LOGIN PASSWORD '{self.passwords[OWNER]}';
+            CREATE ROLE {APP} LOGIN PASSWORD '{self.passwords[APP]}';
+            CREATE DATABASE {DATABASE} OWNER {OWNER};
+            """
+        )
+        self.sql(
+            f"""
+            ALTER SCHEMA public OWNER TO {OWNER};
+            ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP};
+            ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} GRANT USAGE ON SEQUENCES TO {APP};
+            """,
+            DATABASE,
+        )
+
+    def start(self) -> None:
+        settings = {
+            "port": self.port,
+            "listen_addresses": "127.0.0.1",
+            "unix_socket_directories": self.data,
+            "fsync": "off",
+        }
+        command = ["postgres", "-D", str(self.data)]
+        for name, value in settings.items():
+            command += ["-c", f"{name}={value}"]
+        self.process = Process(command, log=self.folder / "postgres.log", environment={}, user=self.user)
+        # A socket that answers is not yet a server that does: it may still be starting up.
+        self.process.wait_until(self._is_ready, "PostgreSQL starts")
+
+    def _psql(self, database: str) -> list[str]:
+        place = [f"--host={self.data}", f"--port={self.port}", "--username=postgres", f"--dbname={database}"]
+        return [program("psql"), *place, "-X", "-q", "-A", "-t", "--set=ON_ERROR_STOP=1"]
+
+    def _is_ready(self) -> bool:
+        command = [program("pg_isready"), "-h", str(self.data), "-p", str(self.port), "-q"]
+        return subprocess.run(command, check=False).returncode == 0
+
+    def sql(self, text: str, database: str = "postgres", **values: str) -> list[list[str]]:
+        """Run SQL as the superuser; `:'name'` in it stands for a value. The rows' values as text."""
+        done = subprocess.run(
+            [*self._psql(database), *(f"--set={name}={value}" for name, value in values.items())],
+            input=text,
+            text=True,
+            capture_output=True,
+            check=True,
+        )
+        return [line.split("|") for line in done.stdout.splitlines()]
+
+    @contextmanager
+    def locked(self, table: str) -> Iterator[None]:
+        """Whoever reads or writes the table meanwhile waits."""
+        with subprocess.Popen(
+            self._psql(DATABASE), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        ) as session:
+            assert session.stdin
+            assert session.stdout
+            session.stdin.write(f"BEGIN;\nLOCK TABLE {table};\nSELECT 'locked';\n")
+            session.stdin.flush()
+            assert session.stdout.readline() == "locked\n"
+            try:
+                yield
+            finally:
+                session.stdin.close()
+
+    def stop(self) -> None:
+        self.process.stop()
+
+
+class Redis:
+    """A Redis that asks for a password."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.password = secrets.token_hex(16)
+        self.folder = folder / "redis"
+        self.folder.mkdir()
+        give(self.folder, 1000)
+        self.start()
+
+    def start(self) -> None:
+        # In a file: an argument would show the password to everyone.
+        configuration = self.folder / "redis.conf"
+        configuration.write_text(
+            f"port {self.port}\nbind 127.0.0.1\nrequirepass {self.password}\ndir {self.folder}\nappendonly yes\n"
+        )
+        self.process = Process(["redis-server", str(configuration)], log=self.folder / "log", environment={})
+        self.process.wait_until(lambda: answers(self.port), "Redis starts")
+
+    def command(self, *words: str) -> str:
+        done = subprocess.run(
+            [program("redis-cli"), "-p", str(self.port), *words],
+            env={"REDISCLI_AUTH": self.password},
+            text=True,
+            capture_output=True,
+            check=True,
+        )
+        return done.stdout.strip()
+
+    def stop(self) -> None:
+        self.process.stop()
+
+
+def remove(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,79 @@
+"""S3.2: 10 requests a second to the API and 5 logins a minute for each client, whoever it says it is."""
+
+import time
+from collections import Counter
+
+import httpx
+
+from tests.app.servers import Redis
+from tests.app.site import EMAIL, PASSWORD, Site
+
+
+def statuses(answers: list[httpx.Response]) -> Counter[int]:
+    return Counter(answer.status_code for answer in answers)
+
+
+def test_the_api_admits_a_burst_and_then_ten_a_second(client: httpx.Client) -> None:
+    start = time.monotonic()
+    answers = [client.get("/api/session") for _ in range(60)]
+    seconds = time.monotonic() - start
+    admitted = statuses(answers)[200]
+    # A burst of 20 above the one in progress, and what leaks out of the bucket meanwhile.
+    assert 21 <= admitted <= 22 + 10 * seconds
+    assert statuses(answers)[429] == 60 - admitted
+
+
+def test_a_limited_request_says_when_to_come_back(client: httpx.Client) -> None:
+    answers = [client.get("/api/session") for _ in range(40)]
+    limited = next(answer for answer in answers if answer.status_code == 429)
+    assert limited.headers["Retry-After"] == "1"
+    assert limited.headers["Content-Type"] == "application/problem+json"
+    assert limited.json()["title"] == "Too Many Requests"
+
+
+def test_one_client_does_not_use_up_another_ones_limit(site: Site) -> None:
+    with site.client() as greedy, site.client() as modest:
+        assert statuses([greedy.get("/api/session") for _ in range(40)])[429]
+        assert modest.get("/api/session").status_code == 200
+
+
+def test_a_client_cannot_choose_its_own_address(site: Site) -> None:
+    """What a client puts into X-Forwarded-For stands left of what the proxy adds."""
+    with site.client("198.51.100.7") as client:
+        answers = [
+            client.get("/api/session", headers={"X-Forwarded-For": f"192.0.2.{number}, 198.51.100.7"})
+            for number in range(40)
+        ]
+    assert statuses(answers)[429]
+
+
+def test_files_are_not_limited(client: httpx.Client) -> None:
+    assert statuses([client.get("/style.css") for _ in range(60)]) == {200: 60}
+
+
+def test_a_sixth_login_within_a_minute_is_refused(client: httpx.Client) -> None:
+    answers = [client.post("/login", json={"email": EMAIL, "password": "wrong"}) for _ in range(6)]
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+    assert int(answers[-1].headers["Retry-After"]) == 12
+    assert answers[-1].headers["Content-Type"] == "application/problem+json"
+
+
+def test_logins_are_counted_over_all_replicas(site: Site, redis: Redis) -> None:
+    """Another replica's nginx has never heard of this client; Redis has."""
+    with site.client("198.51.100.77") as client:
+        redis.command("SET", "vision-week:logins:198.51.100.77", "5", "EX", "30")
+        answer = client.post("/login", json={"email": EMAIL, "password": PASSWORD})
+    assert answer.status_code == 429
+    assert 1 <= int(answer.headers["Retry-After"]) <= 30
+    assert len(answer.headers.get_list("Retry-After")) == 1
+
+
+def test_the_count_of_logins_expires(site: Site, redis: Redis) -> None:
+    with site.client("198.51.100.78") as client:
+        client.post("/login", json={"email": EMAIL, "password": "wrong"})
+    assert 0 < int(redis.command("TTL", "vision-week:logins:198.51.100.78")) <= 60
+
+
+def test_asking_for_the_login_path_costs_no_attempt(client: httpx.Client) -> None:
+    assert statuses([client.get("/login") for _ in range(10)]) == {405: 10}
+    assert client.post("/login", json={"email": EMAIL, "password": PASSWORD}).status_code == 200
