@@ -28,7 +28,7 @@ from localcloud.plugins.kubernetes.state import (
     manager_of,
     outputs_of,
     parse,
-    sealed,
+    sealed_inputs,
     secrets_in,
     unsettled,
 )
@@ -145,7 +145,7 @@ class Lifecycle:
             found = inputs_of(from_api(live), kind)
         else:
             found = drifted(reveal(request.inputs), known.live, from_api(live))
-        inputs = sealed(found, request.inputs)
+        inputs = sealed_inputs(found, request.inputs)
         manager = manager_of(found, known, request.resource.urn)
         outputs = outputs_of(live, inputs, manager, known.initial_api_version or kind.api_version)
         self.remember(kind, live)

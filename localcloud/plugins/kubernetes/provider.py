@@ -25,7 +25,7 @@ from localcloud.plugins.kubernetes.quarantine import require_own
 from localcloud.plugins.kubernetes.rendering import Rendering
 from localcloud.plugins.kubernetes.replacement import replacing_fields
 from localcloud.plugins.kubernetes.settings import check_settings, diff_settings, settings_of
-from localcloud.plugins.kubernetes.state import parse, sealed
+from localcloud.plugins.kubernetes.state import parse, sealed_inputs
 from localcloud.plugins.provider import (
     Check,
     Comparison,
@@ -94,7 +94,7 @@ class KubernetesProvider(Provider):
         metadata = inputs["metadata"]
         if isinstance(metadata, dict) and self._cluster.namespace and self._namespaced(kind):
             metadata.setdefault("namespace", self._cluster.namespace)
-        return sealed(inputs, request.new)
+        return sealed_inputs(inputs, request.new)
 
     def diff(self, request: Comparison) -> Diff:
         require_own(request.old_outputs, request.resource.urn)

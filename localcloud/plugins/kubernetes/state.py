@@ -13,7 +13,7 @@ from typing import Any, Final
 from localcloud.plugins.kubernetes.annotations import MANAGER, annotation
 from localcloud.plugins.kubernetes.objects import from_api, metadata_of
 from localcloud.plugins.kubernetes.quarantine import MARK, mark
-from localcloud.plugins.values import UNKNOWN, Secret, Values, has_secret, reveal, seal
+from localcloud.plugins.values import UNKNOWN, Secret, Values, has_secret, reveal, seal, seal_like
 
 _INPUTS: Final = "__inputs"
 _INITIAL: Final = "__initialApiVersion"
@@ -50,7 +50,7 @@ def parse(outputs: Mapping[str, Any]) -> State:
 def outputs_of(live: Mapping[str, Any], inputs: Mapping[str, Any], manager: str, initial: str) -> Values:
     """The outputs of a resource whose live object is known. `inputs` still have their secrets."""
     outputs = sealed(from_api(live), inputs)
-    outputs[_INPUTS] = sealed(reveal(inputs), inputs)
+    outputs[_INPUTS] = sealed_inputs(reveal(inputs), inputs)
     outputs[_INITIAL] = initial
     outputs[_MANAGER] = manager
     return outputs | mark()
@@ -96,10 +96,19 @@ def _overlaid(item: Mapping[str, Any], inputs: Mapping[str, Any]) -> Values:
     return found
 
 
+def sealed_inputs(plain: Mapping[str, Any], inputs: Mapping[str, Any]) -> Values:
+    """Inputs with secrets exactly where `inputs` have some, and in a Secret's content in any case."""
+    return _with_hidden_content(seal_like(plain, inputs))
+
+
 def sealed(plain: Mapping[str, Any], inputs: Mapping[str, Any]) -> Values:
-    """An object with secrets wherever the inputs have some, and in a Secret's content in any case."""
-    found = dict(_sealed(plain, inputs))
-    if plain.get("kind") == "Secret" and plain.get("apiVersion") == "v1":
+    """A live object with secrets wherever the inputs have some, and in a Secret's content in any case."""
+    return _with_hidden_content(_sealed(plain, inputs))
+
+
+def _with_hidden_content(item: Mapping[str, Any]) -> Values:
+    found = dict(item)
+    if found.get("kind") == "Secret" and found.get("apiVersion") == "v1":
         for key in ("data", "stringData"):
             if found.get(key) is not None:
                 found[key] = seal(found[key])

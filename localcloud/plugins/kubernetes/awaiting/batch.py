@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from localcloud.plugins.kubernetes.awaiting.pods import headline, troubles
 from localcloud.plugins.kubernetes.awaiting.readiness import (
     READY,
     Readiness,
@@ -25,9 +24,8 @@ def _pod(view: View) -> Verdict:
     if phase == "Succeeded" or condition(live, "Ready").get("status") == "True":
         return READY
     if phase == "Failed":
-        return hopeless("it failed" + headline([live]))
-    trouble = next(troubles(live), "")
-    return waiting(trouble or f"it is {phase or 'not scheduled yet'}")
+        return hopeless("it failed")
+    return waiting(f"it is {phase or 'not seen yet'}")
 
 
 def _itself(view: View) -> Sequence[Values]:
@@ -42,7 +40,7 @@ def _job(view: View) -> Verdict:
     if failed.get("status") == "True":
         return hopeless(f"{failed.get('reason')}: {failed.get('message')}")
     done, wanted = number(live, "status", "succeeded"), number(live, "spec", "completions") or 1
-    return waiting(f"{done} of {wanted} pods have succeeded" + headline(view.owned("Pod")))
+    return waiting(f"{done} of {wanted} pods have succeeded")
 
 
 def _job_pods(live: Mapping[str, Any]) -> Sequence[Source]:

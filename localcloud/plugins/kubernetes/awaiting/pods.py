@@ -10,7 +10,7 @@ from localcloud.plugins.kubernetes.objects import field_of, name_of, namespace_o
 from localcloud.plugins.values import Values
 
 _UNREMARKABLE: Final = frozenset({"ContainerCreating", "PodInitializing", "Completed"})
-_EXPLAINED = 3  # pods of one workload fail alike
+_EXPLAINED = 3  # pods whose events and logs are asked for
 _EVENTS = 3
 _LAST_LINES = 10
 
@@ -33,18 +33,26 @@ def troubles(pod: Mapping[str, Any]) -> Iterator[str]:
 
 
 def explain(client: Client, item: Mapping[str, Any], pods: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The reasons, a line or block each: of the object's warnings, and of its pods' troubles, warnings and logs."""
-    reasons = list(_warnings(client, item))
+    """The reasons, a line or block each: of the object's warnings, and of its pods' troubles, warnings and logs.
+
+    Pods of one workload mostly fail alike: what several of them say is said once.
+    """
+    said: dict[str, list[Mapping[str, Any]]] = {}
     troubled = [pod for pod in pods if condition(pod, "Ready").get("status") != "True"]
+    for pod in troubled:
+        for trouble in troubles(pod):
+            said.setdefault(trouble, []).append(pod)
     for pod in troubled[:_EXPLAINED]:
-        where = f"pod {namespace_of(pod)}/{name_of(pod)}"
-        found = list(dict.fromkeys(troubles(pod)))
-        reasons += [f"{where}: {trouble}" for trouble in found]
-        reasons += [f"{where}: {warning}" for warning in _warnings(client, pod) if warning not in found]
-        reasons += [f"{where}: {log}" for log in _last_words(client, pod)]
-    if len(troubled) > _EXPLAINED:
-        reasons.append(f"and {len(troubled) - _EXPLAINED} more pods that are not ready")
-    return list(dict.fromkeys(reasons))
+        for reason in (*_warnings(client, pod), *_last_words(client, pod)):
+            said.setdefault(reason, []).append(pod)
+    told = "\n".join(said)
+    own = [warning for warning in _warnings(client, item) if warning not in told]
+    return [*own, *(f"{_names(pods)}: {reason}" for reason, pods in said.items())]
+
+
+def _names(pods: Sequence[Mapping[str, Any]]) -> str:
+    first = f"pod {namespace_of(pods[0])}/{name_of(pods[0])}"
+    return first if len(pods) == 1 else f"{first} and {len(pods) - 1} more"
 
 
 def _containers(pod: Mapping[str, Any]) -> list[Values]:

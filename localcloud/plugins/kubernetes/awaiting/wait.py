@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from localcloud.plugins.kubernetes.awaiting.follow import Follower, News, found
-from localcloud.plugins.kubernetes.awaiting.pods import explain
+from localcloud.plugins.kubernetes.awaiting.pods import explain, headline
 from localcloud.plugins.kubernetes.awaiting.readiness import Readiness, Source, Verdict, View, title, waiting
 from localcloud.plugins.kubernetes.client import Client
 from localcloud.plugins.kubernetes.discovery import Discovery
@@ -56,8 +56,9 @@ class Waiter:
                 if watched.gone:
                     raise NotReady(watched.live, [f"{title(live)} was deleted while it was waited for"])
                 if watched.complete:
-                    verdict = readiness.assess(watched.view())
-                    self.say("" if verdict.ready else verdict.message)
+                    view = watched.view()
+                    verdict = readiness.assess(view)
+                    self.say("" if verdict.ready else verdict.message + headline(readiness.pods(view)))
                 if verdict.ready:
                     return watched.live
                 if (over := self._over(verdict, deadline, timeout)) is not None:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from localcloud.plugins.kubernetes.awaiting.pods import headline
 from localcloud.plugins.kubernetes.awaiting.readiness import (
     READY,
     Readiness,
@@ -63,7 +62,7 @@ def _deployment(view: View) -> Verdict:
     refused = condition(live, "ReplicaFailure")
     if refused.get("status") == "True":
         return waiting(f"{refused.get('reason')}: {refused.get('message')}")
-    return waiting(_count("pods of the new version", ready, wanted) + headline(_deployment_pods(view)))
+    return waiting(_count("pods of the new version", ready, wanted))
 
 
 def _pods(view: View) -> Sequence[Values]:
@@ -91,7 +90,7 @@ def _stateful_set(view: View) -> Verdict:
     if number(live, "status", "replicas") == wanted and ready >= wanted and rolled:
         return READY
     what = "pods" if rolled else "pods of the new version"
-    return waiting(_count(what, ready if rolled else min(ready, updated), wanted) + headline(_pods(view)))
+    return waiting(_count(what, ready if rolled else min(ready, updated), wanted))
 
 
 def _daemon_set(view: View) -> Verdict:
@@ -103,7 +102,7 @@ def _daemon_set(view: View) -> Verdict:
     if all(number(live, "status", name) >= wanted for name in counts):
         return READY
     fewest = min(number(live, "status", name) for name in counts)
-    return waiting(_count("pods", fewest, wanted) + headline(_pods(view)))
+    return waiting(_count("pods", fewest, wanted))
 
 
 def _replication_controller(view: View) -> Verdict:
