@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pulumi.runtime.proto import (
         engine_pb2,
         engine_pb2_grpc,
+        language_pb2,
+        language_pb2_grpc,
         plugin_pb2,
         provider_pb2,
         provider_pb2_grpc,
@@ -42,8 +44,24 @@ else:
             for name in [name for name in sys.modules if empty and f"{name}.".startswith("pulumi.")]:
                 del sys.modules[name]
 
-    engine_pb2, engine_pb2_grpc, plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2 = _load(
-        "engine_pb2", "engine_pb2_grpc", "plugin_pb2", "provider_pb2", "provider_pb2_grpc", "status_pb2"
+    (
+        engine_pb2,
+        engine_pb2_grpc,
+        language_pb2,
+        language_pb2_grpc,
+        plugin_pb2,
+        provider_pb2,
+        provider_pb2_grpc,
+        status_pb2,
+    ) = _load(
+        "engine_pb2",
+        "engine_pb2_grpc",
+        "language_pb2",
+        "language_pb2_grpc",
+        "plugin_pb2",
+        "provider_pb2",
+        "provider_pb2_grpc",
+        "status_pb2",
     )
 
 MESSAGE_LIMIT = 400 * 1024 * 1024  # bytes, the engine's own limit: a stack's largest resource must pass
@@ -52,6 +70,8 @@ __all__ = [
     "MESSAGE_LIMIT",
     "engine_pb2",
     "engine_pb2_grpc",
+    "language_pb2",
+    "language_pb2_grpc",
     "plugin_pb2",
     "provider_pb2",
     "provider_pb2_grpc",

@@ -1,29 +1,20 @@
-"""The wire's side of a plugin: the engine's messages to a `Provider`, its answers and errors back.
-
-A plugin ends with the engine that started it, however that one ended: work that nobody waits for any more would race
-with the next update.
-"""
+"""The wire's side of a plugin: the engine's messages to a `Provider`, its answers and errors back."""
 
 # ruff: noqa: N802, ARG002  the protocol's names and arguments
 
 import functools
 import json
-import os
-import signal
-import stat
 import sys
-import threading
 import traceback
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal, NoReturn, Protocol, TypeVar
 
 import grpc
 from google.protobuf import any_pb2, empty_pb2
 
+from localcloud.plugins import process
 from localcloud.plugins.changes import Diff
 from localcloud.plugins.protocol import (
-    MESSAGE_LIMIT,
     plugin_pb2,
     provider_pb2,
     provider_pb2_grpc,
@@ -46,8 +37,6 @@ from localcloud.plugins.provider import (
 from localcloud.plugins.values import from_struct, to_struct
 from localcloud.problem import Problem
 
-_THREADS: Final = 512  # made only as they are needed: `pulumi up --parallel` may ask for many at once
-_DRAIN: Final = 1.0  # seconds that answers under way get when the engine says goodbye; it kills after 5
 _MODES: Final[dict[int, Literal["propose", "enforce", "disable"]]] = {0: "propose", 1: "enforce", 2: "disable"}
 
 Request = TypeVar("Request")
@@ -57,35 +46,10 @@ Answer = TypeVar("Answer")
 def serve(provider: Provider) -> NoReturn:
     """Answer the engine that started this process, until it closes the plugin or is gone."""
     provider.engine = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
-    server = grpc.server(
-        ThreadPoolExecutor(_THREADS),
-        options=[
-            ("grpc.max_receive_message_length", MESSAGE_LIMIT),
-            ("grpc.max_send_message_length", MESSAGE_LIMIT),
-            ("grpc.so_reuseport", 0),
-        ],
+    process.serve(
+        lambda server: provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(provider), server),
+        on_end=provider.cancelled.set,
     )
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(Servicer(provider), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    over = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: over.set())
-    if stat.S_ISFIFO(os.fstat(0).st_mode):
-        threading.Thread(target=_await_end_of_engine, args=(over,), daemon=True).start()
-    server.start()
-    print(port, flush=True)  # noqa: T201  the engine reads the port here
-    over.wait()
-    provider.cancelled.set()
-    server.stop(_DRAIN).wait()
-    # Threads that still wait for something don't hold the process: the engine has given up on them.
-    os._exit(0)
-
-
-def _await_end_of_engine(over: threading.Event) -> None:
-    """The engine holds the other end of stdin and never writes: end of file means that it is gone."""
-    while os.read(0, 4096):
-        pass
-    over.set()
 
 
 class _Named(Protocol):
@@ -243,6 +207,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
                 new=from_struct(request.news),
                 timeout=request.timeout,
                 preview=request.preview,
+                ignore_changes=list(request.ignoreChanges),
             )
         )
         return provider_pb2.UpdateResponse(properties=to_struct(outputs))

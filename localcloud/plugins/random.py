@@ -1,0 +1,168 @@
+"""The `random` provider: passwords, strings, bytes and ids that are made once and kept in the state.
+
+It stands in for pulumi-random 4.21.4. A change of any input, `keepers` among them, makes a new value. Import works as there:
+the id is the value itself.
+"""
+
+import base64
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from localcloud.plugins.kinds import Input, KindProvider, Made, ResourceKind
+from localcloud.plugins.server import serve
+from localcloud.plugins.values import Values
+
+_DIGITS: Final = "0123456789"
+_LOWER: Final = "abcdefghijklmnopqrstuvwxyz"
+_UPPER: Final = _LOWER.upper()
+_SPECIAL: Final = "!@#$%&*()-_=+[]{}<>:?"
+_BCRYPT_COST: Final = 10
+_BCRYPT_LIMIT: Final = 72  # bytes; bcrypt reads no further
+
+_KEEPERS: Final = {"keepers": Input()}
+
+
+def _at_least(least: int) -> Callable[[Any], str | None]:
+    return lambda value: None if value >= least else f"{value} is less than {least}, the smallest that is allowed"
+
+
+_STRING_INPUTS: Final[Mapping[str, Input]] = {
+    **_KEEPERS,
+    "length": Input(required=True, check=_at_least(1)),
+    "lower": Input(default=True),
+    "minLower": Input(default=0, check=_at_least(0)),
+    "minNumeric": Input(default=0, check=_at_least(0)),
+    "minSpecial": Input(default=0, check=_at_least(0)),
+    "minUpper": Input(default=0, check=_at_least(0)),
+    "number": Input(default=True),
+    "numeric": Input(default=True),
+    "overrideSpecial": Input(),
+    "special": Input(default=True),
+    "upper": Input(default=True),
+}
+# `number` is the old name of `numeric`: who gives one gives both.
+_STRING_MIRRORS: Final = {"number": "numeric", "numeric": "number"}
+
+
+def _check_string(inputs: Values) -> list[tuple[str, str]]:
+    least = sum(inputs[name] for name in ("minLower", "minNumeric", "minSpecial", "minUpper"))
+    if inputs["length"] < least:
+        return [("length", f"{inputs['length']} is less than minUpper + minLower + minNumeric + minSpecial ({least})")]
+    if not any(inputs[name] for name in ("lower", "numeric", "special", "upper")):
+        return [("special", "at least one of special, upper, lower and numeric must be true")]
+    return []
+
+
+def _text(inputs: Values) -> str:
+    """A string with at least so many of each class, in an order that tells nothing."""
+    special = inputs.get("overrideSpecial") or _SPECIAL
+    classes = (
+        (_UPPER, inputs["upper"], inputs["minUpper"]),
+        (_LOWER, inputs["lower"], inputs["minLower"]),
+        (_DIGITS, inputs["numeric"], inputs["minNumeric"]),
+        (special, inputs["special"], inputs["minSpecial"]),
+    )
+    letters = [secrets.choice(characters) for characters, _, least in classes for _ in range(least)]
+    allowed = "".join(characters for characters, wanted, _ in classes if wanted)
+    letters += [secrets.choice(allowed) for _ in range(inputs["length"] - len(letters))]
+    secrets.SystemRandom().shuffle(letters)
+    return "".join(letters)
+
+
+def _bcrypt(text: str) -> str:
+    import bcrypt  # noqa: PLC0415  only where a password is made
+
+    return bcrypt.hashpw(text.encode()[:_BCRYPT_LIMIT], bcrypt.gensalt(_BCRYPT_COST, b"2a")).decode()
+
+
+def _password(inputs: Values) -> Made:
+    text = _text(inputs)
+    return "none", {"id": "none", "result": text, "bcryptHash": _bcrypt(text)}
+
+
+def _recall_password(text: str) -> tuple[str, Values, Values]:
+    return "none", {"length": len(text)}, {"id": "none", "result": text, "bcryptHash": _bcrypt(text)}
+
+
+def _string(inputs: Values) -> Made:
+    text = _text(inputs)
+    return text, {"id": text, "result": text}
+
+
+def _bytes(inputs: Values) -> Made:
+    return _of_bytes(secrets.token_bytes(inputs["length"]))
+
+
+def _of_bytes(content: bytes) -> Made:
+    text = base64.b64encode(content).decode()
+    return text, {"base64": text, "hex": content.hex()}
+
+
+def _recall_bytes(text: str) -> tuple[str, Values, Values]:
+    content = base64.b64decode(text)
+    made, computed = _of_bytes(content)
+    return made, {"length": len(content)}, computed
+
+
+def _id(inputs: Values) -> Made:
+    return _of_id(secrets.token_bytes(inputs["byteLength"]), inputs.get("prefix", ""))
+
+
+def _of_id(content: bytes, prefix: str) -> Made:
+    url = base64.urlsafe_b64encode(content).decode().rstrip("=")
+    return url, {
+        "id": url,
+        "b64Std": prefix + base64.b64encode(content).decode(),
+        "b64Url": prefix + url,
+        "dec": prefix + str(int.from_bytes(content)),
+        "hex": prefix + content.hex(),
+    }
+
+
+def _recall_id(text: str) -> tuple[str, Values, Values]:
+    prefix, _, url = text.rpartition(",")
+    content = base64.urlsafe_b64decode(url + "=" * (-len(url) % 4))
+    made, computed = _of_id(content, prefix)
+    return made, {"byteLength": len(content), **({"prefix": prefix} if prefix else {})}, computed
+
+
+class Random(KindProvider):
+    """The provider."""
+
+    name = "random"
+    version = "4.21.4"
+    kinds = {
+        "random:index/randomPassword:RandomPassword": ResourceKind(
+            inputs=_STRING_INPUTS,
+            mirrors=_STRING_MIRRORS,
+            computed={"id": False, "result": True, "bcryptHash": True},
+            check=_check_string,
+            make=_password,
+            recall=_recall_password,
+        ),
+        "random:index/randomString:RandomString": ResourceKind(
+            inputs=_STRING_INPUTS,
+            mirrors=_STRING_MIRRORS,
+            computed={"id": False, "result": False},
+            check=_check_string,
+            make=_string,
+            recall=lambda text: (text, {"length": len(text)}, {"id": text, "result": text}),
+        ),
+        "random:index/randomBytes:RandomBytes": ResourceKind(
+            inputs={**_KEEPERS, "length": Input(required=True, check=_at_least(1))},
+            computed={"base64": True, "hex": True},
+            make=_bytes,
+            recall=_recall_bytes,
+        ),
+        "random:index/randomId:RandomId": ResourceKind(
+            inputs={**_KEEPERS, "byteLength": Input(required=True, check=_at_least(1)), "prefix": Input()},
+            computed={"id": False, "b64Std": False, "b64Url": False, "dec": False, "hex": False},
+            make=_id,
+            recall=_recall_id,
+        ),
+    }
+
+
+if __name__ == "__main__":
+    serve(Random())

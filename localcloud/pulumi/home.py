@@ -1,0 +1,161 @@
+"""Which Pulumi is used, and where it finds its plugins, its backend and the passphrase of its stacks.
+
+An official `pulumi` on PATH is used as it is, from the user's own home, if it can get the plugins that this project's
+packages ask for. Otherwise ours, built from source, in a home of its own with the plugins of `localcloud.plugins`.
+"""
+
+import json
+import os
+import secrets
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from localcloud import paths, toolchain
+from localcloud.interpreter import Interpreter
+
+# Plugin -> the module that stands in for it. What the project's packages need beyond these can't be had here.
+_STAND_INS: Final[Mapping[str, str]] = {
+    "docker-build": "localcloud.plugins.docker_build",
+    "kubernetes": "localcloud.plugins.kubernetes",
+    "random": "localcloud.plugins.random",
+    "tls": "localcloud.plugins.tls",
+}
+_DOWNLOAD_TIME: Final = 120  # seconds for one official plugin; the largest has 60 MB
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """One plugin that an installed package asks for."""
+
+    name: str
+    version: str
+
+
+def environment() -> dict[str, str]:
+    """What `pulumi` needs to work on the local cloud's stacks, and PATH with the command first."""
+    variables = {
+        "PULUMI_BACKEND_URL": f"file://{paths.state() / 'pulumi'}",
+        "PULUMI_CONFIG_PASSPHRASE_FILE": str(paths.state() / "passphrase"),
+        # The salt is in the state; see `localcloud.pulumi.command` for why it isn't in the checkout.
+        "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
+        "PULUMI_SKIP_UPDATE_CHECK": "true",
+        "PATH": os.pathsep.join([str(_home() / "bin"), os.environ.get("PATH", os.defpath)]),
+    }
+    if _official_choice() is None:
+        variables |= {
+            "PULUMI_HOME": str(_home()),
+            "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",
+            "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        }
+    return variables
+
+
+def command() -> Path:
+    """The `pulumi` to run."""
+    return _home() / "bin" / "pulumi"
+
+
+def install(progress: Callable[[str], None]) -> None:
+    """Have the command, its plugins and the passphrase in place. Nothing is done twice."""
+    for folder in (_home() / "bin", paths.state() / "pulumi"):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _make_passphrase(paths.state() / "passphrase")
+    official = _choose(progress)
+    if official is None:
+        progress("installing the local plugins")
+        _install_plugins(_home() / "plugins")
+    real = official or toolchain.binary("pulumi")
+    # By its path, not as a module: importing this package would take longer than all that it does.
+    _write_script(command(), "-S", str(paths.CHECKOUT / "localcloud" / "pulumi" / "command.py"), str(real))
+
+
+def required_plugins() -> Iterator[Plugin]:
+    """The plugins that the packages in this checkout's environment ask for."""
+    for package in Interpreter(Path(sys.executable), Path(sys.prefix)).pulumi_packages():
+        yield Plugin(package["name"], package["version"])
+
+
+def _home() -> Path:
+    return paths.state() / "pulumi-home"
+
+
+def _make_passphrase(file: Path) -> None:
+    if not file.exists():
+        new = file.with_name(f".{file.name}.{os.getpid()}")
+        new.touch(mode=0o600)
+        new.write_text(secrets.token_urlsafe(32))
+        new.rename(file)
+
+
+def _install_plugins(folder: Path) -> None:
+    version = metadata.version("pulumi")
+    _write_script(folder / f"language-python-v{version}" / "pulumi-language-python", "-m", "localcloud.language_host")
+    for plugin in required_plugins():
+        if module := _STAND_INS.get(plugin.name):
+            place = folder / f"resource-{plugin.name}-v{plugin.version}" / f"pulumi-resource-{plugin.name}"
+            _write_script(place, "-m", module)
+
+
+def _write_script(file: Path, *words: str) -> None:
+    """A command that runs a part of ours: on our Python, from this checkout, whatever the folder it is run in."""
+    line = " ".join(shlex.quote(word) for word in (sys.executable, "-P", *words))
+    search = f'PYTHONPATH={shlex.quote(str(paths.CHECKOUT))}"${{PYTHONPATH:+:$PYTHONPATH}}"'
+    text = f'#!/bin/sh\n{search} exec {line} "$@"\n'
+    if file.exists() and file.read_text() == text:
+        return
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_name(f".{file.name}.{os.getpid()}")
+    new.write_text(text)
+    new.chmod(0o755)
+    new.replace(file)
+
+
+# The official one.
+
+
+def _choose(progress: Callable[[str], None]) -> Path | None:
+    """The official command, if there is one and it gets its plugins. The answer is kept as long as the state is."""
+    found = _on_path()
+    kept = _choice_file()
+    if not kept.exists() or json.loads(kept.read_text())["found"] != str(found):
+        usable = found is not None and _gets_plugins(found, progress)
+        kept.write_text(json.dumps({"found": str(found), "usable": usable}))
+        _official_choice.cache_clear()
+    return _official_choice()
+
+
+@cache
+def _official_choice() -> Path | None:
+    kept = _choice_file()
+    choice = json.loads(kept.read_text()) if kept.exists() else {"usable": False}
+    return Path(choice["found"]) if choice["usable"] else None
+
+
+def _choice_file() -> Path:
+    return _home() / "official.json"
+
+
+def _on_path() -> Path | None:
+    ours = {str(_home() / "bin"), *(str(folder) for folder in (paths.cache() / "toolchain").glob("pulumi-*"))}
+    search = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder not in ours]
+    found = shutil.which("pulumi", path=os.pathsep.join(search))
+    return Path(found) if found else None
+
+
+def _gets_plugins(official: Path, progress: Callable[[str], None]) -> bool:
+    for plugin in required_plugins():
+        progress(f"asking the official pulumi for its {plugin.name} plugin")
+        words = [official, "plugin", "install", "resource", plugin.name, plugin.version]
+        try:
+            subprocess.run(words, check=True, capture_output=True, timeout=_DOWNLOAD_TIME)
+        except (OSError, subprocess.SubprocessError):
+            return False
+    return True
