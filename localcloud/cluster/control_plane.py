@@ -120,6 +120,7 @@ def _api_server() -> list[str]:
         f"--client-ca-file={SETTINGS}/pki/cluster-authority.crt",
         "--authorization-mode=Node,RBAC",
         "--enable-admission-plugins=NodeRestriction",
+        "--allow-privileged=true",  # which pods may be is Pod Security's to say
         "--profiling=false",
         # etcd, and Secrets encrypted in it.
         "--etcd-servers=https://127.0.0.1:2379",
