@@ -1,6 +1,6 @@
 """A Kubernetes control plane of a test's own: etcd, API server and controllers, real ones, without nodes.
 
-Everything that the API decides is therefore real: validation, defaulting, field managers, garbage collection, roll-outs.
+Everything that the API decides is therefore real: validation, defaults, field managers, garbage collection, roll-outs.
 Nothing runs: where a test needs pods to become ready or to fail, it plays the kubelet and says so (`kubelet.py`).
 """
 
@@ -98,6 +98,8 @@ def _manager(directory: Path, port: int) -> list[str]:
         "--bind-address=127.0.0.1",
         f"--secure-port={port}",
         "--leader-elect=false",
+        "--kube-api-qps=200",  # by default 20: deletions wait for the garbage collector
+        "--kube-api-burst=400",
         f"--root-ca-file={directory / 'ca.crt'}",
         f"--service-account-private-key-file={directory / 'accounts.key'}",
         f"--cert-dir={directory / 'manager'}",
@@ -211,7 +213,5 @@ def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivate
 def _write(directory: Path, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
     (directory / f"{name}.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     (directory / f"{name}.key").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )

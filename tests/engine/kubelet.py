@@ -45,7 +45,7 @@ def _play(client: Client, pod: dict[str, Any]) -> None:
     metadata = pod["metadata"]
     status = _STATUSES[metadata["labels"]["plays"]](pod["spec"]["containers"][0]["name"])
     current = pod.get("status") or {}
-    if current.get("phase") == status["phase"] and current.get("conditions") or metadata.get("deletionTimestamp"):
+    if (current.get("phase") == status["phase"] and current.get("conditions")) or metadata.get("deletionTimestamp"):
         return
     path = f"/api/v1/namespaces/{metadata['namespace']}/pods/{metadata['name']}/status"
     try:

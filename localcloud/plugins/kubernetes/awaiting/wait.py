@@ -16,6 +16,7 @@ from localcloud.plugins.kubernetes.objects import field_of, name_of, namespace_o
 from localcloud.plugins.values import Values
 
 _TICK: Final = 0.5  # seconds between looks at the clock
+_WORTH_SAYING: Final = 3.0  # seconds: almost everything is gone by then
 
 
 @dataclass(eq=False)
@@ -77,7 +78,8 @@ class Waiter:
     def until_gone(self, live: Values, timeout: float) -> None:
         """Return as soon as the object is gone; raises `NotReady` where it stays."""
         watched = _Watched(live, ())
-        deadline = time.monotonic() + timeout
+        begin = time.monotonic()
+        deadline = begin + timeout
         with Follower(self.client, self.discovery, [watched.source]) as follower:
             while True:
                 for news in _news(follower):
@@ -86,7 +88,8 @@ class Waiter:
                     self.say("")
                     return
                 remains = _remains(watched.live)
-                self.say(remains)
+                if time.monotonic() > begin + _WORTH_SAYING:
+                    self.say(remains)
                 if self.cancelled.is_set():
                     raise NotReady(watched.live, [f"{title(live)} is not gone yet: cancelled", remains])
                 if time.monotonic() > deadline:
