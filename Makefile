@@ -5,7 +5,7 @@ SHELL := /bin/bash
 STACK ?= development
 PYTHON := .venv/bin/python
 LOCALCLOUD := $(PYTHON) -m localcloud
-PYTEST_ARGUMENTS ?=
+ARGUMENTS ?=
 
 .PHONY: help
 help: ## List the targets
@@ -42,11 +42,11 @@ env: .venv/.ready ## Print the environment for working by hand: eval "$$(make -s
 .PHONY: test
 test: .venv/.ready ## Run every test; the local cloud is set up for them
 	@$(LOCALCLOUD) prepare
-	@$(LOCALCLOUD) run -- $(PYTHON) -m pytest $(PYTEST_ARGUMENTS)
+	@$(LOCALCLOUD) run -- $(PYTHON) -m pytest $(ARGUMENTS)
 
 .PHONY: test-unit
 test-unit: .venv/.ready ## Run the tests that need neither an engine nor a cluster
-	@$(PYTHON) -m pytest tests/unit $(PYTEST_ARGUMENTS)
+	@$(PYTHON) -m pytest tests/unit $(ARGUMENTS)
 
 .PHONY: lint
 lint: .venv/.ready ## Check style, types and Dockerfiles
@@ -62,7 +62,7 @@ format: .venv/.ready ## Mend what the linters can mend
 
 .PHONY: bench
 bench: .venv/.ready ## Measure `make up` and `pulumi preview`; prints a table
-	@$(LOCALCLOUD) run -- $(PYTHON) -m benchmarks
+	@$(PYTHON) -m benchmarks $(ARGUMENTS)
 
 .PHONY: lock
 lock: .venv/.ready ## Lock the Python packages of pyproject.toml by version and hash
