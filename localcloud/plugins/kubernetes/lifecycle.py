@@ -173,7 +173,7 @@ class Lifecycle:
         plain = normalised(request.new, kind)
         known = parse(request.old_outputs)
         manager = manager_of(plain, known, request.resource.urn)
-        target = Target(kind, plain, manager, forced(plain, self._settings.patch_force))
+        target = Target(kind, plain, manager, forced(plain, self._settings.patch_force), former=known.manager)
         initial = known.initial_api_version or kind.api_version
         keep = functools.partial(outputs_of, inputs=request.new, manager=manager, initial=initial)
         operations = self._cluster.operations
@@ -188,8 +188,6 @@ class Lifecycle:
                 if request.preview and _undecided(error):
                     return keep(changed_preview(known.live, plain))
                 raise
-            if not request.preview and known.manager and known.manager != manager:
-                operations.relinquish(target, known.manager)
         if not request.preview:
             live = self._until_ready(request, kind, live, request.new, keep)
         return keep(live)
@@ -218,7 +216,7 @@ class Lifecycle:
             try:
                 if kind.patch:
                     patched: Values = {"metadata": {"name": name, "namespace": namespace}}
-                    operations.relinquish(Target(kind, patched, known.manager, force=True), known.manager)
+                    operations.relinquish(Target(kind, patched, known.manager, force=True))
                     return
                 operations.delete(kind, inputs, namespace, name)
             except NoSuchKind:  # its definition is gone, and every object of it

@@ -25,8 +25,11 @@ def owned_by(live: Mapping[str, Any], manager: str) -> bool:
     return any(entry.get("manager") == manager for entry in _entries(live))
 
 
-def ownership_patch(live: Mapping[str, Any], manager: str) -> list[dict[str, Any]]:
-    """A JSON patch that makes `manager` the applier of what it or kubectl wrote; empty where it is so already."""
+def ownership_patch(live: Mapping[str, Any], manager: str, former: str = "") -> list[dict[str, Any]]:
+    """A JSON patch that makes `manager` the applier of what it or kubectl wrote; empty where it is so already.
+
+    former: the manager that the resource had before, if it has another one now.
+    """
     ours: dict[str, Any] | None = None
     others: list[Mapping[str, Any]] = []
     changed = False
@@ -36,7 +39,7 @@ def ownership_patch(live: Mapping[str, Any], manager: str) -> list[dict[str, Any
             others.append(entry)
         elif key == (manager, "Apply"):
             ours = _joined(ours, entry)
-        elif key in _TAKEN_OVER or key == (manager, "Update"):
+        elif key in _TAKEN_OVER or key == (manager, "Update") or (former and key[0] == former):
             ours = _joined(ours, entry)
             changed = True
         else:

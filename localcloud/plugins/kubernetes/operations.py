@@ -37,13 +37,14 @@ class Target:
     """An object to be made or changed.
 
     kind: of the object. plain: what the program wants, nothing secret or unknown about it.
-    manager: the field manager. force: take fields over from other managers.
+    manager: the field manager. force: take fields over from other managers. former: the manager it had before.
     """
 
     kind: ObjectKind
     plain: Values
     manager: str
     force: bool
+    former: str = ""
 
     @property
     def name(self) -> str:
@@ -96,11 +97,11 @@ class Operations:
         if not dry_run and not target.kind.patch:
             live = self._own(target, live)
         # A dry run can't set the owners right first, so it must not trip over them.
-        force = target.force or (dry_run and bool(ownership_patch(live, target.manager)))
+        force = target.force or (dry_run and bool(ownership_patch(live, target.manager, target.former)))
         return self._apply(target, body, force=force, dry_run=dry_run)
 
-    def relinquish(self, target: Target, manager: str) -> None:
-        """Give up every field that `manager` owns: those that nobody else owns go."""
+    def relinquish(self, target: Target) -> None:
+        """Give up every field that the target's manager owns: those that nobody else owns go."""
         empty = {"apiVersion": target.kind.api_version, "kind": target.kind.kind}
         metadata = {"name": target.name} | ({"namespace": target.namespace} if target.namespace else {})
         endpoint = self._endpoint(target.kind)
@@ -108,7 +109,7 @@ class Operations:
             "PATCH",
             endpoint.path(target.namespace, target.name),
             {**empty, "metadata": metadata},
-            query={"fieldManager": manager, "force": "true"},
+            query={"fieldManager": target.manager, "force": "true"},
             content_type=APPLY,
         )
 
@@ -158,7 +159,7 @@ class Operations:
     def _own(self, target: Target, live: Values) -> Values:
         path = self._endpoint(target.kind).path(target.namespace, target.name)
         for _ in range(_RACES):
-            patch = ownership_patch(live, target.manager)
+            patch = ownership_patch(live, target.manager, target.former)
             if not patch:
                 return live
             try:
