@@ -191,6 +191,7 @@ function connect(path, onExhibit) {
       failures = 0;
       state.dataset.state = "on";
       state.textContent = "connected";
+      socket.send(JSON.stringify({ type: "history" }));
     });
     socket.addEventListener("message", (event) => {
       const message = JSON.parse(event.data);

@@ -58,12 +58,14 @@ class Process:
     """A running program whose output goes to a file."""
 
     def __init__(
-        self, command: Sequence[str], *, log: Path, environment: Mapping[str, str], user: str | int = USER
+        self, command: Sequence[str], *, log: Path, environment: Mapping[str, str], user: str | int | None = USER
     ) -> None:
+        """user: None stays who we are."""
         self.log = log
         # Opened again by name through /proc by nginx and PHP-FPM, so it must be the user's, as a container's output is.
         log.touch()
-        give(log, user)
+        if user is not None:
+            give(log, user)
         with log.open("ab") as output:
             self._process = subprocess.Popen(  # type: ignore[call-overload]
                 [program(command[0]), *command[1:]],
@@ -71,7 +73,7 @@ class Process:
                 stdout=output,
                 stderr=output,
                 env={"PATH": _FOLDERS, "LANG": "C.UTF-8", **environment},
-                **as_user(user),
+                **({} if user is None else as_user(user)),
             )
 
     @property

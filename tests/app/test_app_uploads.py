@@ -48,6 +48,15 @@ def test_an_upload_comes_back_as_it_went(member: httpx.Client, client: httpx.Cli
     assert back.headers["Cache-Control"] == "public, max-age=31536000, immutable"
 
 
+def test_text_is_saved_and_not_shown(member: httpx.Client, client: httpx.Client) -> None:
+    stored = upload(member, b"Two tickets for the evening tour.\n", "tickets.txt").json()
+    assert stored["content_type"] == "text/plain"
+    back = client.get(stored["url"])
+    assert back.content == b"Two tickets for the evening tour.\n"
+    assert back.headers["Content-Disposition"] == "attachment; filename*=UTF-8''tickets.txt"
+    assert back.headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_a_copy_that_is_still_good_is_not_sent_again(member: httpx.Client, client: httpx.Client) -> None:
     url = upload(member, picture()).json()["url"]
     tag = client.get(url).headers["ETag"]

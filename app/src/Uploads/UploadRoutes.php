@@ -74,6 +74,7 @@ final class UploadRoutes
         if ($request->header('if-none-match') === $headers['ETag']) {
             return new Response(304, headers: $headers);
         }
+        // Pictures are shown, everything else is saved: nothing that was uploaded opens as a page of this site.
         $how = str_starts_with($upload['content_type'], 'image/') ? 'inline' : 'attachment';
         return new Response(200, headers: $headers + [
             'Content-Type' => $upload['content_type'],

@@ -21,13 +21,14 @@ final class Uploads
     /** 10 MB of file; nginx stops a body at 10 MiB, which leaves room for the form around it. */
     public const LARGEST = 10_000_000;
 
-    /** Types that no browser runs as a page. SVG is not among them: it can hold scripts. */
+    /** Types that no browser runs as a page. HTML and SVG are not among them: they can hold scripts. */
     private const TYPES = [
         'image/jpeg' => 'jpg',
         'image/png' => 'png',
         'image/gif' => 'gif',
         'image/webp' => 'webp',
         'application/pdf' => 'pdf',
+        'text/plain' => 'txt',
     ];
 
     public function __construct(
