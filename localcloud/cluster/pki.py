@@ -44,21 +44,11 @@ def authority(name: str) -> Pair:
         return pair
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"vision-week {name} authority")])
-    usage = x509.KeyUsage(
-        digital_signature=True,
-        key_cert_sign=True,
-        crl_sign=True,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
     certificate = (
         _draft(subject, subject, key.public_key(), AUTHORITY_LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage, critical=True)
+        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
         .sign(key, hashes.SHA256())
     )
     return _write(name, certificate, key)
@@ -84,7 +74,9 @@ def issued(by: str, name: str, *, groups: Sequence[str] = (), names: Sequence[st
     draft = (
         _draft(subject, issuing.subject, key.public_key(), LIFE)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+        .add_extension(_issuers_identifier(issuing), critical=False)
     )
     if alternatives:
         draft = draft.add_extension(alternatives, critical=False)
@@ -131,6 +123,26 @@ def _draft(
         .not_valid_before(now - CLOCK_SKEW)
         .not_valid_after(now + life)
     )
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _issuers_identifier(issuer: x509.Certificate) -> x509.AuthorityKeyIdentifier:
+    """Strict clients (Python from 3.13 on) refuse a certificate that doesn't name its issuer's key."""
+    identifier = issuer.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
 
 
 def _current(certificate: x509.Certificate) -> bool:
