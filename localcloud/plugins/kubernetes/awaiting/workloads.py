@@ -22,6 +22,7 @@ from localcloud.plugins.values import Values
 
 _UNSEEN = "its controller has not seen it yet"
 _REVISION = "deployment.kubernetes.io/revision"
+_POD_REVISION = "controller-revision-hash"
 
 
 def _replicas(live: Mapping[str, Any]) -> int:
@@ -89,8 +90,12 @@ def _stateful_set(view: View) -> Verdict:
     )
     if number(live, "status", "replicas") == wanted and ready >= wanted and rolled:
         return READY
-    what = "pods" if rolled else "pods of the new version"
-    return waiting(_count(what, ready if rolled else min(ready, updated), wanted))
+    if rolled:
+        return waiting(_count("pods", ready, wanted))
+    revision = field_of(live, "status", "updateRevision")
+    new = [pod for pod in _pods(view) if field_of(pod, "metadata", "labels", _POD_REVISION) == revision]
+    running = sum(condition(pod, "Ready").get("status") == "True" for pod in new)
+    return waiting(_count("pods of the new version", running, wanted - kept))
 
 
 def _daemon_set(view: View) -> Verdict:
