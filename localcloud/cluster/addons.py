@@ -2,7 +2,8 @@
 
 import base64
 import hashlib
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -16,6 +17,7 @@ from localcloud.cluster.api import Api
 MANIFESTS = Path(__file__).parent / "manifests"
 COREDNS_IMAGE = "registry.k8s.io/coredns/coredns:v1.15.0"
 PROGRAMS = ("pause", "coredns", "metrics-server")
+AUTHORITY_ANNOTATION = "vision-week.localcloud/authority"
 METRICS_SERVER_IMAGE = "registry.k8s.io/metrics-server/metrics-server:v0.9.0"
 
 
@@ -32,10 +34,42 @@ def publish() -> None:
         publish_binary(reference, {f"/{name}": programs[name]}, [f"/{name}"])
 
 
-def apply(api: Api) -> None:
+def apply(api: Api, progress: Callable[[str], None]) -> None:
     """Make everything in `manifests/` be there as written. What is so already stays untouched."""
+    outdated = _trusts_another_authority(api)
+    if outdated:
+        progress("the cluster's certificates are new: starting its pods again")
+        _wait_for_published_authority(api)
     for manifest in manifests():
         api.apply(manifest)
+    if outdated:
+        # The system's own are replaced by the manifests; everybody else's would trust an API server that is no more.
+        for pod in api.get("/api/v1/pods")["items"]:
+            namespace, name = pod["metadata"]["namespace"], pod["metadata"]["name"]
+            if namespace != "kube-system":
+                api.delete(f"/api/v1/namespaces/{namespace}/pods/{name}")
+
+
+def _trusts_another_authority(api: Api) -> bool:
+    """Whether the pods that run were made under an authority that was lost since, while etcd's data was not."""
+    dns = api.find("/apis/apps/v1/namespaces/kube-system/daemonsets/coredns")
+    annotations = dns["spec"]["template"]["metadata"].get("annotations", {}) if dns else {}
+    return bool(annotations.get(AUTHORITY_ANNOTATION, _authority_digest()) != _authority_digest())
+
+
+def _wait_for_published_authority(api: Api) -> None:
+    """Wait until pods that start now are given the new authority."""
+    wanted = pki.authority("cluster").certificate.decode()
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        published = api.find("/api/v1/namespaces/kube-system/configmaps/kube-root-ca.crt")
+        if published is None or published["data"]["ca.crt"] == wanted:
+            return
+        time.sleep(0.25)
+
+
+def _authority_digest() -> str:
+    return hashlib.sha256(pki.authority("cluster").certificate).hexdigest()[:16]
 
 
 def manifests() -> Iterator[dict[str, Any]]:
@@ -44,6 +78,7 @@ def manifests() -> Iterator[dict[str, Any]]:
     servers = " ".join(network.upstream_resolvers())
     values = {
         "authority": _encoded(pki.authority("cluster").certificate),
+        "authority_digest": _authority_digest(),
         "coredns_image": COREDNS_IMAGE,
         "dns_service": layout.DNS_SERVICE,
         "domain": layout.DOMAIN,

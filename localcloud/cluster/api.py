@@ -43,6 +43,21 @@ class Api:
         content: dict[str, Any] = answer.json()
         return content
 
+    def find(self, path: str) -> dict[str, Any] | None:
+        """What is at the path, or None if nothing is."""
+        try:
+            return self.get(path)
+        except httpx.HTTPStatusError as error:
+            if error.response.status_code == httpx.codes.NOT_FOUND:
+                return None
+            raise
+
+    def delete(self, path: str) -> None:
+        """Delete what is at the path; it may be gone already."""
+        answer = self._client.delete(path)
+        if answer.status_code != httpx.codes.NOT_FOUND:
+            answer.raise_for_status()
+
     def ready(self) -> bool:
         """Whether the API server takes work."""
         try:

@@ -58,7 +58,7 @@ def up(progress: Progress) -> None:
         network.ensure_routes()
         with connect() as api:
             _wait_for_api(api, machine, progress)
-            addons.apply(api)
+            addons.apply(api, progress)
             _wait_for_nodes(api, machine, restarted, progress)
             _wait_for_dns(api, restarted, progress)
 
@@ -194,13 +194,17 @@ def _wait_for_dns(api: Api, restarted: dict[str, datetime], progress: Progress) 
 def _settled(missing: Callable[[], dict[str, str]], seconds: float, what: str, progress: Progress) -> bool:
     """Wait until nothing is missing, saying what is. An API server that is busy for a moment is asked again."""
 
+    told: set[str] = set()
+
     def settled() -> bool:
         try:
             left = missing()
         except httpx.HTTPError:
             return False
-        if left:
-            progress(f"{what} {', '.join(left)}")
+        text = f"{what} {', '.join(left)}"
+        if left and text not in told:
+            told.add(text)
+            progress(text)
         return not left
 
     return _wait(settled, seconds)

@@ -3,6 +3,7 @@
 Untouched matters: a container is made anew when a file that it mounts changes.
 """
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,7 +16,10 @@ def write_private(file: Path, content: str | bytes) -> Path:
         fresh = file.with_name(f".{file.name}.new")
         fresh.unlink(missing_ok=True)
         fresh.touch(mode=0o600)
-        fresh.write_bytes(wanted)
+        with fresh.open("wb") as file_on_disk:
+            file_on_disk.write(wanted)
+            file_on_disk.flush()
+            os.fsync(file_on_disk.fileno())  # or a machine that is reset now has an empty file under the right name
         fresh.rename(file)
     return file
 
