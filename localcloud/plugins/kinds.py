@@ -1,7 +1,7 @@
-"""Resources that exist in the state alone, such as keys and random values, described by what goes in and what comes out.
+"""Resources that exist in the state alone, such as keys and random values, described by what goes in and comes out.
 
-They are made once, from their inputs, and never change afterwards. An input either replaces the resource when it changes or,
-for the few that only steer what the provider does, is taken over in place.
+They are made once, from their inputs, and never change afterwards. An input either replaces the resource when it
+changes or, for the few that only steer what the provider does, is taken over in place.
 """
 
 from collections.abc import Callable, Mapping
@@ -20,7 +20,7 @@ from localcloud.plugins.provider import (
     Refused,
     Update,
 )
-from localcloud.plugins.values import UNKNOWN, Secret, Unknown, Values, reveal, seal, seal_like
+from localcloud.plugins.values import UNKNOWN, Unknown, Values, reveal, seal
 
 Made = tuple[str, Values]
 
@@ -92,20 +92,6 @@ class KindProvider(Provider):
     """A provider whose resources are all of such kinds. `kinds` is keyed by type token."""
 
     kinds: ClassVar[Mapping[str, ResourceKind]]
-
-    def schema(self) -> Mapping[str, Any]:
-        """Tokens and names of properties."""
-        return {
-            **super().schema(),
-            "resources": {
-                token: {
-                    "inputProperties": {name: {} for name in kind.inputs},
-                    "requiredInputs": [name for name, given in kind.inputs.items() if given.required],
-                    "properties": {name: {"secret": secret} for name, secret in kind.computed.items()},
-                }
-                for token, kind in self.kinds.items()
-            },
-        }
 
     def check(self, request: Check) -> Mapping[str, Any]:
         """Refuse what is missing or wrong; nothing is added, defaults show in the outputs."""

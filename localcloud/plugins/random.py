@@ -1,13 +1,13 @@
 """The `random` provider: passwords, strings, bytes and ids that are made once and kept in the state.
 
-It stands in for pulumi-random 4.21.4. A change of any input, `keepers` among them, makes a new value. Import works as there:
-the id is the value itself.
+It stands in for pulumi-random 4.21.4. A change of any input, `keepers` among them, makes a new value. Import works as
+there: the id is the value itself.
 """
 
 import base64
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from localcloud.plugins.kinds import Input, KindProvider, Made, ResourceKind
 from localcloud.plugins.server import serve
@@ -132,7 +132,7 @@ class Random(KindProvider):
 
     name = "random"
     version = "4.21.4"
-    kinds = {
+    kinds: ClassVar = {
         "random:index/randomPassword:RandomPassword": ResourceKind(
             inputs=_STRING_INPUTS,
             mirrors=_STRING_MIRRORS,

@@ -1,11 +1,14 @@
 """The `pulumi` of the local cloud: the real one, with the stack's configuration where it may be written to.
 
-The engine writes the salt of a stack's passphrase into Pulumi.<stack>.yaml at every command, although it is in the state
-as well. The passphrase belongs to one machine, the file to the repository: so the command gets a copy of the file with
-the salt in it, made anew each time, and the checkout stays clean. What `pulumi config` changes goes back to the original.
+The engine writes the salt of a stack's passphrase into Pulumi.<stack>.yaml at every command, although it is in the
+state as well. The passphrase belongs to one machine, the file to the repository: so the command gets a copy of the file
+with the salt in it, made anew each time, and the checkout stays clean. What `pulumi config` changes goes back to the
+original.
 
 Only the standard library is needed, to start quickly: this runs before each and every `pulumi`.
 """
+
+# ruff: noqa: S606  it becomes the real command, given its own arguments
 
 import hashlib
 import json

@@ -13,7 +13,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Final
@@ -128,15 +127,13 @@ def _choose(progress: Callable[[str], None]) -> Path | None:
     if not kept.exists() or json.loads(kept.read_text())["found"] != str(found):
         usable = found is not None and _gets_plugins(found, progress)
         kept.write_text(json.dumps({"found": str(found), "usable": usable}))
-        _official_choice.cache_clear()
     return _official_choice()
 
 
-@cache
 def _official_choice() -> Path | None:
     kept = _choice_file()
-    choice = json.loads(kept.read_text()) if kept.exists() else {"usable": False}
-    return Path(choice["found"]) if choice["usable"] else None
+    choice = json.loads(kept.read_text()) if kept.exists() else {}
+    return Path(choice["found"]) if choice.get("usable") else None
 
 
 def _choice_file() -> Path:
@@ -153,7 +150,7 @@ def _on_path() -> Path | None:
 def _gets_plugins(official: Path, progress: Callable[[str], None]) -> bool:
     for plugin in required_plugins():
         progress(f"asking the official pulumi for its {plugin.name} plugin")
-        words = [official, "plugin", "install", "resource", plugin.name, plugin.version]
+        words = [str(official), "plugin", "install", "resource", plugin.name, plugin.version]
         try:
             subprocess.run(words, check=True, capture_output=True, timeout=_DOWNLOAD_TIME)
         except (OSError, subprocess.SubprocessError):

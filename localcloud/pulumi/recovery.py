@@ -1,1 +1,103 @@
-def recover(): ...
+"""What an update that was cut short leaves behind, put in order before the next one.
+
+A killed engine leaves the lock of its update, under which every later command stops, and in the state the operations
+that it hadn't seen the end of. Interrupted changes and removals are simply done again. An interrupted creation is the
+hard case: the object may be there or not, under a name that only the state remembers. Kubernetes objects are looked up
+and taken over; for what exists in the state alone there is nothing to look up, and it is made again.
+"""
+
+import json
+import socket
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from localcloud import paths
+from localcloud.problem import Problem
+from localcloud.pulumi import backend
+from localcloud.pulumi.command_line import quietly
+
+_ADOPTED = "kubernetes:"  # types whose id can be told from their inputs
+
+
+def recover(
+    stack: str,
+    environment: Mapping[str, str],
+    progress: Callable[[str], None] = lambda _: None,
+    directory: Path = paths.CHECKOUT,
+) -> None:
+    """Make the stack ready for an update. Raises `Problem` while another one is really running."""
+    project = backend.project_name(directory / "Pulumi.yaml")
+    _remove_stale_locks(backend.lock_folder(project, stack))
+    file = backend.state_file(project, stack)
+    if not file.exists() or '"pending_operations"' not in file.read_text():
+        return
+    progress("completing the interrupted update")
+    exported = json.loads(quietly(["stack", "export", "--stack", stack], environment, directory))
+    looked_up = settle(exported["deployment"])
+    with tempfile.NamedTemporaryFile("w", suffix=".json", dir=file.parent) as copy:
+        json.dump(exported, copy)
+        copy.flush()
+        quietly(["stack", "import", "--stack", stack, "--file", copy.name], environment, directory)
+    if looked_up:
+        targets = [f"--target={urn}" for urn in looked_up]
+        arguments = ["refresh", "--yes", "--skip-preview", "--stack", stack, *targets]
+        quietly(arguments, environment, directory)
+
+
+def settle(deployment: dict[str, Any]) -> list[str]:
+    """Take the pending operations out of a state; gives the URNs that were added and must be looked up."""
+    resources: list[dict[str, Any]] = deployment.setdefault("resources", [])
+    added = []
+    for operation in deployment.pop("pending_operations", None) or ():
+        resource = operation["resource"]
+        identity = _identity(resource)
+        known = {(other["urn"], other.get("id")) for other in resources}
+        if operation["type"] != "creating" or identity is None or (resource["urn"], identity) in known:
+            continue
+        # Its predecessor, which it was to replace, is still there: the next update makes another successor.
+        superseded = any(other["urn"] == resource["urn"] for other in resources)
+        resources.append({**resource, "id": identity, "outputs": {}, **({"delete": True} if superseded else {})})
+        added.append(resource["urn"])
+    return added
+
+
+def _identity(resource: Mapping[str, Any]) -> str | None:
+    """The id that the provider would have given: a Kubernetes object's is `namespace/name`."""
+    if not str(resource["type"]).startswith(_ADOPTED):
+        return None
+    metadata = (resource.get("inputs") or {}).get("metadata") or {}
+    name, namespace = metadata.get("name"), metadata.get("namespace")
+    if not isinstance(name, str):
+        return None
+    return f"{namespace}/{name}" if isinstance(namespace, str) else name
+
+
+def _remove_stale_locks(folder: Path) -> None:
+    for file in folder.glob("*.json"):
+        try:
+            lock = json.loads(file.read_text())
+            alive = _runs(lock["pid"], lock["hostname"], datetime.fromisoformat(lock["timestamp"]))
+        except (ValueError, KeyError):
+            lock, alive = {}, False
+        if alive:
+            raise Problem(
+                f"Another update of this stack is running: process {lock['pid']}, since {lock['timestamp']}.",
+                "Wait until it is done, or stop it with Ctrl-C where it runs.",
+            )
+        file.unlink(missing_ok=True)
+        file.with_name(f"{file.name}.attrs").unlink(missing_ok=True)
+
+
+def _runs(pid: int, host: str, since: datetime) -> bool:
+    """Whether a lock's process still runs: not one that was given its number later, or on a machine that was."""
+    if host != socket.gethostname():
+        return False
+    try:
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        started = Path(f"/proc/{pid}").stat().st_mtime
+    except OSError:
+        return False
+    return name == "pulumi" and started <= since.timestamp() + 1

@@ -1,4 +1,78 @@
-def ensure_stack(): ...
-def output(): ...
-def run(): ...
-def up(): ...
+"""Stacks in the backend of files: made without touching the checkout, brought up, asked for their outputs."""
+
+import re
+import tempfile
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from localcloud import paths
+from localcloud.problem import Problem
+from localcloud.pulumi import backend
+from localcloud.pulumi.command_line import follow, quietly
+from localcloud.pulumi.recovery import recover
+
+# ` +  kubernetes:apps:Deployment web creating (3s) [1/2] Waiting for …`
+_STEP: Final = re.compile(r"^ ?[ +~-]{1,3} +(?P<type>\S+:\S+) (?P<name>\S+) (?P<doing>[a-z]+ing\b.*)$")
+_CHANGED: Final = re.compile(r"^ +[+~-]+ (?P<what>\d+ [a-z]+)$")
+_KEPT_LINES: Final = 2000
+
+
+def ensure_stack(stack: str, environment: Mapping[str, str], directory: Path = paths.CHECKOUT) -> None:
+    """Have the stack in the backend.
+
+    It is made in an empty folder beside a copy of Pulumi.yaml: the engine writes the salt of its passphrase there, and
+    into the state, where every later command finds it.
+    """
+    project = directory / "Pulumi.yaml"
+    if not project.exists():
+        raise Problem(f"There is no Pulumi.yaml in {directory}.", "Run this in a checkout of the project.")
+    if backend.state_file(backend.project_name(project), stack).exists():
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, project.name).write_text(project.read_text())
+        quietly(["stack", "init", stack, "--no-select"], environment, Path(folder))
+
+
+def output(stack: str, name: str, environment: Mapping[str, str], directory: Path = paths.CHECKOUT) -> str:
+    """One output of the stack, decrypted if it is secret."""
+    return quietly(["stack", "output", "--show-secrets", "--stack", stack, name], environment, directory).strip()
+
+
+def up(
+    stack: str,
+    environment: Mapping[str, str],
+    progress: Callable[[str], None],
+    directory: Path = paths.CHECKOUT,
+) -> str:
+    """Bring the stack up, completing whatever interrupted update came before, and say in a word what has changed."""
+    recover(stack, environment, progress, directory)
+    lines: deque[str] = deque(maxlen=_KEPT_LINES)
+
+    def hear(line: str) -> None:
+        lines.append(line)
+        if step := _STEP.match(line):
+            progress(f"{step['type'].rpartition(':')[2]} {step['name']}: {step['doing'].strip()}")
+
+    if follow(["up", "--yes", "--skip-preview", "--stack", stack], environment, directory, hear) != 0:
+        raise Problem(
+            f"The update of the stack {stack} failed.\n{_reasons(lines)}",
+            "Mend what it names and run the same command again: it carries on from where this one stopped.",
+        )
+    return _summary(lines)
+
+
+def _reasons(lines: Sequence[str]) -> str:
+    """What Pulumi says under `Diagnostics:`, or all that it said if it never came that far."""
+    text = "\n".join(lines)
+    _, found, diagnostics = text.partition("\nDiagnostics:\n")
+    if not found:
+        return text.strip()
+    return re.split(r"^(?:Outputs|Resources|Duration):", diagnostics, maxsplit=1, flags=re.MULTILINE)[0].strip()
+
+
+def _summary(lines: Sequence[str]) -> str:
+    """`3 created, 1 updated`, or that nothing has changed."""
+    changed = [match["what"] for line in lines if (match := _CHANGED.match(line))]
+    return ", ".join(changed) or "nothing to change"

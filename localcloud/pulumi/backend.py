@@ -1,0 +1,33 @@
+"""The backend of files, as far as it must be read without the engine: where a stack's state and its locks are."""
+
+import re
+from pathlib import Path
+from typing import Final
+
+from localcloud import paths
+from localcloud.problem import Problem
+
+_NAME: Final = re.compile(r"^name:\s*[\"']?([^\s\"'#]+)", re.MULTILINE)
+
+
+def folder() -> Path:
+    """Where the backend is."""
+    return paths.state() / "pulumi"
+
+
+def project_name(project: Path) -> str:
+    """The name that a Pulumi.yaml gives its project."""
+    name = _NAME.search(project.read_text())
+    if name is None:
+        raise Problem(f"{project} gives the project no name.", "Write `name: …` into it.")
+    return name[1]
+
+
+def state_file(project: str, stack: str) -> Path:
+    """The stack's state."""
+    return folder() / ".pulumi" / "stacks" / project / f"{stack}.json"
+
+
+def lock_folder(project: str, stack: str) -> Path:
+    """Where a running update leaves its lock, `{"pid": …, "hostname": …, "timestamp": …}`."""
+    return folder() / ".pulumi" / "locks" / "organization" / project / stack
