@@ -1,0 +1,1 @@
+"""The platform's components: what `__main__.py` builds, one component a file."""

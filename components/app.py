@@ -1,0 +1,287 @@
+"""The application: migrations first, then pods of nginx and PHP-FPM that share one volume of uploads.
+
+The Job runs to its end before the Deployment changes, as the role that owns the schema; the application's own role
+can't change it. A migration that fails stops the update while the old release goes on serving.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
+from pulumi_kubernetes import apps, batch, core, meta, networking
+from pulumi_kubernetes.autoscaling.v2 import HorizontalPodAutoscaler
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
+
+from components import kubernetes
+from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
+from components.scaling import autoscaler, disruption_budget, fixed_replicas, rolling
+from components.settings import App as AppSettings
+
+NAME = "app"
+MIGRATIONS = "migrations"
+PORT = 8080
+INTERNAL_PORT = 8081
+_SECRETS = "/etc/vision-week/secrets"
+_UPLOADS = "/var/www/html/storage/uploads"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Database:
+    """A database and who uses it.
+
+    peer: its pods. owner, user: the role that migrates, the role that serves.
+    """
+
+    endpoint: Endpoint
+    peer: networking.v1.NetworkPolicyPeerArgs
+    name: str
+    owner: str
+    owner_password: Output[str]
+    user: str
+    user_password: Output[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """Redis: where it is, its pods, its password."""
+
+    endpoint: Endpoint
+    peer: networking.v1.NetworkPolicyPeerArgs
+    password: Output[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppArgs:
+    """What the application needs.
+
+    image, release: what runs. settings: how much of it.
+    clients: pods that may ask it. uploads_class: a storage class whose volumes many pods may mount.
+    after: what must be ready before the migrations run.
+    protect: the uploads are not removed before this is taken away.
+    """
+
+    namespace: Namespace
+    settings: AppSettings
+    image: Input[str]
+    release: str
+    database: Database
+    redis: Store
+    clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
+    uploads_class: Input[str]
+    after: Sequence[Resource]
+    protect: bool
+
+
+class App(ComponentResource):
+    """The application and its Service."""
+
+    endpoint: Endpoint
+
+    def __init__(self, name: str, args: AppArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("vision-week:app:App", name, None, opts)
+        self._args = args
+        self._child = ResourceOptions(parent=self)
+        environment = self._environment()
+        config = core.v1.ConfigMap(NAME, metadata=self._metadata(NAME), data=environment, opts=self._child)
+        migrations = self._migrations()
+        secrets = {"database-password": args.database.user_password, "redis-password": args.redis.password}
+        secret = core.v1.Secret(NAME, metadata=self._metadata(NAME), string_data=secrets, opts=self._child)
+        account = self._account(NAME)
+        uploads = core.v1.PersistentVolumeClaim(
+            "uploads",
+            metadata=self._metadata("uploads"),
+            spec=core.v1.PersistentVolumeClaimSpecArgs(
+                access_modes=["ReadWriteMany"],
+                storage_class_name=args.uploads_class,
+                resources=core.v1.VolumeResourceRequirementsArgs(requests={"storage": args.settings.uploads}),
+            ),
+            opts=ResourceOptions(parent=self, protect=args.protect),
+        )
+        policy = networking.v1.NetworkPolicy(
+            NAME, metadata=self._metadata(NAME), spec=self._connections(), opts=self._child
+        )
+        replicas = args.settings.replicas
+        deployment = apps.v1.Deployment(
+            NAME,
+            metadata=self._metadata(NAME),
+            spec=apps.v1.DeploymentSpecArgs(
+                replicas=fixed_replicas(replicas),
+                strategy=rolling(),
+                selector=meta.v1.LabelSelectorArgs(match_labels=selector(NAME)),
+                template=kubernetes.pod(
+                    NAME,
+                    [self._nginx(), self._php(config.metadata.name)],
+                    volumes=[
+                        kubernetes.secret_files("secrets", secret.metadata.name),
+                        kubernetes.claimed("uploads", uploads.metadata.name),
+                        kubernetes.scratch("run", "16Mi"),
+                        kubernetes.scratch("tmp", "256Mi"),
+                    ],
+                    service_account=account,
+                    configuration=kubernetes.checksum(environment, secrets),
+                    # 5 s until nobody sends anything new, and 65 s that PHP-FPM gives its longest request.
+                    grace=75,
+                ),
+            ),
+            opts=ResourceOptions(
+                parent=self,
+                # The schema is the new one before the first new pod; no pod starts without its policies.
+                depends_on=[*args.namespace.guards, policy, migrations],
+            ),
+        )
+        if replicas.autoscaled:
+            HorizontalPodAutoscaler(
+                NAME,
+                metadata=self._metadata(NAME),
+                spec=autoscaler(NAME, replicas),
+                # It may not find the Deployment missing.
+                opts=ResourceOptions(parent=self, depends_on=[deployment]),
+            )
+        if replicas.min > 1:
+            PodDisruptionBudget(NAME, metadata=self._metadata(NAME), spec=disruption_budget(NAME), opts=self._child)
+        service = core.v1.Service(
+            NAME,
+            metadata=self._metadata(NAME),
+            spec=core.v1.ServiceSpecArgs(
+                selector=selector(NAME), ports=[core.v1.ServicePortArgs(name="http", port=PORT, target_port="http")]
+            ),
+            opts=self._child,
+        )
+        self.endpoint = Endpoint(host=kubernetes.host_of(service), port=PORT)
+        self.register_outputs({"host": self.endpoint.host})
+
+    def _metadata(self, name: str, *, app: str = NAME) -> meta.v1.ObjectMetaArgs:
+        return metadata(name, self._args.namespace.name, app=app)
+
+    def _account(self, name: str) -> Output[str]:
+        """An identity of its own, without rights in the cluster and without a token."""
+        account = core.v1.ServiceAccount(
+            name,
+            metadata=self._metadata(name, app=name),
+            automount_service_account_token=False,
+            opts=self._child,
+        )
+        return account.metadata.name
+
+    def _environment(self) -> dict[str, Input[str]]:
+        settings, redis = self._args.settings, self._args.redis
+        return {
+            **self._database(self._args.database.user),
+            "APP_VERSION": self._args.release,
+            "LOG_LEVEL": settings.log_level,
+            "REDIS_HOST": redis.endpoint.host,
+            "REDIS_PORT": str(redis.endpoint.port),
+            "REDIS_PASSWORD_FILE": f"{_SECRETS}/redis-password",
+            "UPLOADS_PATH": _UPLOADS,
+            "SESSION_LIFETIME": str(settings.session_lifetime),
+            "WEBSOCKET_PATH": "/ws",
+        }
+
+    def _database(self, user: str) -> dict[str, Input[str]]:
+        database = self._args.database
+        return {
+            "APP_ENV": self._args.settings.environment,
+            "DATABASE_HOST": database.endpoint.host,
+            "DATABASE_PORT": str(database.endpoint.port),
+            "DATABASE_NAME": database.name,
+            "DATABASE_USER": user,
+            "DATABASE_PASSWORD_FILE": f"{_SECRETS}/database-password",
+        }
+
+    def _connections(self) -> networking.v1.NetworkPolicySpecArgs:
+        """The edge to nginx; PHP to its database and to Redis."""
+        database, redis = self._args.database, self._args.redis
+        return kubernetes.allow(
+            NAME,
+            ingress=[kubernetes.from_(self._args.clients, PORT)],
+            egress=[
+                kubernetes.to([database.peer], database.endpoint.port),
+                kubernetes.to([redis.peer], redis.endpoint.port),
+            ],
+        )
+
+    def _nginx(self) -> Container:
+        return Container(
+            name="nginx",
+            image=self._args.image,
+            command=["nginx", "-c", "/etc/vision-week/nginx.conf", "-g", "daemon off;"],
+            resources=self._args.settings.nginx_resources,
+            ports={"http": PORT, "internal": INTERNAL_PORT},
+            mounts=[Mount(volume="run", path="/run/vision-week"), _TMP],
+            # Ready: PHP and what it depends on answer. Alive: this nginx answers.
+            readiness=kubernetes.http_probe("/ready", "internal", period=5, failures=2),
+            liveness=kubernetes.http_probe("/live", "internal", period=10, failures=3),
+            startup=kubernetes.http_probe("/health", "http", period=1, failures=60),
+            # Until the edge has heard that this pod is going.
+            pre_stop=["sleep", "5"],
+        )
+
+    def _php(self, config: Input[str]) -> Container:
+        return Container(
+            name="php",
+            image=self._args.image,
+            command=["php-fpm", "--nodaemonize", "--fpm-config", "/etc/vision-week/php-fpm.conf"],
+            resources=self._args.settings.php_resources,
+            env_from=[config],
+            mounts=[
+                Mount(volume="run", path="/run/vision-week"),
+                Mount(volume="secrets", path=_SECRETS, read_only=True),
+                Mount(volume="uploads", path=_UPLOADS),
+                _TMP,
+            ],
+            # Through nginx to the two workers that are kept for it: alive as long as one of them answers.
+            liveness=kubernetes.http_probe("/health", PORT, period=10, failures=6),
+            startup=kubernetes.http_probe("/health", PORT, period=1, failures=60),
+            pre_stop=["sleep", "5"],
+        )
+
+    def _migrations(self) -> batch.v1.Job:
+        """Brings the schema up to date. Any change of what it runs makes a new Job under a new name."""
+        args = self._args
+        secrets = {"database-password": args.database.owner_password}
+        environment = self._database(args.database.owner)
+        secret = core.v1.Secret(
+            MIGRATIONS, metadata=self._metadata(MIGRATIONS, app=MIGRATIONS), string_data=secrets, opts=self._child
+        )
+        account = self._account(MIGRATIONS)
+        policy = networking.v1.NetworkPolicy(
+            MIGRATIONS,
+            metadata=self._metadata(MIGRATIONS, app=MIGRATIONS),
+            spec=kubernetes.allow(
+                MIGRATIONS, egress=[kubernetes.to([args.database.peer], args.database.endpoint.port)]
+            ),
+            opts=self._child,
+        )
+        container = Container(
+            name=MIGRATIONS,
+            image=args.image,
+            command=["php", "/var/www/html/bin/migrate.php"],
+            resources=args.settings.php_resources,
+            env=environment,
+            mounts=[Mount(volume="secrets", path=_SECRETS, read_only=True), _TMP],
+        )
+        return batch.v1.Job(
+            MIGRATIONS,
+            metadata=meta.v1.ObjectMetaArgs(namespace=args.namespace.name, labels=kubernetes.labels(MIGRATIONS)),
+            spec=batch.v1.JobSpecArgs(
+                backoff_limit=3,
+                active_deadline_seconds=args.settings.migration_timeout,
+                template=kubernetes.pod(
+                    MIGRATIONS,
+                    [container],
+                    volumes=[
+                        kubernetes.secret_files("secrets", secret.metadata.name),
+                        kubernetes.scratch("tmp", "64Mi"),
+                    ],
+                    service_account=account,
+                    configuration=kubernetes.checksum(environment, secrets),
+                    grace=30,
+                    restart="Never",
+                ),
+            ),
+            # It needs the database, and may not run before its policies stand.
+            opts=ResourceOptions(parent=self, depends_on=[*args.namespace.guards, *args.after, policy]),
+        )
+
+
+_TMP = Mount(volume="tmp", path="/tmp")  # noqa: S108  the pod's own

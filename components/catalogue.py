@@ -1,0 +1,34 @@
+"""Other people's images: exact versions, and their digests where somebody could look them up.
+
+One place, so that an upgrade is one line and a reviewer sees every version at once. A digest is never invented: it is
+`None` until it has been read from the image's own registry, and a stack that has not allowed an unpinned image by name
+refuses to run it.
+"""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class CatalogueImage:
+    """An image that we run and did not build.
+
+    repository: where it is published, in full.
+    tag: an exact version, never one that moves with time by design.
+    digest: `sha256:...` of that tag; None where it has not been looked up.
+    """
+
+    repository: str
+    tag: str
+    digest: str | None = None
+
+    @property
+    def reference(self) -> str:
+        """What a pod asks for."""
+        digest = f"@{self.digest}" if self.digest else ""
+        return f"{self.repository}:{self.tag}{digest}"
+
+
+CATALOGUE = {
+    "nginx": CatalogueImage(repository="docker.io/nginxinc/nginx-unprivileged", tag="1.28-bookworm"),
+    "redis": CatalogueImage(repository="docker.io/library/redis", tag="7.4-bookworm"),
+}

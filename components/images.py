@@ -1,0 +1,91 @@
+"""What the pods run: our images, built and pushed, and other people's, from the catalogue. Everything by digest.
+
+A pod never names one of our tags: a tag can be pushed again, and two nodes would run two programs. Other people's
+images without a known digest are refused, unless the stack allows each by name.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import pulumi_docker_build as docker_build
+from pulumi import ComponentResource, Output, ResourceOptions, RunError
+
+from components.catalogue import CATALOGUE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Build:
+    """How one of our images is made.
+
+    dockerfile, context: relative to the program, so that the same checkout elsewhere is the same image.
+    target: stage of the Dockerfile; None for the last.
+    """
+
+    dockerfile: str
+    context: str
+    target: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesArgs:
+    """Which images.
+
+    registry: prefix of our names. release: their tag.
+    app_target: stage of the application's Dockerfile.
+    allow_unpinned: names in the catalogue that may run without a digest.
+    """
+
+    registry: str
+    release: str
+    app_target: str
+    allow_unpinned: Collection[str]
+
+
+class Images(ComponentResource):
+    """References that pods can use."""
+
+    app: Output[str]
+    websocket: Output[str]
+    postgres: Output[str]
+    nginx: str
+    redis: str
+
+    def __init__(self, name: str, args: ImagesArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("vision-week:images:Images", name, None, opts)
+        self._args = args
+        self.app = self._built("app", Build(dockerfile="images/app/Dockerfile", context=".", target=args.app_target))
+        self.websocket = self._built(
+            "websocket", Build(dockerfile="images/websocket/Dockerfile", context="images/websocket")
+        )
+        self.postgres = self._built(
+            "postgres", Build(dockerfile="images/postgres/Dockerfile", context="images/postgres")
+        )
+        self.nginx = published("nginx", args.allow_unpinned)
+        self.redis = published("redis", args.allow_unpinned)
+        self.register_outputs({"app": self.app, "websocket": self.websocket, "postgres": self.postgres})
+
+    def _built(self, name: str, build: Build) -> Output[str]:
+        repository = f"{self._args.registry}/{name}"
+        image = docker_build.Image(
+            name,
+            context=docker_build.BuildContextArgs(location=build.context),
+            dockerfile=docker_build.DockerfileArgs(location=build.dockerfile),
+            target=build.target,
+            tags=[f"{repository}:{self._args.release}"],
+            push=True,
+            # A preview says what would change; it doesn't take the minutes that building does.
+            build_on_preview=False,
+            opts=ResourceOptions(parent=self),
+        )
+        return Output.format("{0}@{1}", repository, image.digest)
+
+
+def published(name: str, allow_unpinned: Collection[str]) -> str:
+    """The reference of an image of the catalogue."""
+    image = CATALOGUE[name]
+    if image.digest is None and name not in allow_unpinned:
+        raise RunError(
+            f"{image.reference} has no digest in components/catalogue.py: record the one that its registry gives, "
+            f"or allow it unpinned for this stack with vision-week:images.allow_unpinned[{name}]"
+        )
+    return image.reference

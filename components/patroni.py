@@ -1,0 +1,102 @@
+"""Patroni's configuration: what all members share, and what each reads from its own files.
+
+The shared part lives where Patroni keeps it, in an annotation of its Endpoints. The program owns that annotation, so a
+changed setting reaches a running cluster by `pulumi up` and an edit by hand shows as drift. Patroni writes the same
+text back when it makes a cluster: it must be JSON as Python prints it without spaces.
+"""
+
+import json
+from typing import Any
+
+from components.kubernetes import selector
+from components.settings import Postgres
+from components.values import amount
+
+SCOPE = "postgres"
+ROLE = "vision-week/role"
+PORT = 5432
+API_PORT = 8008
+DATA = "/var/lib/postgresql/data"
+
+# Seconds. A frozen primary is replaced after ttl at the latest; ttl must be at least loop_wait + 2 * retry_timeout.
+_TIMING = {"ttl": 20, "loop_wait": 5, "retry_timeout": 5}
+
+# Patroni's Endpoints beside the primary's own: the configuration, a fail-over that was asked for, who is synchronous.
+RECORDS = ("config", "failover", "sync")
+CONFIG_ANNOTATION = "config"
+
+
+def shared(settings: Postgres) -> str:
+    """What holds for the cluster as a whole."""
+    several = settings.members > 1
+    return _json(
+        {
+            **_TIMING,
+            "maximum_lag_on_failover": 1024**2,
+            # No acknowledged write is lost when a node dies, where there is a second one to hold it.
+            "synchronous_mode": several,
+            # The primary goes on while the API server is away, as long as it sees all the others.
+            "failsafe_mode": several,
+            "postgresql": {"use_pg_rewind": True, "use_slots": True, "parameters": _parameters(settings)},
+        }
+    )
+
+
+def member(post_bootstrap: str) -> str:
+    """What each member reads: where it listens, who may connect, how the first one begins."""
+    return _json(
+        {
+            "scope": SCOPE,
+            "log": {"type": "json"},
+            "restapi": {"listen": f"0.0.0.0:{API_PORT}"},
+            "kubernetes": {
+                "use_endpoints": True,
+                "scope_label": "app.kubernetes.io/name",
+                "labels": {key: value for key, value in selector(SCOPE).items() if key != "app.kubernetes.io/name"},
+                "role_label": ROLE,
+                "ports": [{"name": "postgresql", "port": PORT}],
+            },
+            "bootstrap": {
+                "initdb": ["data-checksums", {"encoding": "UTF8"}, {"locale": "C.UTF-8"}],
+                "post_bootstrap": post_bootstrap,
+            },
+            "postgresql": {
+                "listen": f"*:{PORT}",
+                "data_dir": f"{DATA}/pgdata",
+                "pgpass": "/tmp/pgpass",  # noqa: S108  the pod's own directory in memory of the node's disk
+                "use_unix_socket": True,
+                "parameters": {"unix_socket_directories": "/run/postgresql"},
+                "pg_hba": _ACCESS,
+            },
+        }
+    )
+
+
+# The superuser over the pod's own socket only, each role to its own database, the members to each other.
+_ACCESS = [
+    "local all postgres peer",
+    "local all all scram-sha-256",
+    "host vision_week vision_week_owner,vision_week_app all scram-sha-256",
+    "host replication replicator all scram-sha-256",
+    "host postgres replicator,rewinder all scram-sha-256",
+]
+
+
+def _parameters(settings: Postgres) -> dict[str, Any]:
+    """PostgreSQL's own settings; memory in shares of the container's limit."""
+    megabytes = int(amount(settings.resources.memory) / 2**20)
+    return {
+        "max_connections": settings.max_connections,
+        "shared_buffers": f"{megabytes // 4}MB",
+        # What the node's page cache of this container can hold beside them; for the planner only.
+        "effective_cache_size": f"{megabytes * 6 // 10}MB",
+        "maintenance_work_mem": f"{max(megabytes // 20, 16)}MB",
+        "password_encryption": "scram-sha-256",
+        "log_checkpoints": "on",
+        "log_lock_waits": "on",
+        "log_min_duration_statement": "1s",
+    }
+
+
+def _json(value: dict[str, Any]) -> str:
+    return json.dumps(value, separators=(",", ":"))

@@ -1,0 +1,191 @@
+"""What is built from what, in order. Data flows one way: settings in, each component's outputs on to the next."""
+
+from collections.abc import Mapping
+from typing import TypeVar, get_args
+
+from pulumi import ComponentResource, Output, ResourceOptions, RunError
+
+from components import app, edge, postgres, redis, websocket
+from components.app import App, AppArgs, Database, Store
+from components.certificates import Authority, AuthorityArgs
+from components.cluster import Cluster, ClusterArgs
+from components.edge import Backend, Edge, EdgeArgs
+from components.images import Images, ImagesArgs
+from components.kubernetes import pods_of
+from components.postgres import Postgres, PostgresArgs
+from components.redis import Redis, RedisArgs
+from components.settings import ExistingCluster, NginxEdge, Settings
+from components.storage import Storage, StorageArgs
+from components.tenancy import Tenancy, TenancyArgs
+from components.values import Strict
+from components.websocket import WebSocket, WebSocketArgs
+
+Flavour = TypeVar("Flavour", bound=Strict)
+
+
+class Platform(ComponentResource):
+    """The whole platform of one stack.
+
+    url: where users find the application.
+    ca_certificate: PEM of the authority that signed what answers there.
+    namespaces: area -> name. images: ours, by digest.
+    """
+
+    url: Output[str]
+    ca_certificate: Output[str]
+    namespaces: Output[Mapping[str, str]]
+    images: Output[Mapping[str, str]]
+
+    def __init__(self, settings: Settings, opts: ResourceOptions | None = None) -> None:
+        super().__init__("vision-week:platform:Platform", "platform", None, opts)
+        chosen_cluster = _built("cluster.flavour", settings.cluster, ExistingCluster)
+        chosen_edge = _built("edge.flavour", settings.edge, NginxEdge)
+        child = ResourceOptions(parent=self)
+        cluster = Cluster(
+            "cluster",
+            ClusterArgs(
+                context=chosen_cluster.context,
+                kubeconfig=chosen_cluster.kubeconfig,
+                identifier=chosen_cluster.identifier or chosen_cluster.context,
+            ),
+            opts=child,
+        )
+        inside = ResourceOptions(parent=self, providers=[cluster.provider])
+        images = Images(
+            "images",
+            ImagesArgs(
+                registry=settings.images.registry,
+                release=settings.release,
+                app_target=settings.images.app_target,
+                allow_unpinned=settings.images.allow_unpinned,
+            ),
+            opts=child,
+        )
+        tenancy = Tenancy(
+            "tenancy",
+            TenancyArgs(
+                prefix=settings.namespace_prefix,
+                quotas={
+                    "app": settings.tenancy.app,
+                    "data": settings.tenancy.data,
+                    "edge": settings.tenancy.edge,
+                },
+                protect=settings.protect,
+            ),
+            opts=inside,
+        )
+        storage = Storage(
+            "storage",
+            StorageArgs(
+                class_name=settings.storage.class_name,
+                provisioner=settings.storage.provisioner,
+                parameters=settings.storage.parameters,
+                retain=settings.storage.retain,
+            ),
+            opts=inside,
+        )
+        namespaces = tenancy.namespaces
+        app_pods = pods_of(namespaces["app"].name, app.NAME)
+        migration_pods = pods_of(namespaces["app"].name, app.MIGRATIONS)
+        websocket_pods = pods_of(namespaces["app"].name, websocket.NAME)
+        edge_pods = pods_of(namespaces["edge"].name, edge.NAME)
+        database = Postgres(
+            "postgres",
+            PostgresArgs(
+                namespace=namespaces["data"],
+                settings=settings.postgres,
+                image=images.postgres,
+                storage_class=storage.class_name,
+                clients=[app_pods, migration_pods],
+                control_plane=[str(network) for network in chosen_cluster.control_plane],
+                protect=settings.protect,
+            ),
+            opts=inside,
+        )
+        memory = Redis(
+            "redis",
+            RedisArgs(
+                namespace=namespaces["data"],
+                settings=settings.redis,
+                image=images.redis,
+                storage_class=storage.class_name,
+                clients=[app_pods, websocket_pods],
+                protect=settings.protect,
+            ),
+            opts=inside,
+        )
+        store = Store(
+            endpoint=memory.endpoint,
+            peer=pods_of(namespaces["data"].name, redis.NAME),
+            password=memory.password,
+        )
+        application = App(
+            "app",
+            AppArgs(
+                namespace=namespaces["app"],
+                settings=settings.app,
+                image=images.app,
+                release=settings.release,
+                database=Database(
+                    endpoint=database.primary,
+                    peer=pods_of(namespaces["data"].name, postgres.NAME),
+                    name=postgres.DATABASE,
+                    owner=postgres.OWNER,
+                    owner_password=database.owner_password,
+                    user=postgres.APP,
+                    user_password=database.app_password,
+                ),
+                redis=store,
+                clients=[edge_pods],
+                uploads_class=settings.storage.shared_class,
+                after=[database, memory],
+                protect=settings.protect,
+            ),
+            opts=inside,
+        )
+        live = WebSocket(
+            "websocket",
+            WebSocketArgs(
+                namespace=namespaces["app"],
+                settings=settings.websocket,
+                image=images.websocket,
+                redis=store,
+                origins=[settings.edge.url],
+                clients=[edge_pods],
+                after=[memory],
+            ),
+            opts=inside,
+        )
+        authority = Authority("authority", AuthorityArgs(common_name=f"{settings.namespace_prefix} CA"), opts=child)
+        front = Edge(
+            "edge",
+            EdgeArgs(
+                namespace=namespaces["edge"],
+                settings=chosen_edge,
+                image=images.nginx,
+                authority=authority,
+                app=Backend(endpoint=application.endpoint, peer=app_pods),
+                websocket=Backend(endpoint=live.endpoint, peer=websocket_pods),
+            ),
+            opts=inside,
+        )
+        self.url = front.url
+        self.ca_certificate = authority.certificate
+        self.namespaces = tenancy.names
+        self.images = Output.all(app=images.app, websocket=images.websocket, postgres=images.postgres)
+        self.register_outputs(
+            {
+                "url": self.url,
+                "ca_certificate": self.ca_certificate,
+                "namespaces": self.namespaces,
+                "images": self.images,
+            }
+        )
+
+
+def _built(path: str, chosen: Strict, kind: type[Flavour]) -> Flavour:
+    """The settings of a flavour that this program can build."""
+    if not isinstance(chosen, kind):
+        known = get_args(kind.model_fields["flavour"].annotation)[0]
+        raise RunError(f"vision-week:{path}: {getattr(chosen, 'flavour', '')} is not built yet; use {known}")
+    return chosen

@@ -1,0 +1,278 @@
+"""PostgreSQL 15 under Patroni: one primary, and replicas where there is more than one member.
+
+Patroni keeps its state in Endpoints of the Kubernetes API, and so decides by the same act who is primary and where the
+Service `postgres` leads: there is no moment in which the two differ, and no selector that still lists a frozen member.
+The Endpoints are made here, so that Patroni needs no right to create any, and may update these four by name only.
+
+It never reads Secrets through the API: passwords are files. Nobody connects as superuser but over the pod's own socket.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pulumi_random as random
+from pulumi import ComponentResource, Input, Output, ResourceOptions
+from pulumi_kubernetes import apps, core, meta, networking, rbac
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
+
+from components import kubernetes, patroni
+from components.kubernetes import Container, Endpoint, Mount, Namespace, labels, metadata, selector
+from components.scaling import disruption_budget
+from components.settings import Postgres as PostgresSettings
+
+NAME = patroni.SCOPE
+DATABASE = "vision_week"
+OWNER = "vision_week_owner"
+APP = "vision_week_app"
+_BOOTSTRAP = Path(__file__).parent / "files" / "bootstrap.sql"
+_FILES = "/etc/vision-week"
+_BOOTSTRAP_COMMAND = f"psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file={_FILES}/bootstrap.sql"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostgresArgs:
+    """What PostgreSQL needs.
+
+    settings: members, sizes. image: of a member. storage_class: of its volumes.
+    clients: pods that may connect. control_plane: addresses of the API server.
+    protect: its members are not removed before this is taken away.
+    """
+
+    namespace: Namespace
+    settings: PostgresSettings
+    image: Input[str]
+    storage_class: Input[str]
+    clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
+    control_plane: Sequence[str]
+    protect: bool
+
+
+class Postgres(ComponentResource):
+    """The database, its Services and its roles' passwords."""
+
+    primary: Endpoint
+    replicas: Endpoint
+    owner_password: Output[str]
+    app_password: Output[str]
+
+    def __init__(self, name: str, args: PostgresArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("vision-week:postgres:Postgres", name, None, opts)
+        self._args = args
+        self._child = ResourceOptions(parent=self)
+        self.owner_password = self._password("owner")
+        self.app_password = self._password("app")
+        secrets = self._secrets()
+        files = {"patroni.yaml": patroni.member(_BOOTSTRAP_COMMAND), "bootstrap.sql": _BOOTSTRAP.read_text()}
+        secret = core.v1.Secret(NAME, metadata=self._metadata(NAME), string_data=secrets, opts=self._child)
+        config = core.v1.ConfigMap(NAME, metadata=self._metadata(NAME), data=files, opts=self._child)
+        # What all members share is in it too: some of it only takes effect when a member starts.
+        checksum = kubernetes.checksum(files, secrets, patroni.shared(args.settings))
+        account, rights = self._account()
+        primary = self._service(NAME)
+        replicas = self._service(f"{NAME}-replicas", {**selector(NAME), patroni.ROLE: "replica"})
+        members = self._service(f"{NAME}-members", selector(NAME), headless=True)
+        records = [self._endpoints(NAME), *(self._record(name) for name in patroni.RECORDS)]
+        policy = networking.v1.NetworkPolicy(
+            NAME, metadata=self._metadata(NAME), spec=self._connections(), opts=self._child
+        )
+        apps.v1.StatefulSet(
+            NAME,
+            metadata=self._metadata(NAME),
+            spec=apps.v1.StatefulSetSpecArgs(
+                replicas=args.settings.members,
+                service_name=members.metadata.name,
+                # Members find each other by themselves; none waits for another to be ready.
+                pod_management_policy="Parallel",
+                selector=meta.v1.LabelSelectorArgs(match_labels=selector(NAME)),
+                template=self._pod(account, config, secret, checksum),
+                volume_claim_templates=[self._claim()],
+            ),
+            opts=ResourceOptions(
+                parent=self,
+                protect=args.protect,
+                # A member without its rights or its Endpoints fails; without its policies it would start too open.
+                depends_on=[*args.namespace.guards, rights, primary, *records, policy],
+            ),
+        )
+        if args.settings.members > 1:
+            PodDisruptionBudget(NAME, metadata=self._metadata(NAME), spec=disruption_budget(NAME), opts=self._child)
+        self.primary = Endpoint(host=kubernetes.host_of(primary), port=patroni.PORT)
+        self.replicas = Endpoint(host=kubernetes.host_of(replicas), port=patroni.PORT)
+        self.register_outputs({"primary": self.primary.host, "replicas": self.replicas.host})
+
+    def _metadata(self, name: str, annotations: dict[str, str] | None = None) -> meta.v1.ObjectMetaArgs:
+        return metadata(name, self._args.namespace.name, app=NAME, annotations=annotations)
+
+    def _password(self, role: str) -> Output[str]:
+        """No special characters: they would only need quoting, and 32 letters and digits are 190 bits."""
+        return random.RandomPassword(f"{NAME}-{role}", length=32, special=False, opts=self._child).result
+
+    def _secrets(self) -> dict[str, Output[str]]:
+        """What the members read: Patroni's own passwords, and the ones that roles begin with."""
+        passwords = {role: self._password(role) for role in ("superuser", "replication", "rewind", "patroni")}
+        authentication = {
+            "superuser": {"username": "postgres", "password": passwords["superuser"]},
+            "replication": {"username": "replicator", "password": passwords["replication"]},
+            "rewind": {"username": "rewinder", "password": passwords["rewind"]},
+        }
+        passwords_file = {
+            "restapi": {"authentication": {"username": "patroni", "password": passwords["patroni"]}},
+            "postgresql": {"authentication": authentication},
+        }
+        return {
+            "passwords.yaml": Output.json_dumps(passwords_file),
+            "owner-password": self.owner_password,
+            "app-password": self.app_password,
+        }
+
+    def _service(self, name: str, chosen: dict[str, str] | None = None, *, headless: bool = False) -> core.v1.Service:
+        """A Service; without `chosen` pods it leads where Patroni writes."""
+        return core.v1.Service(
+            name,
+            # Replicas may well be none, and the primary is only there when the members are: nothing to wait for.
+            metadata=self._metadata(name, {"pulumi.com/skipAwait": "true"}),
+            spec=core.v1.ServiceSpecArgs(
+                cluster_ip="None" if headless else None,
+                publish_not_ready_addresses=headless or None,
+                selector=chosen,
+                ports=[core.v1.ServicePortArgs(name="postgresql", port=patroni.PORT, target_port=patroni.PORT)],
+            ),
+            opts=self._child,
+        )
+
+    def _endpoints(self, name: str, annotations: dict[str, str] | None = None) -> core.v1.Endpoints:
+        """Patroni writes the rest: addresses, the primary's lease, who is synchronous."""
+        return core.v1.Endpoints(name, metadata=self._metadata(name, annotations), opts=self._child)
+
+    def _record(self, record: str) -> core.v1.Endpoints:
+        """Endpoints that hold a record of Patroni's. Kubernetes removes those that belong to no Service."""
+        name = f"{NAME}-{record}"
+        core.v1.Service(
+            name,
+            metadata=self._metadata(name),
+            spec=core.v1.ServiceSpecArgs(cluster_ip="None"),
+            opts=self._child,
+        )
+        shared = {patroni.CONFIG_ANNOTATION: patroni.shared(self._args.settings)} if record == "config" else None
+        return self._endpoints(name, shared)
+
+    def _account(self) -> tuple[core.v1.ServiceAccount, rbac.v1.RoleBinding]:
+        """Patroni's rights: see pods and Endpoints, update its own by name. No create, nothing about Secrets."""
+        account = core.v1.ServiceAccount(
+            NAME, metadata=self._metadata(NAME), automount_service_account_token=False, opts=self._child
+        )
+        members = [f"{NAME}-{number}" for number in range(self._args.settings.members)]
+        records = [NAME, *(f"{NAME}-{record}" for record in patroni.RECORDS)]
+        role = rbac.v1.Role(
+            NAME,
+            metadata=self._metadata(NAME),
+            rules=[
+                _rule(["pods", "endpoints"], ["get", "list", "watch"]),
+                _rule(["pods"], ["patch", "update"], members),
+                _rule(["endpoints"], ["patch", "update"], records),
+            ],
+            opts=self._child,
+        )
+        rights = rbac.v1.RoleBinding(
+            NAME,
+            metadata=self._metadata(NAME),
+            role_ref=rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=role.metadata.name),
+            subjects=[
+                rbac.v1.SubjectArgs(
+                    kind="ServiceAccount", name=account.metadata.name, namespace=account.metadata.namespace
+                )
+            ],
+            opts=self._child,
+        )
+        return account, rights
+
+    def _connections(self) -> networking.v1.NetworkPolicySpecArgs:
+        """Clients to the database; members to each other, replication and Patroni; members to the API server."""
+        members = [kubernetes.pods_of(self._args.namespace.name, NAME)]
+        control_plane = [kubernetes.addresses(network) for network in self._args.control_plane]
+        return kubernetes.allow(
+            NAME,
+            ingress=[
+                kubernetes.from_(self._args.clients, patroni.PORT),
+                kubernetes.from_(members, patroni.PORT, patroni.API_PORT),
+            ],
+            # 443 and 6443: the Service's port and the one behind it; which of them a policy sees differs.
+            egress=[
+                kubernetes.to(members, patroni.PORT, patroni.API_PORT),
+                kubernetes.to(control_plane, 443, 6443),
+            ],
+        )
+
+    def _pod(
+        self,
+        account: core.v1.ServiceAccount,
+        config: core.v1.ConfigMap,
+        secret: core.v1.Secret,
+        checksum: Output[str],
+    ) -> core.v1.PodTemplateSpecArgs:
+        settings = self._args.settings
+        member = Container(
+            name=NAME,
+            image=self._args.image,
+            command=["postgres-entrypoint"],
+            resources=settings.resources,
+            env={
+                "PATRONI_NAME": kubernetes.pod_field("metadata.name"),
+                "PATRONI_KUBERNETES_NAMESPACE": kubernetes.pod_field("metadata.namespace"),
+                "PATRONI_KUBERNETES_POD_IP": kubernetes.pod_field("status.podIP"),
+                "PATRONI_POSTGRESQL_CONNECT_ADDRESS": f"$(PATRONI_KUBERNETES_POD_IP):{patroni.PORT}",
+                "PATRONI_RESTAPI_CONNECT_ADDRESS": f"$(PATRONI_KUBERNETES_POD_IP):{patroni.API_PORT}",
+            },
+            ports={"postgresql": patroni.PORT, "patroni": patroni.API_PORT},
+            mounts=[
+                Mount(volume="data", path=patroni.DATA),
+                Mount(volume="patroni", path="/etc/patroni", read_only=True),
+                Mount(volume="files", path=_FILES, read_only=True),
+                Mount(volume="run", path="/run/postgresql"),
+                Mount(volume="tmp", path="/tmp"),  # noqa: S108
+            ],
+            readiness=kubernetes.http_probe("/readiness", "patroni", period=2, failures=3),
+            # Patroni's own heartbeat, not PostgreSQL's answers: a database that is busy or copying is left alone.
+            liveness=kubernetes.http_probe("/liveness", "patroni", period=10, failures=6),
+        )
+        return kubernetes.pod(
+            NAME,
+            [member],
+            volumes=[
+                kubernetes.projected(
+                    "patroni",
+                    config_map=(config.metadata.name, {"patroni.yaml": "patroni.yaml"}),
+                    secret=(secret.metadata.name, {"passwords.yaml": "passwords.yaml"}),
+                ),
+                kubernetes.projected(
+                    "files",
+                    config_map=(config.metadata.name, {"bootstrap.sql": "bootstrap.sql"}),
+                    secret=(
+                        secret.metadata.name,
+                        {name: f"secrets/{name}" for name in ("owner-password", "app-password")},
+                    ),
+                ),
+                kubernetes.scratch("run", "16Mi"),
+                kubernetes.scratch("tmp", "64Mi"),
+            ],
+            service_account=account.metadata.name,
+            configuration=checksum,
+            # A primary writes its last checkpoint before it hands over.
+            grace=120,
+            token=True,
+        )
+
+    def _claim(self) -> core.v1.PersistentVolumeClaimArgs:
+        return core.v1.PersistentVolumeClaimArgs(
+            metadata=meta.v1.ObjectMetaArgs(name="data", labels=labels(NAME)),
+            spec=core.v1.PersistentVolumeClaimSpecArgs(
+                access_modes=["ReadWriteOnce"],
+                storage_class_name=self._args.storage_class,
+                resources=core.v1.VolumeResourceRequirementsArgs(requests={"storage": self._args.settings.size}),
+            ),
+        )
+
+
+def _rule(resources: list[str], verbs: list[str], names: list[str] | None = None) -> rbac.v1.PolicyRuleArgs:
+    return rbac.v1.PolicyRuleArgs(api_groups=[""], resources=resources, verbs=verbs, resource_names=names)
