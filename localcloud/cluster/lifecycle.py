@@ -157,7 +157,10 @@ def _wait_for_nodes(api: Api, machine: str, restarted: dict[str, datetime], prog
                 problems[name] = "hasn't been heard from since it was started"
         return {name: problem for name, problem in problems.items() if problem}
 
-    if _settled(missing, NODE_TIME, "waiting for", progress):
+    def hopeless() -> bool:
+        return any(_ended(node.container, "containerd") >= HOPELESS for node in layout.NODES)
+
+    if _settled(missing, NODE_TIME, "waiting for", progress, hopeless):
         return
     for node in layout.NODES:
         if node.name in missing():
@@ -191,7 +194,13 @@ def _wait_for_dns(api: Api, restarted: dict[str, datetime], progress: Progress) 
         )
 
 
-def _settled(missing: Callable[[], dict[str, str]], seconds: float, what: str, progress: Progress) -> bool:
+def _settled(
+    missing: Callable[[], dict[str, str]],
+    seconds: float,
+    what: str,
+    progress: Progress,
+    hopeless: Callable[[], bool] = lambda: False,
+) -> bool:
     """Wait until nothing is missing, saying what is. An API server that is busy for a moment is asked again."""
 
     told: set[str] = set()
@@ -207,7 +216,7 @@ def _settled(missing: Callable[[], dict[str, str]], seconds: float, what: str, p
             progress(text)
         return not left
 
-    return _wait(settled, seconds)
+    return _wait(settled, seconds, hopeless)
 
 
 def _heard_from(api: Api, node: str, since: datetime) -> bool:
@@ -241,9 +250,11 @@ def _last_words(container: str) -> str:
 
 
 def _wait(condition: Callable[[], bool], seconds: float, hopeless: Callable[[], bool] = lambda: False) -> bool:
-    deadline = time.monotonic() + seconds
+    deadline, looks = time.monotonic() + seconds, 0
     while not condition():
-        if time.monotonic() > deadline or hopeless():
+        looks += 1
+        # Whether there is hope is a look into logs: not every time.
+        if time.monotonic() > deadline or (looks % 20 == 0 and hopeless()):
             return False
         time.sleep(0.25)
     return True

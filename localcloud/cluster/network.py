@@ -17,6 +17,9 @@ from localcloud.problem import Problem
 INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 INOTIFY_WANTED = 1024
 
+# systemd-resolved's own list first: /etc/resolv.conf then only names systemd-resolved, on the loopback.
+RESOLVERS = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))
+
 
 def ensure(progress: Callable[[str], None]) -> None:
     """Make the bridge network, unless it is there as it should be."""
@@ -96,7 +99,7 @@ def remove() -> list[str]:
 
 def upstream_resolvers() -> list[str]:
     """Name servers that pods may ask for names outside the cluster: this machine's, unless they are on its loopback."""
-    for file in (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf")):
+    for file in RESOLVERS:
         if file.exists():
             lines = [line.split() for line in file.read_text().splitlines()]
             servers = [line[1] for line in lines if line[:1] == ["nameserver"] and len(line) > 1]

@@ -43,6 +43,9 @@ def container(machine: str) -> Container:
     )
     store = paths.cache() / "registry"
     store.mkdir(parents=True, exist_ok=True)
+    # A cache that was deleted and made again is another folder, though the path is the same: the container, which holds
+    # the one that is no more, must be made anew.
+    identity = f"{store.stat().st_dev}:{store.stat().st_ino}"
     return Container(
         name=layout.REGISTRY,
         image=machine,
@@ -52,6 +55,7 @@ def container(machine: str) -> Container:
             "--hostname=registry",
             f"--publish=127.0.0.1:{layout.REGISTRY_PORT}:{layout.REGISTRY_PORT}",
             f"--volume={store}:{STORE}",
+            f"--env=STORE_IDENTITY={identity}",
             "--read-only",
             "--tmpfs=/run",
             "--tmpfs=/tmp",

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,6 +111,14 @@ def test_a_program_of_the_control_plane_that_dies_is_started_again() -> None:
     before = scheduler()
     os.kill(int(before), signal.SIGKILL)
     assert wait_for("another scheduler", lambda: scheduler() not in ("", before))
+
+
+def test_a_port_that_is_taken_is_named() -> None:
+    docker("rm", "--force", layout.CONTROL_PLANE)
+    with socket.create_server(("127.0.0.1", layout.API_PORT)), pytest.raises(Problem, match="port is taken") as taken:
+        cluster.up(lambda _: None)
+    assert str(layout.API_PORT) in taken.value.what
+    assert "ss -tlnp" in taken.value.hint
 
 
 def test_a_cluster_of_another_user_is_not_touched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
