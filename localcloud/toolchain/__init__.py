@@ -131,7 +131,9 @@ def _build(module: Module, tell: Callable[[str, str], None]) -> None:
         if target.exists():
             tell(module.name, "done")
             return
-        temporary = Path(mkdtemp(dir=target.parent, prefix=f".{module.name}-"))
+        for remains in target.parent.glob(f".{target.name}-*"):  # of a build that was killed
+            shutil.rmtree(remains)
+        temporary = Path(mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
         try:
             for name, package in module.packages.items():
                 _compile(module, package, temporary / name, partial(tell, module.name))
