@@ -1,6 +1,8 @@
 """Programs that a test starts and stops: as an ordinary user, on free loopback ports, everything in one folder."""
 
+import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -27,11 +29,12 @@ def program(name: str) -> str:
 
 
 def free_port() -> int:
-    """A loopback port that nobody has."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-    return port
+    """A loopback port that nobody has, and that no connection going out will be given before it is used."""
+    while True:
+        port = random.randrange(20_000, 32_000)
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:

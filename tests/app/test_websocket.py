@@ -275,7 +275,7 @@ def test_who_does_not_listen_is_disconnected_and_the_memory_stays_flat(first: In
 
 
 def test_a_restart_sends_clients_away_to_come_back(folder: Path, redis: Redis) -> None:
-    instance = Instance(folder, redis, DRAIN_SECONDS="2")
+    instance = Instance(folder, redis, DRAIN_SECONDS="4")
     with instance.connect() as ada, instance.connect() as grace:
         instance.process.signal(signal.SIGTERM)
         wait_until(lambda: instance.status("/ready") == 503, "the instance is not ready any more", 5)
