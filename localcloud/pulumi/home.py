@@ -27,6 +27,8 @@ _STAND_INS: Final[Mapping[str, str]] = {
     "random": "localcloud.plugins.random",
     "tls": "localcloud.plugins.tls",
 }
+# By its path, not as a module: importing this package would take longer than all that it does.
+_SHIM: Final = "localcloud/pulumi/command.py"
 _DOWNLOAD_TIME: Final = 120  # seconds for one official plugin; the largest has 60 MB
 
 
@@ -72,8 +74,7 @@ def install(progress: Callable[[str], None]) -> None:
         progress("installing the local plugins")
         _install_plugins(_home() / "plugins")
     real = official or toolchain.binary("pulumi")
-    # By its path, not as a module: importing this package would take longer than all that it does.
-    _write_script(command(), "-S", str(paths.CHECKOUT / "localcloud" / "pulumi" / "command.py"), str(real))
+    _write_script(command(), "-S", str(paths.CHECKOUT / _SHIM), str(real))
 
 
 def required_plugins() -> Iterator[Plugin]:
@@ -141,10 +142,19 @@ def _choice_file() -> Path:
 
 
 def _on_path() -> Path | None:
-    ours = {str(_home() / "bin"), *(str(folder) for folder in (paths.cache() / "toolchain").glob("pulumi-*"))}
-    search = [folder for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder not in ours]
-    found = shutil.which("pulumi", path=os.pathsep.join(search))
-    return Path(found) if found else None
+    """The first `pulumi` on PATH that is none of ours."""
+    for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+        found = shutil.which("pulumi", path=folder)
+        if found and not _is_ours(Path(found)):
+            return Path(found)
+    return None
+
+
+def _is_ours(found: Path) -> bool:
+    if found.resolve().is_relative_to(paths.cache()):
+        return True
+    with found.open("rb") as file:
+        return _SHIM.encode() in file.read(4096)
 
 
 def _gets_plugins(official: Path, progress: Callable[[str], None]) -> bool:
