@@ -8,6 +8,7 @@ import base64
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import time
@@ -25,7 +26,7 @@ from localcloud.images import registry
 from localcloud.problem import Problem
 
 CONTAINER = "vision-week-buildkit"
-START_TIME = 30  # seconds; it takes one
+START_TIME = 60  # seconds; it takes one on an idle machine
 
 # Below this the cache is kept whatever its age: all stand-ins and our own images take 2 GiB.
 _KEPT = 4 * 1024**3
@@ -74,6 +75,10 @@ def socket() -> Path:
     return paths.state() / "buildkit" / "buildkitd.sock"
 
 
+def _cache() -> Path:
+    return paths.cache() / "buildkit"
+
+
 def environment() -> dict[str, str]:
     """What buildctl and whoever calls it need: the daemon, and the credentials of the local registry."""
     return {"BUILDKIT_HOST": f"unix://{socket()}", "DOCKER_CONFIG": str(layout.credentials())}
@@ -83,25 +88,42 @@ def buildkit_up(progress: Callable[[str], None]) -> None:
     """Have the daemon run: as it is, if it was started from the same things and answers."""
     programs = toolchain.build(["buildctl", "buildkitd"], progress)
     ensure_engine(progress)
-    socket().parent.mkdir(parents=True, exist_ok=True)
-    (paths.cache() / "buildkit").mkdir(parents=True, exist_ok=True)
-    containers.converge(_container(programs["buildkitd"], image.ensure(progress)), containers.found(), progress)
-    deadline = time.monotonic() + START_TIME
-    while not _answers():
-        if time.monotonic() > deadline:
-            said = docker("logs", "--tail", "5", CONTAINER)
-            raise Problem(
-                f"BuildKit doesn't answer after {START_TIME} s: {said or 'it says nothing'}",
-                f"Read `docker logs {CONTAINER}`; if its cache is damaged, remove {paths.cache() / 'buildkit'}. "
-                "Then run `make up` again.",
-            )
-        time.sleep(0.1)
+    wanted = _container(programs["buildkitd"], image.ensure(progress))
+    if _started(wanted, progress):
+        return
+    # A machine that was switched off in the middle of a build can leave a cache that no daemon opens.
+    progress("making BuildKit's cache anew, as BuildKit doesn't start on the old one")
+    buildkit_down()
+    shutil.rmtree(_cache())
+    if not _started(wanted, progress):
+        raise Problem(
+            f"BuildKit ends as soon as it is started: {docker('logs', '--tail', '5', CONTAINER) or 'it says nothing'}",
+            f"Read `docker logs {CONTAINER}`, mend what it names, then run `make up` again.",
+        )
 
 
 def buildkit_down() -> None:
     """Remove the daemon's container; what it has built stays in the cache."""
     containers.remove([CONTAINER])
     socket().unlink(missing_ok=True)
+
+
+def _started(wanted: Container, progress: Callable[[str], None]) -> bool:
+    """Have the container run and wait until the daemon answers; false if it ended instead."""
+    for folder in (socket().parent, _cache()):
+        folder.mkdir(parents=True, exist_ok=True)
+    containers.converge(wanted, containers.found(), progress)
+    deadline = time.monotonic() + START_TIME
+    while not _answers():
+        if docker("inspect", "--format", "{{.State.Running}}", CONTAINER) != "true":
+            return False
+        if time.monotonic() > deadline:
+            raise Problem(
+                f"BuildKit doesn't answer after {START_TIME} s.",
+                f"Read `docker logs {CONTAINER}`; if the machine is only busy, run the same command again.",
+            )
+        time.sleep(0.1)
+    return True
 
 
 def build(request: Build, progress: Callable[[str], None]) -> Built:
@@ -212,10 +234,11 @@ def _container(buildkitd: Path, machine: str) -> Container:
             "--tmpfs=/tmp:exec",
             "--volume=/sys/fs/cgroup:/sys/fs/cgroup:rw",
             f"--volume={buildkitd}:/usr/local/bin/buildkitd:ro",
-            f"--volume={paths.cache() / 'buildkit'}:/var/lib/buildkit",
+            f"--volume={_cache()}:/var/lib/buildkit",
             f"--volume={socket().parent}:/run/buildkit",
         ),
-        command=("buildkitd", "--config", "/etc/vision-week/buildkitd.toml"),
+        # What it says of a failed start is read back from the container's standard output.
+        command=("sh", "-c", "exec buildkitd --config /etc/vision-week/buildkitd.toml 2>&1"),
         settings=write_folder(layout.home() / "buildkit", {"buildkitd.toml": _configuration()}),
     )
 
