@@ -19,6 +19,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """The stack, up. It stays up between the tests; the last of them takes it down."""
     stack = Stack(tmp_path_factory.mktemp("stack"))
     stack.set("namespace_prefix", PREFIX)
+    stack.set("storage.class_name", "fast-ssd-test")
     stack.set("edge.node_port", NODE_PORT)
     stack.set("edge.url", f"https://{HOST}:{PORT}")
     if stack.pulumi("stack", check=False).returncode != 0:
