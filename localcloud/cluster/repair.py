@@ -1,0 +1,179 @@
+"""From containers that run to a cluster that works: wait for what will come by itself, make anew what won't.
+
+Each remedy is tried once, the cheapest first. Only when the last one didn't help is it the person's turn.
+"""
+
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from localcloud import docker
+from localcloud.cluster import containers, control_plane, health, layout, nodes
+from localcloud.cluster.api import Api
+from localcloud.cluster.layout import Node
+from localcloud.problem import Problem
+
+# Seconds. On two quiet cores the API server takes 10, a node and its DNS 10; while the machine builds, many more.
+API_TIME = 120
+NODE_TIME = 180
+
+# A program that ended so often since its container started won't come up by itself.
+HOPELESS = 4
+
+
+@dataclass(kw_only=True)
+class Repair:
+    """One run's work on the cluster.
+
+    machine: the image of the cluster's containers.
+    restarted: nodes that were started in this run, with the moment before: what the API server says of them may be
+        older than their death.
+    """
+
+    api: Api
+    machine: str
+    restarted: dict[str, datetime]
+    progress: Callable[[str], None]
+    _told: set[str] = field(default_factory=set, init=False)
+
+    def control_plane(self) -> None:
+        """Have the API server take work."""
+        if self.api.ready():
+            return
+        self.progress("waiting for the API server")
+        if _wait(self.api.ready, API_TIME, hopeless=_etcd_is_hopeless):
+            return
+        if _etcd_is_hopeless():
+            self._set_etcd_aside()
+        containers.create(control_plane.container(self.machine), self.progress)
+        if not _wait(self.api.ready, API_TIME):
+            raise Problem(
+                f"The API server isn't ready after {API_TIME} s: {_last_words(layout.CONTROL_PLANE)}",
+                f"Read `docker logs {layout.CONTROL_PLANE}`. `make down` and `make up` make the cluster anew.",
+            )
+
+    def nodes(self) -> None:
+        """Have every node take pods, and DNS answer on it."""
+        registered = {node["metadata"]["name"] for node in self.api.get("/api/v1/nodes")["items"]}
+        for node in layout.NODES:
+            if node.name not in registered and node.name not in self.restarted:
+                # A kubelet registers when it starts, and never again.
+                self._make(node)
+        if not self._settle(hopeless=_a_node_is_hopeless):
+            return
+        for node in layout.NODES:
+            if node.name in self._settle(seconds=0):
+                containers.remove([node.container])
+                shutil.rmtree(nodes.disk(node))
+                self._make(node)
+        if problems := self._settle():
+            name, problem = next(iter(problems.items()))
+            raise Problem(
+                f"{name} {problem} ({_last_words(f'vision-week-{name}')})",
+                f"Read `docker logs vision-week-{name}` and `kubectl --namespace kube-system get events`. "
+                "`make down` and `make up` make the cluster anew.",
+            )
+
+    def _set_etcd_aside(self) -> None:
+        aside = control_plane.etcd_data().with_name(f"etcd-set-aside-{datetime.now(UTC):%Y%m%dT%H%M%S}")
+        self.progress(f"etcd can't read its data: it is set aside in {aside}, the cluster begins empty")
+        containers.remove([layout.CONTROL_PLANE])
+        control_plane.etcd_data().rename(aside)
+
+    def _make(self, node: Node) -> None:
+        self.restarted[node.name] = datetime.now(UTC).replace(microsecond=0)
+        containers.create(nodes.container(node, self.machine), self.progress)
+
+    def _settle(self, seconds: float = NODE_TIME, hopeless: Callable[[], bool] = lambda: False) -> Mapping[str, str]:
+        """Wait until all nodes work; give what is wrong with those that don't in time."""
+        left: dict[str, str] = {}
+
+        def settled() -> bool:
+            nonlocal left
+            try:
+                left = self._problems()
+            except httpx.HTTPError as error:  # busy for a moment: asked again
+                left = dict.fromkeys((node.name for node in layout.NODES), f"can't be asked about: {error}")
+            text = f"waiting for {', '.join(left)}"
+            if left and text not in self._told:
+                self._told.add(text)
+                self.progress(text)
+            return not left
+
+        _wait(settled, seconds, hopeless)
+        return left
+
+    def _problems(self) -> dict[str, str]:
+        found = {node["metadata"]["name"]: node for node in self.api.get("/api/v1/nodes")["items"]}
+        pods = health.dns_pods(self.api)
+        problems: dict[str, str] = {}
+        for node in layout.NODES:
+            since = self.restarted.get(node.name)
+            problem = health.node_problem(found.get(node.name))
+            if not problem and since and not self._heard_from(node, since):
+                problem = "hasn't been heard from since it was started"
+            if not problem and (missing := _dns_problem(pods.get(node.name), since)):
+                problem = f"has no DNS: {missing}"
+            if problem:
+                problems[node.name] = problem
+        return problems
+
+    def _heard_from(self, node: Node, since: datetime) -> bool:
+        lease = self.api.find(f"/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/{node.name}")
+        return lease is not None and datetime.fromisoformat(lease["spec"]["renewTime"]) >= since
+
+
+def _dns_problem(pod: Mapping[str, Any] | None, since: datetime | None) -> str | None:
+    if problem := health.pod_problem(pod):
+        return problem
+    if since and pod and health.started_at(pod) < since:
+        return "its pod hasn't been started again"
+    return None
+
+
+def _etcd_is_hopeless() -> bool:
+    return _ended(layout.CONTROL_PLANE, "etcd") >= HOPELESS
+
+
+def _a_node_is_hopeless() -> bool:
+    return any(_ended(node.container, "containerd") >= HOPELESS for node in layout.NODES)
+
+
+def _ended(container: str, program: str) -> int:
+    """How often the program has ended since its container started."""
+    try:
+        started = docker.docker("inspect", "--format", "{{.State.StartedAt}}", container)
+        said = docker.docker("logs", "--since", started, container)
+    except docker.DockerFailed:
+        return 0
+    return said.count(f"supervise: {program} ended")
+
+
+def _last_words(container: str) -> str:
+    """What the container's programs said last, on either of its outputs."""
+    done = subprocess.run(
+        ["docker", "logs", "--tail", "3", container],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=docker.environment(),
+        check=False,
+    )
+    return " / ".join(done.stdout.splitlines())
+
+
+def _wait(condition: Callable[[], bool], seconds: float, hopeless: Callable[[], bool] = lambda: False) -> bool:
+    deadline, looks = time.monotonic() + seconds, 0
+    while not condition():
+        looks += 1
+        # Whether there is hope is a look into logs: not every time.
+        if time.monotonic() > deadline or (looks % 20 == 0 and hopeless()):
+            return False
+        time.sleep(0.25)
+    return True
