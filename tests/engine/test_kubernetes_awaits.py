@@ -5,7 +5,6 @@ The conditions are those that the official provider's SDK states at each resourc
 """
 
 import time
-from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -15,6 +14,7 @@ from localcloud.plugins.kubernetes.errors import ApiError
 from localcloud.plugins.provider import Incomplete
 from localcloud.plugins.values import Values
 from tests.engine.planes import Api, Stack
+from tests.engine.project import wait_for
 
 pytestmark = pytest.mark.engine
 
@@ -60,20 +60,12 @@ def failure(stack: Stack, token: str, inputs: Values, timeout: float = 60) -> In
 def given_up(stack: Stack, token: str, inputs: Values, sign: str) -> Incomplete:
     """What comes of an object when a person gives it up as soon as they read `sign`."""
     with Meanwhile(stack, token, inputs) as update:
-        until(lambda: any(sign in message for message in stack.said))
+        wait_for(lambda: any(sign in message for message in stack.said), "the status")
         stack.provider.cancelled.set()
         error = update.result.exception(10)
     stack.restart()
     assert isinstance(error, Incomplete)
     return error
-
-
-def until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    """Wait for a condition."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, "the condition never held"
-        time.sleep(0.05)
 
 
 class Meanwhile:
@@ -299,7 +291,7 @@ def test_a_service_waits_for_the_pods_that_it_selects(stack: Stack, api: Api, no
     api.patch("pods/pod", {"status": unready}, subresource="status")
     inputs = {"metadata": {"name": "web"}, "spec": {"selector": {"app": "app"}, "ports": [{"port": 80}]}}
     with Meanwhile(stack, SERVICE, inputs) as update:
-        until(lambda: "1 of the pods that it selects are not ready: pod" in stack.said)
+        wait_for(lambda: "1 of the pods that it selects are not ready: pod" in stack.said, "the status")
         assert not update.result.done()
         ready = {**running, "conditions": [{"type": "Ready", "status": "True"}]}
         api.patch("pods/pod", {"status": ready}, subresource="status")
@@ -323,7 +315,7 @@ def test_a_service_that_selects_nothing_that_could_be_unready_is_ready(stack: St
 def test_a_load_balancer_waits_for_its_address(stack: Stack, api: Api) -> None:
     inputs = {"metadata": {"name": "web"}, "spec": {"type": "LoadBalancer", "ports": [{"port": 80}]}}
     with Meanwhile(stack, SERVICE, inputs) as update:
-        until(lambda: any("no address was allocated" in message for message in stack.said))
+        wait_for(lambda: any("no address was allocated" in message for message in stack.said), "the status")
         address = {"status": {"loadBalancer": {"ingress": [{"ip": "192.0.2.1"}]}}}
         api.patch("services/web", address, subresource="status")
         assert update.result.result(20)["status"] == address["status"] | {
@@ -399,9 +391,9 @@ def test_the_programs_own_conditions_are_waited_for_instead(stack: Stack, api: A
         "data": {"phase": "Starting"},
     }
     with Meanwhile(stack, CONFIG_MAP, inputs) as update:
-        until(lambda: "jsonpath={.data.phase}=Running does not hold" in stack.said)
+        wait_for(lambda: "jsonpath={.data.phase}=Running does not hold" in stack.said, "the status")
         api.patch("configmaps/it", {"data": {"phase": "Running"}})
-        until(lambda: "jsonpath={.data.address} does not hold" in stack.said)
+        wait_for(lambda: "jsonpath={.data.address} does not hold" in stack.said, "the status")
         api.patch("configmaps/it", {"data": {"address": "here"}})
         assert update.result.result(20)["data"] == {"phase": "Running", "address": "here"}
 
@@ -425,7 +417,7 @@ def test_cancelling_ends_the_wait_and_keeps_the_state(stack: Stack, api: Api) ->
 
 def test_an_object_that_goes_while_it_is_waited_for_is_told(stack: Stack, api: Api) -> None:
     with Meanwhile(stack, DEPLOYMENT, workload("unpullable")) as update:
-        until(lambda: exists(api, "deployments.apps/app"))
+        wait_for(lambda: exists(api, "deployments.apps/app"), "the status")
         api.delete("deployments.apps/app")
         error = update.result.exception(20)
     assert "was deleted while it was waited for" in str(error)

@@ -94,8 +94,12 @@ def test_what_the_api_server_does_not_like_is_told_without_the_secrets_in_it(sta
 
 def test_a_warning_of_the_api_server_is_shown_once(stack: Stack) -> None:
     for name in ("one", "two"):
-        stack.up(CONFIG_MAP, name, {"dta": {"a": "1"}})
-    assert [message for message in stack.said if "unknown field" in message] == ['unknown field "dta"']
+        stack.up("kubernetes:core/v1:Endpoints", name, {})
+    assert len([message for message in stack.said if message.startswith("v1 Endpoints is deprecated")]) == 1
+    stack.restart(suppressDeprecationWarnings="true")
+    stack.said.clear()
+    stack.up("kubernetes:core/v1:Endpoints", "three", {})
+    assert not stack.said
 
 
 # Preview.
@@ -123,6 +127,11 @@ def test_unknown_inputs_stay_unknown_in_a_preview(stack: Stack) -> None:
 def test_a_preview_finds_what_the_api_server_would_refuse(stack: Stack) -> None:
     with pytest.raises(Failed, match="Invalid value"):
         stack.preview(SERVICE, "web", {"spec": {"ports": [{"port": 123456}]}})
+
+
+def test_a_preview_finds_a_field_that_does_not_exist(stack: Stack) -> None:
+    with pytest.raises(Failed, match=r"\.dta: field not declared in schema"):
+        stack.preview(CONFIG_MAP, "settings", {"dta": {"a": "1"}})
 
 
 def test_a_namespace_that_is_not_there_yet_does_not_stop_a_preview(stack: Stack) -> None:

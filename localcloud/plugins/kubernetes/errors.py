@@ -26,25 +26,12 @@ class ApiError(Exception):
         return self.status == 404
 
     @property
-    def already_exists(self) -> bool:
-        return self.status == 409 and self.reason == "AlreadyExists"
-
-    @property
     def conflict(self) -> bool:
         return self.status == 409 and self.reason == "Conflict"
 
     @property
     def forbidden(self) -> bool:
         return self.status == 403
-
-    @property
-    def expired(self) -> bool:
-        """A watch began at a version that the server has forgotten."""
-        return self.status == 410
-
-    def missing_namespace(self) -> bool:
-        """Whether it was the namespace that wasn't found, not the object."""
-        return self.not_found and self.details.get("kind") == "namespaces"
 
 
 class NoSuchKind(Exception):  # noqa: N818  named for what is the matter, as `Problem` is

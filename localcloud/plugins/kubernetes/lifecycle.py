@@ -91,20 +91,22 @@ class Lifecycle:
         return id_of(live), keep(live)
 
     def _make(self, operations: Operations, target: Target) -> Values:
-        try:
-            return operations.create(target, upsert=self._settings.upsert)
-        except ApiError as error:
-            if not error.already_exists:
-                raise
-            with self._lock:
-                known = (target.kind, id_of(target.plain)) in self._known
-            left = None if known else operations.left_behind(target)
-            if left is None:
-                raise Failed(
-                    f"{error.message}. Import it (`pulumi import`, or the option import_), give this one another name, "
-                    "or set upsertExistingObjects on the provider to take it over."
-                ) from None
-            return operations.update(target, left)
+        there = operations.find(target)
+        if there is None:
+            return operations.create(target)
+        if self._ours(operations, target, there):
+            return operations.update(target, there)
+        raise Failed(
+            f"{target.kind} {id_of(target.plain)} already exists. Import it (`pulumi import`, or the option import_), "
+            "give this one another name, or set upsertExistingObjects on the provider to take it over."
+        )
+
+    def _ours(self, operations: Operations, target: Target, there: Values) -> bool:
+        """Whether an object that is there already may be taken for the one to be made."""
+        with self._lock:
+            known = (target.kind, id_of(target.plain)) in self._known
+        left = not known and operations.left_behind(target, there)
+        return left or self._settings.upsert or target.kind.patch
 
     def _would_become(self, request: Create, kind: ObjectKind, plain: Values, manager: str) -> Values:
         """The object as a dry run makes it; as the program wants it where no dry run can be made."""
@@ -113,7 +115,7 @@ class Lifecycle:
             return plain
         target = Target(kind, plain, manager, force=True)
         try:
-            return operations.create(target, upsert=self._settings.upsert, dry_run=True)
+            return plain if operations.find(target) else operations.create(target, dry_run=True)
         except ApiError as error:
             if _undecided(error):
                 return plain
@@ -182,6 +184,8 @@ class Lifecycle:
         with _plain_errors(request.new, f"{kind} {id_of(plain)} was not changed"):
             operations = self._operations()
             live = self._read_to_change(operations, target, known.live)
+            if request.preview and not operations.can_try(target, live):
+                return keep(changed_preview(known.live, plain))
             try:
                 live = operations.update(target, live, request.ignore_changes, dry_run=request.preview)
             except ApiError as error:
@@ -292,7 +296,7 @@ def _plain_errors(inputs: Mapping[str, Any], what: str) -> Iterator[None]:
 def _undecided(error: ApiError) -> bool:
     """Whether a dry run says nothing about the update: what is needed may be made before it."""
     webhook = "webhook" in error.message or "does not support dry run" in error.message
-    return error.not_found or error.forbidden or error.already_exists or webhook
+    return error.not_found or error.forbidden or webhook
 
 
 def _clean(text: str, inputs: Mapping[str, Any]) -> str:

@@ -1,9 +1,8 @@
 """Who owns which field of an object: the API server's record, and how it is set right.
 
-An object is created by a plain request, so that one that is already there is never taken over unawares, and updated by
-server-side apply. To the API server the creator and the applier are two owners, even under one name; a field that the
-program removes would stay, owned by the creator. So before the first update the creator's fields become the applier's,
-and with them those of kubectl and of clients that applied on their own side.
+A field that the program removes goes only if nobody else owns it. An object that was made by kubectl, or by a client
+that applied on its own side, has such an owner in each field; so before the first update their fields become ours. To
+the API server one name that once updated and once applied is two owners.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,8 +1,7 @@
 """Making, changing and removing objects.
 
-Made by a plain request, which fails where the object is already there; changed by server-side apply under the
-resource's own field manager, which fails where another manager owns a field that we would set; a
-CustomResourceDefinition is replaced whole. A dry run takes the same way and changes nothing.
+Both by server-side apply under the resource's own field manager, which fails where another manager owns a field that we
+would set; a CustomResourceDefinition is replaced whole. A dry run takes the same way and changes nothing.
 """
 
 import re
@@ -75,19 +74,29 @@ class Operations:
         """The live object."""
         return self._ask("GET", self._endpoint(kind).path(namespace, name))
 
-    def create(self, target: Target, *, upsert: bool, dry_run: bool = False) -> Values:
-        """Make the object; raises `ApiError` where it is there. With `upsert` it is changed instead."""
-        if upsert or target.kind.patch:
-            return self._once_possible(lambda: self._apply(target, dry_run=dry_run), dry_run=dry_run)
-        return self._once_possible(lambda: self._post(target, dry_run=dry_run), dry_run=dry_run)
-
-    def left_behind(self, target: Target) -> Values | None:
-        """The object, if it is one that an interrupted update of this very resource made."""
+    def find(self, target: Target) -> Values | None:
+        """The live object, if it is there."""
         try:
-            live = self.read(target.kind, target.namespace, target.name)
-        except ApiError:
+            return self.read(target.kind, target.namespace, target.name)
+        except NoSuchKind:
             return None
-        return live if owned_by(live, target.manager) else None
+        except ApiError as error:
+            if error.not_found:
+                return None
+            raise
+
+    def create(self, target: Target, *, dry_run: bool = False) -> Values:
+        """Make the object. Whoever asks has made sure that it isn't there: one that is would be changed."""
+        content = to_api(target.plain, target.kind)
+        return self._once_possible(lambda: self._apply(target, content, dry_run=dry_run), dry_run=dry_run)
+
+    def left_behind(self, target: Target, live: Values) -> bool:
+        """Whether an interrupted update of this very resource made the object."""
+        return owned_by(live, target.manager)
+
+    def can_try(self, target: Target, live: Values) -> bool:
+        """Whether a dry run of an update would be true: it can't set right first who owns the fields."""
+        return target.kind.patch or not ownership_patch(live, target.manager, target.former)
 
     def update(self, target: Target, live: Values, ignored: Sequence[str] = (), *, dry_run: bool = False) -> Values:
         """Change the live object to what the program wants; `ignored` are property paths to leave alone."""
@@ -95,10 +104,8 @@ class Operations:
             return self._replace(target, live, dry_run=dry_run)
         body = to_api(_without_ignored(target, live, ignored), target.kind)
         if not dry_run and not target.kind.patch:
-            live = self._own(target, live)
-        # A dry run can't set the owners right first, so it must not trip over them.
-        force = target.force or (dry_run and bool(ownership_patch(live, target.manager, target.former)))
-        return self._apply(target, body, force=force, dry_run=dry_run)
+            self._own(target, live)
+        return self._apply(target, body, dry_run=dry_run)
 
     def relinquish(self, target: Target) -> None:
         """Give up every field that the target's manager owns: those that nobody else owns go."""
@@ -121,20 +128,14 @@ class Operations:
     def _endpoint(self, kind: ObjectKind) -> Endpoint:
         return self.discovery.find(kind.api_version, kind.kind)
 
-    def _post(self, target: Target, *, dry_run: bool) -> Values:
-        query = {"fieldManager": target.manager, "fieldValidation": "Warn"} | _dry(dry_run)
-        path = self._endpoint(target.kind).path(target.namespace)
-        return self._ask("POST", path, to_api(target.plain, target.kind), query=query)
-
-    def _apply(self, target: Target, body: Values | None = None, *, force: bool | None = None, dry_run: bool) -> Values:
+    def _apply(self, target: Target, content: Values, *, dry_run: bool) -> Values:
         query = {
             "fieldManager": target.manager,
-            "force": str(target.force if force is None else force).lower(),
+            "force": str(target.force).lower(),
             "fieldValidation": "Warn",
         }
         path = self._endpoint(target.kind).path(target.namespace, target.name)
         try:
-            content = to_api(target.plain, target.kind) if body is None else body
             return self._ask("PATCH", path, content, query=query | _dry(dry_run), content_type=APPLY)
         except ApiError as error:
             if not error.conflict:
@@ -156,19 +157,19 @@ class Operations:
                 live = self.read(target.kind, "", target.name)
         raise Failed(f"{target.kind} {target.name} changes faster than it can be updated")
 
-    def _own(self, target: Target, live: Values) -> Values:
+    def _own(self, target: Target, live: Values) -> None:
         path = self._endpoint(target.kind).path(target.namespace, target.name)
         for _ in range(_RACES):
             patch = ownership_patch(live, target.manager, target.former)
             if not patch:
-                return live
+                return
             try:
-                return self._ask("PATCH", path, patch, content_type=JSON_PATCH)
+                self._ask("PATCH", path, patch, content_type=JSON_PATCH)
+                return
             except ApiError as error:
                 if not error.conflict:
                     raise
                 live = self.read(target.kind, target.namespace, target.name)
-        return live
 
     def _once_possible(self, attempt: Callable[[], Result], *, dry_run: bool) -> Result:
         """Try again while the namespace or the kind isn't there: both may be made at the same time as this."""
