@@ -122,21 +122,18 @@ def _flavours(loc: tuple[str | int, ...]) -> list[str]:
 def _models_at(loc: tuple[str | int, ...]) -> list[type[BaseModel]]:
     models: list[type[BaseModel]] = [Settings]
     for step in loc:
-        inner = [model for outer in models if (field := outer.model_fields.get(str(step))) for model in _models(field)]
+        fields = [field for outer in models if (field := outer.model_fields.get(str(step)))]
+        inner = [model for field in fields for model in _models(field.annotation)]
         tagged = [model for model in models if step in _tags(model)]
         models = inner or tagged or models
     return models
 
 
-def _models(field: Any) -> list[type[BaseModel]]:
-    """The models that a field's type is made of."""
-    found, todo = [], [field.annotation]
-    while todo:
-        annotation = todo.pop()
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            found.append(annotation)
-        todo.extend(get_args(annotation))
-    return found
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    """The models that a type is made of."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models(part)]
 
 
 def _tags(model: type[BaseModel]) -> tuple[Any, ...]:
