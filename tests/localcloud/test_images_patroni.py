@@ -48,9 +48,9 @@ def kubectl() -> Iterator[Kubectl]:
     run("delete", "namespace", namespace, "--wait=false")
 
 
-def wait(kubectl: Kubectl, condition: str) -> None:
+def wait(kubectl: Kubectl, condition: str, of: str = "pod/try-0") -> None:
     try:
-        kubectl("wait", "pod/try-0", f"--for={condition}", "--timeout=120s")
+        kubectl("wait", of, f"--for={condition}", "--timeout=120s")
     except AssertionError as error:
         pytest.fail(f"{error}\n{kubectl('logs', 'try-0', '--tail=20')}")
 
@@ -63,9 +63,9 @@ def sql(kubectl: Kubectl, statement: str) -> str:
 def test_a_pod_becomes_a_primary_that_kubernetes_knows(kubectl: Kubectl) -> None:
     kubectl("apply", "--filename", str(MANIFEST))
     wait(kubectl, "condition=Ready")
-    assert kubectl("get", "pod", "try-0", "--output=jsonpath={.metadata.labels.role}") == "primary"
+    wait(kubectl, "jsonpath={.metadata.labels.role}=primary")
     address = kubectl("get", "pod", "try-0", "--output=jsonpath={.status.podIP}")
-    assert kubectl("get", "endpoints", "try", "--output=jsonpath={.subsets[*].addresses[*].ip}") == address
+    wait(kubectl, f"jsonpath={{.subsets[*].addresses[*].ip}}={address}", of="endpoints/try")
     assert sql(kubectl, "show data_checksums") == "on"
 
 
