@@ -95,9 +95,13 @@ def _of_the_program(error: Exception) -> str:
     """The traceback from the program's first line on: what called it is of no help to its author."""
     here = Path.cwd()
     frames = error.__traceback__
-    while frames is not None and here not in Path(frames.tb_frame.f_code.co_filename).absolute().parents:
+    while frames is not None and not _is_below(here, frames.tb_frame.f_code.co_filename):
         frames = frames.tb_next
     return "".join(traceback.format_exception(type(error), error, frames or error.__traceback__))
+
+
+def _is_below(folder: Path, file: str) -> bool:
+    return not file.startswith("<") and folder in Path(file).absolute().parents
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import json
 import sys
 import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final, Literal, NoReturn, Protocol, TypeVar
 
 import grpc
@@ -78,11 +79,11 @@ def _answers(method: Callable[["Servicer", Request], Answer]) -> Callable[["Serv
         except (Failed, Refused) as error:
             context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         except Exception as error:
-            traceback.print_exc()
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            where = f"{Path(place.filename).name}:{place.lineno}"
             name = self.provider.name
-            context.abort(
-                grpc.StatusCode.INTERNAL, f"a fault in the local {name} plugin: {type(error).__name__}: {error}"
-            )
+            message = f"a fault in the local {name} plugin: {type(error).__name__}: {error} ({where})"
+            context.abort(grpc.StatusCode.INTERNAL, message)
         raise AssertionError  # every abort raises
 
     return answer

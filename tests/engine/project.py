@@ -7,7 +7,8 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -87,6 +88,11 @@ class Project:
         """`pulumi up` without the preview."""
         return self.pulumi("up", "--yes", "--skip-preview", f"--stack={STACK}", *arguments, succeeds=succeeds)
 
+    def make_up(self, hear: Callable[[str], None] = lambda _: None) -> str:
+        """The update as `make up` runs it; raises `Problem`."""
+        with state_in(self.state.parent):
+            return pulumi.up(STACK, self.environment, hear, self.directory)
+
     def preview(self, *arguments: str, succeeds: bool | None = True) -> Result:
         """`pulumi preview`."""
         return self.pulumi("preview", f"--stack={STACK}", *arguments, succeeds=succeeds)
@@ -138,13 +144,20 @@ class Project:
         script.chmod(0o755)
 
 
+@contextmanager
+def state_in(root: Path) -> Iterator[None]:
+    """Let the machine's state be in this folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(root))
+        yield
+
+
 def make_project(root: Path) -> Project:
     """A project in this folder with one empty stack; home, backend and passphrase of its own."""
     directory = root / "project"
     directory.mkdir()
     (directory / "Pulumi.yaml").write_text(_PROJECT)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XDG_STATE_HOME", str(root / "state"))
+    with state_in(root / "state"):
         pulumi.install(lambda _: None)
         project = Project(directory, paths.state(), pulumi.environment())
         pulumi.ensure_stack(STACK, project.environment, directory)

@@ -1,0 +1,117 @@
+"""The checkout stays clean, whatever `pulumi` is told to do; the passphrase and the salt stay on the machine."""
+
+import json
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from localcloud import pulumi
+from tests.engine.project import STACK, Project, make_project, state_in
+
+pytestmark = pytest.mark.engine
+
+PROGRAM = """
+    import pulumi
+
+    config = pulumi.Config()
+    pulumi.export("word", config.require("word"))
+    pulumi.export("secret", pulumi.Output.secret("hush"))
+"""
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project in git, all committed."""
+    project = make_project(tmp_path_factory.mktemp("checkout"))
+    project.write(PROGRAM)
+    configuration = project.directory / f"Pulumi.{STACK}.yaml"
+    configuration.write_text('# what the test stack is like\nconfig:\n  tried:word: "blue" # kept\n')
+    git(project, "init", "--quiet")
+    git(project, "add", "--all")
+    git(project, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--message=all")
+    return project
+
+
+def git(project: Project, *arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=project.directory, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("preview", f"--stack={STACK}"),
+        ("up", "--yes", "--skip-preview", "--stack", STACK),
+        ("preview", "-s", STACK, "--expect-no-changes"),
+        ("refresh", "--yes", "--skip-preview", f"--stack={STACK}"),
+        ("stack", "output", f"--stack={STACK}", "--show-secrets"),
+        ("stack", "select", STACK),
+        ("preview",),
+        ("config",),
+        ("config", "get", "word"),
+        ("stack", "export", "--show-secrets"),
+        ("destroy", "--yes", "--skip-preview"),
+    ],
+)
+def test_a_command_leaves_the_checkout_clean(checkout: Project, arguments: tuple[str, ...]) -> None:
+    checkout.pulumi(*arguments)
+    assert git(checkout, "status", "--short") == ""
+
+
+def test_a_secret_is_encrypted_in_the_state_and_shown_on_demand(checkout: Project) -> None:
+    checkout.up()
+    assert "hush" not in checkout.state_file.read_text()
+    shown = checkout.pulumi("stack", "output", f"--stack={STACK}").said
+    assert "hush" not in shown
+    assert "[secret]" in shown
+    assert checkout.outputs() == {"word": "blue", "secret": "hush"}
+
+
+def test_a_setting_that_is_made_by_hand_goes_to_the_checkout_without_the_salt(project: Project) -> None:
+    project.write(PROGRAM, {"word": "blue"})
+    project.pulumi("config", "set", "word", "green", f"--stack={STACK}")
+    project.pulumi("config", "set", "--secret", "key", "hush", f"--stack={STACK}")
+    text = (project.directory / f"Pulumi.{STACK}.yaml").read_text()
+    assert 'tried:word: "green"' in text
+    assert "secure: v1:" in text
+    assert "hush" not in text
+    assert "encryptionsalt" not in text
+    assert project.pulumi("config", "get", "key", f"--stack={STACK}").output.strip() == "hush"
+
+
+def test_an_edited_setting_is_seen_by_the_next_command(project: Project) -> None:
+    project.write(PROGRAM, {"word": "blue"})
+    project.up()
+    project.write(PROGRAM, {"word": "green"})
+    assert '"blue" => "green"' in project.preview().said
+
+
+def test_the_passphrase_is_made_once_and_for_its_owner_alone(project: Project) -> None:
+    passphrase = project.state / "passphrase"
+    assert stat.S_IMODE(passphrase.stat().st_mode) == 0o600
+    before = passphrase.read_text()
+    assert len(before) >= 40
+    assert before not in "".join(file.read_text() for file in project.directory.iterdir())
+    with state_in(project.state.parent):
+        pulumi.install(lambda _: None)
+    assert passphrase.read_text() == before
+
+
+def test_nothing_is_asked_of_the_network(project: Project, tmp_path: Path) -> None:
+    """Every address but the loopback's is refused by an unreachable proxy and an empty network."""
+    project.write(PROGRAM, {"word": "blue"})
+    isolated = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
+    command = [*isolated, str(project.home / "bin" / "pulumi"), "up", "--yes", "--skip-preview", f"--stack={STACK}"]
+    done = subprocess.run(
+        [*command, "--non-interactive", "--json"],
+        cwd=project.directory,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(tmp_path), **project.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "warning" not in done.stderr.lower()
+    assert json.loads(project.state_file.read_text())
