@@ -31,6 +31,10 @@ preview: .venv/.ready ## Show what `pulumi up` would change: make preview STACK=
 url: .venv/.ready ## Print the application's URL
 	@$(LOCALCLOUD) url
 
+.PHONY: ca
+ca: .venv/.ready ## Print the path of the certificate that signs the application's
+	@$(LOCALCLOUD) ca
+
 .PHONY: kubeconfig
 kubeconfig: .venv/.ready ## Print the path of the local cluster's kubeconfig
 	@$(LOCALCLOUD) kubeconfig
@@ -65,10 +69,12 @@ bench: .venv/.ready ## Measure `make up` and `pulumi preview`; prints a table
 	@$(PYTHON) -m benchmarks $(ARGUMENTS)
 
 .PHONY: lock
-lock: .venv/.ready ## Lock the Python packages of pyproject.toml by version and hash
+lock: .venv/.ready ## Lock the Python packages by version and hash, our images' too
 	@.venv/bin/uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 -q -o requirements.txt
 	@.venv/bin/uv pip compile pyproject.toml --extra dev --universal --generate-hashes --python-version 3.11 -q \
 		-c requirements.txt -o requirements-dev.txt
+	@for image in postgres websocket; do .venv/bin/uv pip compile images/$$image/requirements.in --python-platform linux \
+		--python-version 3.11 --generate-hashes -q -o images/$$image/requirements.txt; done
 
 # uv first, by the hash that requirements-dev.txt has for it; uv then installs the rest in seconds.
 .venv/.ready: requirements-dev.txt
