@@ -109,7 +109,9 @@ def _manager(directory: Path, port: int) -> list[str]:
 @contextmanager
 def _program(directory: Path, name: str, arguments: list[str]) -> Iterator[None]:
     with (directory / f"{name}.log").open("w") as log:
-        process = subprocess.Popen([toolchain.binary(name), *arguments], stdout=log, stderr=log)
+        # It goes with the test run, however that ends.
+        command = ["setpriv", "--pdeathsig", "KILL", str(toolchain.binary(name)), *arguments]
+        process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
             yield
         finally:

@@ -6,6 +6,7 @@ plugin's behaviour then takes tenths of a second. What only the real engine can 
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -183,14 +184,21 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
         yield running
 
 
+@contextmanager
+def namespace_for(client: Client) -> Iterator[Api]:
+    """A namespace, gone when the block is left."""
+    name = client.request("POST", "/api/v1/namespaces", {"metadata": {"generateName": "test-"}})["metadata"]["name"]
+    try:
+        yield Api(client, name)
+    finally:
+        client.request("DELETE", f"/api/v1/namespaces/{name}")
+
+
 @pytest.fixture
 def api(plane: ControlPlane) -> Iterator[Api]:
     """The API server, and a namespace for this test."""
-    client = client_of(str(plane.kubeconfig))
-    made = client.request("POST", "/api/v1/namespaces", {"metadata": {"generateName": "test-"}})
-    name = made["metadata"]["name"]
-    yield Api(client, name)
-    client.request("DELETE", f"/api/v1/namespaces/{name}")
+    with namespace_for(client_of(str(plane.kubeconfig))) as found:
+        yield found
 
 
 @pytest.fixture

@@ -5,16 +5,15 @@ The conditions are those that the official provider's SDK states at each resourc
 """
 
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
-from localcloud.plugins.kubernetes.errors import ApiError
 from localcloud.plugins.provider import Incomplete
 from localcloud.plugins.values import Values
 from tests.engine.planes import Api, Stack
 from tests.engine.project import wait_for
+from tests.engine.waiting import Meanwhile, exists, failure, given_up
 
 pytestmark = pytest.mark.engine
 
@@ -48,49 +47,6 @@ def job(plays: str, **spec: Any) -> Values:
         "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "none"}]},
     }
     return {"metadata": {"name": "job"}, "spec": {"template": template, **spec}}
-
-
-def failure(stack: Stack, token: str, inputs: Values, timeout: float = 60) -> Incomplete:
-    """What comes of an object that isn't ready in time, or can't ever be."""
-    with pytest.raises(Incomplete) as error:
-        stack.up(token, "it", inputs, timeout=timeout)
-    return error.value
-
-
-def given_up(stack: Stack, token: str, inputs: Values, sign: str) -> Incomplete:
-    """What comes of an object when a person gives it up as soon as they read `sign`."""
-    with Meanwhile(stack, token, inputs) as update:
-        wait_for(lambda: any(sign in message for message in stack.said), "the status")
-        stack.provider.cancelled.set()
-        error = update.result.exception(10)
-    stack.restart()
-    assert isinstance(error, Incomplete)
-    return error
-
-
-class Meanwhile:
-    """An update that runs while the test goes on; it is given up when the test is."""
-
-    def __init__(self, stack: Stack, token: str, inputs: Values, **options: Any) -> None:
-        self._stack = stack
-        self._pool = ThreadPoolExecutor(1)
-        self.result: Future[Values] = self._pool.submit(stack.up, token, "it", inputs, **options)
-
-    def __enter__(self) -> "Meanwhile":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if error[0] is not None:
-            self._stack.provider.cancelled.set()
-        self._pool.shutdown()
-
-
-def exists(api: Api, path: str) -> bool:
-    try:
-        api.get(path)
-    except ApiError:
-        return False
-    return True
 
 
 # Deployments.

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.plugins.kubernetes.errors import ApiError
 from tests.engine.control_plane import ControlPlane
 from tests.engine.planes import Api
 from tests.engine.project import Project, interrupt, make_project, wait_for
+from tests.engine.waiting import exists
 
 pytestmark = pytest.mark.engine
 
@@ -198,14 +198,6 @@ def everything(plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) ->
     project.up()
     yield project
     project.destroy()
-
-
-def exists(api: Api, path: str) -> bool:
-    try:
-        api.get(path)
-    except ApiError:
-        return False
-    return True
 
 
 # Nothing to do.
