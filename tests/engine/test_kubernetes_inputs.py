@@ -337,6 +337,11 @@ def test_strict_mode_asks_for_kubeconfig_and_context() -> None:
     assert [name for name, _ in refusal.value.failures] == ["kubeconfig"]
 
 
+def test_client_side_apply_is_refused_by_name() -> None:
+    with pytest.raises(Refused, match="server-side apply only"):
+        check_settings({"enableServerSideApply": "false"}, "urn")
+
+
 def test_rendering_to_a_directory_excludes_a_cluster() -> None:
     with pytest.raises(Refused, match="exclude each other"):
         check_settings({"renderYamlToDirectory": "out", "context": "main"}, "urn")

@@ -429,6 +429,18 @@ def test_objects_of_a_definition_without_namespaces_get_none(stack: Stack, api: 
     assert "namespace" not in checked["metadata"]
 
 
+def test_an_object_that_was_checked_before_its_definition_finds_its_place(stack: Stack, api: Api) -> None:
+    """The engine checks resources in any order: the object's namespace was filled in before its scope was known."""
+    group = f"{api.namespace}.late.example.com"
+    resource, checked = stack.check(f"kubernetes:{group}/v1:Thing", "thing", {"spec": {}})
+    assert checked["metadata"]["namespace"] == api.namespace
+    stack.up(DEFINITION, "things", definition(group, "Cluster"))
+    identifier, outputs = stack.provider.create(Create(resource, checked, 0, preview=False))
+    assert identifier == checked["metadata"]["name"]
+    assert "namespace" not in outputs["metadata"]
+    stack.remove("things")
+
+
 def test_a_version_that_a_definition_no_longer_has_goes(stack: Stack, api: Api) -> None:
     """Definitions are replaced whole: applied, the removed version would stay."""
     group = f"{api.namespace}.versions.example.com"

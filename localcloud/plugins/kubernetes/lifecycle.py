@@ -232,7 +232,8 @@ class Lifecycle:
         if waits_for_deletion(inputs):
             live = {**known.live, "apiVersion": kind.api_version, "kind": kind.kind}
             try:
-                self._waiter(operations, request.resource).until_gone(live, seconds(inputs, request.timeout, TIMEOUT))
+                waiter = self._waiter(operations, request.resource, request.inputs)
+                waiter.until_gone(live, seconds(inputs, request.timeout, TIMEOUT))
             except NotReady as error:
                 raise Failed(str(error)) from None
         with self._lock:
@@ -253,19 +254,19 @@ class Lifecycle:
             return live
         timeout = seconds(reveal(inputs), request.timeout, readiness.timeout)
         try:
-            return self._waiter(self._operations(), request.resource).until_ready(live, readiness, timeout)
+            return self._waiter(self._operations(), request.resource, inputs).until_ready(live, readiness, timeout)
         except NotReady as error:
             reasons = [_clean(reason, inputs) for reason in error.reasons]
             raise Incomplete(id_of(error.live), keep(error.live), inputs, reasons) from None
 
-    def _waiter(self, operations: Operations, resource: Resource) -> Waiter:
+    def _waiter(self, operations: Operations, resource: Resource, inputs: Values) -> Waiter:
         last = ""
 
         def say(message: str) -> None:
             nonlocal last
             if message != last:
                 last = message
-                self._provider.say(message, resource, passing=True)
+                self._provider.say(_clean(message, inputs), resource, passing=True)
 
         return Waiter(operations.client, operations.discovery, self._provider.cancelled, say)
 

@@ -134,7 +134,10 @@ class Operations:
             "force": str(target.force).lower(),
             "fieldValidation": "Warn",
         }
-        path = self._endpoint(target.kind).path(target.namespace, target.name)
+        endpoint = self._endpoint(target.kind)
+        if not endpoint.namespaced:  # its definition may not have been there when the namespace was filled in
+            content = _changed(content, ["metadata", "namespace"], None)
+        path = endpoint.path(target.namespace, target.name)
         try:
             return self._ask("PATCH", path, content, query=query | _dry(dry_run), content_type=APPLY)
         except ApiError as error:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from localcloud.plugins.changes import Change, Diff, compare
 from localcloud.plugins.kubernetes.errors import Unreachable
 from localcloud.plugins.kubernetes.kubeconfig import load
-from localcloud.plugins.provider import Failed, Refused
+from localcloud.plugins.provider import Refused
 from localcloud.plugins.values import Unknown, Values, reveal
 
 _CLUSTER_KEYS: Final = ("kubeconfig", "context", "cluster")
@@ -43,8 +43,6 @@ class Settings:
 def settings_of(inputs: Mapping[str, Any]) -> Settings:
     """Read the provider's inputs. The engine hands on as JSON text what isn't text."""
     plain: Values = reveal(inputs)
-    if _flag(plain, "enableServerSideApply", "ENABLE_SERVER_SIDE_APPLY", default=True) is False:
-        raise Failed("the local kubernetes plugin knows server-side apply only: remove enableServerSideApply")
     client = _parsed(plain.get("kubeClientSettings"))
     timeout = os.environ.get("PULUMI_K8S_CLIENT_TIMEOUT") or (client or {}).get("timeout")
     return Settings(
@@ -71,6 +69,8 @@ def check_settings(inputs: Mapping[str, Any], urn: str) -> None:
     failures = []
     if plain.get(_RENDER):
         failures = [(key, f'"{key}" and "{_RENDER}" exclude each other') for key in _CLUSTER_KEYS if plain.get(key)]
+    if not _flag(plain, "enableServerSideApply", "ENABLE_SERVER_SIDE_APPLY", default=True):
+        failures.append(("enableServerSideApply", "the local kubernetes plugin knows server-side apply only"))
     strict = plain.get("strictMode", _parsed(os.environ.get("PULUMI_CONFIG") or "{}").get("strictMode"))
     if str(strict).lower() == "true":
         if urn.rpartition("::")[2].startswith("default"):
