@@ -170,6 +170,11 @@ def _kubeconfig(directory: Path, port: int) -> dict[str, Any]:
     }
 
 
+def certificate_authority() -> bytes:
+    """The certificate of an authority that nobody knows."""
+    return _authority()[0].public_bytes(serialization.Encoding.PEM)
+
+
 def _authority() -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test control plane")])
