@@ -5,17 +5,20 @@ DOCKER_HOST that points elsewhere would make containers on somebody else's machi
 left alone by `release_engine`; one that was started here is stopped again, unless others have containers in it by then.
 """
 
+import contextlib
 import fcntl
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from localcloud import debian, paths
+from localcloud import debian, firewall, paths
 from localcloud.problem import Problem
 
 SOCKET = Path("/var/run/docker.sock")
@@ -98,23 +101,26 @@ def ensure_engine(progress: Callable[[str], None]) -> None:
             _start_directly()
 
 
-def release_engine() -> str | None:
+def release_engine() -> list[str]:
     """Stop the engine if it was started here and nothing of others runs in it; say what was done."""
     record = _record()
     try:
         started = json.loads(record.read_text())
     except (OSError, ValueError):
-        return None
-    if running():
-        if docker("ps", "--quiet"):
-            return "Docker keeps running: it has containers of others"
-        if started["by"] == "systemd":
-            subprocess.run(["systemctl", "stop", "docker.service", "docker.socket"], capture_output=True, check=False)
-        elif _is_same_process(started["pid"], started["since"]):
-            os.kill(started["pid"], 15)
-        _wait(lambda: not running(), START_TIME)
+        return []
+    if running() and docker("ps", "--quiet"):
+        return ["Docker keeps running: it has containers of others"]
+    if started["by"] == "systemd":
+        subprocess.run(["systemctl", "stop", "docker.service", "docker.socket"], capture_output=True, check=False)
+    elif _is_same_process(started["pid"], started["since"]):
+        os.kill(started["pid"], signal.SIGTERM)
+        _wait(lambda: not _is_same_process(started["pid"], started["since"]), START_TIME)
+    if running():  # not the one that was started here
+        return []
+    clear_remains()
     record.unlink(missing_ok=True)
-    return "Docker, which was started here, is stopped"
+    undone = firewall.restore(started["network"]) if "network" in started else []
+    return ["Docker, which was started here, is stopped", *undone]
 
 
 def require_space(place: Path, size: int) -> None:
@@ -130,19 +136,21 @@ def require_space(place: Path, size: int) -> None:
 
 
 def _start_by_systemd() -> None:
+    before = firewall.remember()
     done = subprocess.run(["systemctl", "start", "docker.service"], capture_output=True, text=True, check=False)
     if done.returncode != 0 or not _wait(running, START_TIME):
         raise Problem(
             f"systemd can't start Docker: {done.stderr.strip() or 'it gives no reason'}",
             "Read `journalctl --unit docker.service --lines 50`, mend what it names, then run `make up` again.",
         )
-    _remember({"by": "systemd"})
+    _remember({"by": "systemd", "network": before})
 
 
 def _start_directly() -> None:
     clear_remains()
     log = _record().with_name("dockerd.log")
     log.parent.mkdir(parents=True, exist_ok=True)
+    before = firewall.remember()
     with log.open("wb") as output:
         engine = subprocess.Popen(
             ["dockerd", "--host", f"unix://{SOCKET}", "--pidfile", str(PID_FILE), "--log-level", "warn"],
@@ -158,7 +166,7 @@ def _start_directly() -> None:
             f"Docker doesn't start: {said or 'it says nothing'}",
             f"Read {log}, mend what it names (`dockerd` by hand shows more), then run `make up` again.",
         )
-    _remember({"by": "pid", "pid": engine.pid, "since": _since(engine.pid)})
+    _remember({"by": "pid", "pid": engine.pid, "since": _since(engine.pid), "network": before})
 
 
 def clear_remains() -> None:
@@ -203,9 +211,10 @@ def _name_of(pid: str) -> str:
 def _since(pid: int) -> str:
     """When the process began, in ticks since the machine did: with the id it names one process for good."""
     try:
-        return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[19]
+        fields = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()
     except OSError:
         return ""
+    return "" if fields[0] == "Z" else fields[19]
 
 
 def _is_same_process(pid: int, since: str) -> bool:
@@ -216,9 +225,13 @@ def _record() -> Path:
     return paths.state() / "docker" / "engine.json"
 
 
-def _remember(started: dict[str, str | int]) -> None:
+def _remember(started: dict[str, Any]) -> None:
     record = _record()
     record.parent.mkdir(parents=True, exist_ok=True)
+    if record.exists():
+        # Started here before, and lost with its machine: what was there before that one is what counts.
+        with contextlib.suppress(ValueError, KeyError):
+            started["network"] = json.loads(record.read_text())["network"]
     record.write_text(json.dumps(started))
 
 

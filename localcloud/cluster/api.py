@@ -61,7 +61,7 @@ class Api:
     def ready(self) -> bool:
         """Whether the API server takes work."""
         try:
-            return self._client.get("/readyz").status_code == 200
+            return self._client.get("/readyz", timeout=3).status_code == 200
         except httpx.HTTPError:
             return False
 

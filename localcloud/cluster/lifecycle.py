@@ -70,8 +70,7 @@ def down(progress: Progress) -> list[str]:
         if restored := network.restore_limits(_limits_record()):
             removed.append(restored)
         removed += [f"mount {place}" for place in _unmount(paths.state())]
-        if stopped := docker.release_engine():
-            removed.append(stopped)
+        removed += docker.release_engine()
         if paths.state().exists():
             progress("removing the state")
             shutil.rmtree(paths.state())

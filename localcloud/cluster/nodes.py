@@ -99,7 +99,9 @@ def _files(node: Node) -> dict[str, str | bytes]:
 def _programs(node: Node) -> dict[str, list[str]]:
     labels = f"topology.kubernetes.io/region={layout.REGION},topology.kubernetes.io/zone={node.zone}"
     kubelet = (
-        f"exec kubelet --config={SETTINGS}/kubelet.json --kubeconfig={SETTINGS}/kubelet.kubeconfig"
+        # It ends if it can't reach containerd at once.
+        "until [ -S /run/containerd/containerd.sock ]; do sleep 0.1; done;"
+        f" exec kubelet --config={SETTINGS}/kubelet.json --kubeconfig={SETTINGS}/kubelet.kubeconfig"
         f" --hostname-override={node.name} --node-ip={node.address} --node-labels={labels}"
         ' --cgroup-root="$CGROUP"'
     )

@@ -23,8 +23,9 @@ from localcloud.problem import Problem
 API_TIME = 120
 NODE_TIME = 180
 
-# A program that ended so often since its container started won't come up by itself.
-HOPELESS = 4
+# A program that ended so often since its container started won't come up by itself: by then it was tried for 15 s.
+HOPELESS = 5
+LOOK_AGAIN = 5  # seconds until the next look whether there is hope
 
 
 @dataclass(kw_only=True)
@@ -142,7 +143,7 @@ def _etcd_is_hopeless() -> bool:
 
 
 def _a_node_is_hopeless() -> bool:
-    return any(_ended(node.container, "containerd") >= HOPELESS for node in layout.NODES)
+    return any(_ended(node.container, name) >= HOPELESS for node in layout.NODES for name in ("containerd", "kubelet"))
 
 
 def _ended(container: str, program: str) -> int:
@@ -169,11 +170,15 @@ def _last_words(container: str) -> str:
 
 
 def _wait(condition: Callable[[], bool], seconds: float, hopeless: Callable[[], bool] = lambda: False) -> bool:
-    deadline, looks = time.monotonic() + seconds, 0
+    now = time.monotonic()
+    deadline, next_look = now + seconds, now + LOOK_AGAIN
     while not condition():
-        looks += 1
-        # Whether there is hope is a look into logs: not every time.
-        if time.monotonic() > deadline or (looks % 20 == 0 and hopeless()):
+        now = time.monotonic()
+        if now > next_look:
+            if hopeless():
+                return False
+            next_look = now + LOOK_AGAIN
+        if now > deadline:
             return False
         time.sleep(0.25)
     return True

@@ -85,7 +85,7 @@ def test_an_engine_that_does_not_start_says_why(
 
 def test_an_engine_that_was_there_before_is_not_stopped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert docker.release_engine() is None
+    assert docker.release_engine() == []
 
 
 def test_a_process_id_that_is_another_programs_by_now_is_not_stopped(

@@ -2,7 +2,7 @@
 
 Usage: supervise.py PROGRAMS.json, where the file maps a name to the program's argument list. Standard library only: it
 runs on the Python of the container. Programs start all at once; each waits for what it needs by itself or ends, and is
-started again after a second.
+started again after a second, then two, four, eight.
 """
 
 import json
@@ -14,6 +14,8 @@ from pathlib import Path
 from types import FrameType
 
 RESTART_AFTER = 1.0
+RESTART_AFTER_AT_MOST = 8.0
+STEADY_AFTER = 60.0  # a program that ran so long begins with one second again
 STOP_WITHIN = 8.0  # docker kills after ten
 
 
@@ -54,19 +56,26 @@ def ended() -> dict[int, int]:
 
 def supervise(programs: dict[str, list[str]]) -> None:
     running: dict[int, str] = {}
+    started: dict[str, float] = {}
+    pause = dict.fromkeys(programs, RESTART_AFTER)
     due = dict.fromkeys(programs, 0.0)
     try:
         while True:
             now = time.monotonic()
             for name in [name for name, when in due.items() if when <= now]:
                 del due[name]
+                started[name] = now
                 running[start(name, programs[name])] = name
             wait_for_child(min([when - now for when in due.values()], default=60.0))
             for pid, code in ended().items():
                 if pid in running:
                     name = running.pop(pid)
                     say(f"{name} ended with {code}")
-                    due[name] = time.monotonic() + RESTART_AFTER
+                    now = time.monotonic()
+                    if now - started[name] > STEADY_AFTER:
+                        pause[name] = RESTART_AFTER
+                    due[name] = now + pause[name]
+                    pause[name] = min(2 * pause[name], RESTART_AFTER_AT_MOST)
     except StoppedError:
         terminate(running)
 
