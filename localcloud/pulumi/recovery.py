@@ -30,7 +30,7 @@ def recover(
 ) -> None:
     """Make the stack ready for an update. Raises `Problem` while another one is really running."""
     project = backend.project_name(directory / "Pulumi.yaml")
-    _remove_stale_locks(backend.lock_folder(project, stack))
+    remove_stale_locks(backend.lock_folder(project, stack))
     file = backend.state_file(project, stack)
     if not file.exists() or '"pending_operations"' not in file.read_text():
         return
@@ -75,7 +75,8 @@ def _identity(resource: Mapping[str, Any]) -> str | None:
     return f"{namespace}/{name}" if isinstance(namespace, str) else name
 
 
-def _remove_stale_locks(folder: Path) -> None:
+def remove_stale_locks(folder: Path) -> None:
+    """Remove the locks of processes that are no more. Raises `Problem` for one that runs."""
     for file in folder.glob("*.json"):
         try:
             lock = json.loads(file.read_text())
