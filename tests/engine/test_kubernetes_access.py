@@ -119,7 +119,7 @@ def test_a_program_that_can_not_help_is_told(plane: ControlPlane, user: Any, tol
 
 
 def test_who_may_not_do_a_thing_is_told_so_by_the_update_and_not_stopped_by_the_preview(
-    plane: ControlPlane, api: Api, token: str
+    plane: ControlPlane, token: str
 ) -> None:
     stack = Stack(as_user(plane, {"token": token}), "kube-system")
     assert stack.preview(CONFIG_MAP, "settings", SETTINGS)["data"] == {"a": "1"}
