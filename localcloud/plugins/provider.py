@@ -21,12 +21,12 @@ from localcloud.plugins.protocol import engine_pb2, engine_pb2_grpc
 from localcloud.plugins.values import Values
 
 
-class Failed(Exception):  # noqa: N818  named for what happened, as `Problem` is
+class Failed(Exception):
     """The operation failed and nothing was made or changed. The message is for the person who runs Pulumi."""
 
 
 @dataclass(eq=False)
-class Refused(Exception):  # noqa: N818  named for what happened, as `Problem` is
+class Refused(Exception):
     """The inputs don't do: each property with the reason."""
 
     failures: Sequence[tuple[str, str]]
@@ -36,7 +36,7 @@ class Refused(Exception):  # noqa: N818  named for what happened, as `Problem` i
 
 
 @dataclass(eq=False)
-class Incomplete(Exception):  # noqa: N818  named for what happened, as `Problem` is
+class Incomplete(Exception):
     """The resource was made or changed, but is not what was asked for: it never became ready, say.
 
     The engine keeps it in the state with `reasons`, and the next update carries on from there.

@@ -34,7 +34,7 @@ class ApiError(Exception):
         return self.status == 403
 
 
-class NoSuchKind(Exception):  # noqa: N818  named for what is the matter, as `Problem` is
+class NoSuchKind(Exception):
     """The API server doesn't serve this kind, at least not in this version."""
 
     def __init__(self, api_version: str, kind: str) -> None:
@@ -43,5 +43,5 @@ class NoSuchKind(Exception):  # noqa: N818  named for what is the matter, as `Pr
         self.kind = kind
 
 
-class Unreachable(Exception):  # noqa: N818  named for what is the matter, as `Problem` is
+class Unreachable(Exception):
     """No answer at all: no server there, no way to it, or no credentials that can be had."""

@@ -20,7 +20,7 @@ _WORTH_SAYING: Final = 3.0  # seconds: almost everything is gone by then
 
 
 @dataclass(eq=False)
-class NotReady(Exception):  # noqa: N818  named for what is the matter, as `Problem` is
+class NotReady(Exception):
     """The object is there and isn't as wanted. `reasons`: why, as far as can be told, the verdict first."""
 
     live: Values
