@@ -8,8 +8,10 @@ from typing import Any
 import httpx
 
 from localcloud import docker
-from localcloud.cluster import containers, layout, network, registry
+from localcloud.cluster import containers, control_plane, layout, network, nodes, registry
 from localcloud.cluster.api import Api, connect
+
+_PROGRAMS = {layout.CONTROL_PLANE: control_plane.PROGRAMS, layout.REGISTRY: ("docker-registry",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,8 @@ def status() -> Status:
         return Status(parts=(Part(name="Docker", problem="isn't running"),))
     there = containers.found()
     names = (layout.CONTROL_PLANE, layout.REGISTRY, *(node.container for node in layout.NODES))
-    parts = [Part(name="Docker"), *(Part(name=name, problem=_container_problem(there.get(name))) for name in names)]
+    parts = [Part(name="Docker")]
+    parts.extend(Part(name=name, problem=_container_problem(name, there.get(name))) for name in names)
     parts.append(Part(name="routes to pods", problem=None if network.routed() else "are missing on this machine"))
     parts.append(Part(name="registry", problem=None if registry.answers() else "doesn't answer"))
     with connect() as api:
@@ -117,7 +120,15 @@ def _metrics_problem(api: Api) -> str | None:
     return None
 
 
-def _container_problem(container: containers.Found | None) -> str | None:
+def _container_problem(name: str, container: containers.Found | None) -> str | None:
     if container is None:
         return "isn't there"
-    return None if container.status == "running" else f"is {container.status}"
+    if container.status != "running":
+        return f"is {container.status}"
+    try:
+        processes = docker.docker("top", name, "-eo", "pid,args").splitlines()
+    except docker.DockerFailed:
+        return "is stopping"
+    running = {line.split()[1] for line in processes}
+    missing = [program for program in _PROGRAMS.get(name, nodes.RUNNING) if program not in running]
+    return f"keeps starting {', '.join(missing)}; `docker logs {name}` says why" if missing else None

@@ -16,6 +16,7 @@ from localcloud.cluster import (
     containers,
     control_plane,
     image,
+    kernel,
     layout,
     network,
     nodes,
@@ -41,7 +42,7 @@ def up(progress: Progress) -> None:
         machine = _foundation(progress)
         access.write_administrators()
         nodes.write_resolver()
-        network.ensure_limits(_limits_record())
+        kernel.ensure()
         restarted = _converge(machine, progress)
         network.ensure_routes()
         with connect() as api:
@@ -67,8 +68,7 @@ def down(progress: Progress) -> list[str]:
             removed += [f"container {name}" for name in sorted(there)]
             removed += network.remove()
             removed += [f"image {name}" for name in image.remove()]
-        if restored := network.restore_limits(_limits_record()):
-            removed.append(restored)
+        removed += kernel.restore()
         removed += [f"mount {place}" for place in _unmount(paths.state())]
         removed += docker.release_engine()
         if paths.state().exists():
@@ -120,10 +120,6 @@ def _unmount(folder: Path) -> list[str]:
     for place in below:
         subprocess.run(["umount", "--lazy", place], capture_output=True, check=False)
     return below
-
-
-def _limits_record() -> Path:
-    return paths.state() / "inotify-limit"
 
 
 @contextmanager

@@ -13,10 +13,6 @@ from localcloud.cluster import layout
 from localcloud.docker import DockerFailed, docker
 from localcloud.problem import Problem
 
-# Three nodes' worth of kubelets, run-times and pods watch files; the kernel's default of 128 is used up by two.
-INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
-INOTIFY_WANTED = 1024
-
 # systemd-resolved's own list first: /etc/resolv.conf then only names systemd-resolved, on the loopback.
 RESOLVERS = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))
 
@@ -64,25 +60,6 @@ def routed() -> bool:
     """Whether this machine reaches the pods of every node."""
     there = _routes()
     return all(there.get(node.pods) == node.address for node in layout.NODES)
-
-
-def ensure_limits(record: Path) -> None:
-    """Raise the kernel's limit on watchers of files where it is too low, remembering what it was."""
-    now = int(INOTIFY.read_text())
-    if now < INOTIFY_WANTED:
-        if not record.exists():
-            record.write_text(f"{now}\n")
-        INOTIFY.write_text(f"{INOTIFY_WANTED}\n")
-
-
-def restore_limits(record: Path) -> str | None:
-    """Put the limit back to what it was, if it was raised here."""
-    if not record.exists():
-        return None
-    before = record.read_text().strip()
-    INOTIFY.write_text(f"{before}\n")
-    record.unlink()
-    return f"fs.inotify.max_user_instances is {before} again"
 
 
 def remove() -> list[str]:

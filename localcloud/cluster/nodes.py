@@ -12,6 +12,7 @@ from localcloud.cluster.settings import write_folder, write_private
 INSIDE = Path(__file__).parent / "inside"
 SETTINGS = "/etc/vision-week"
 PROGRAMS = ("kubelet", "kube-proxy")
+RUNNING = (*PROGRAMS, "containerd")
 
 # `--privileged` without the one capability that some machines lack; a node mounts, sets sysctls and makes devices.
 PRIVILEGES = (

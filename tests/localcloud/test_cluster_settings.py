@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from localcloud.cluster import layout, network, nodes, registry
+from localcloud.cluster import kernel, layout, network, nodes, registry
 from localcloud.cluster.addons import manifests
 from localcloud.cluster.containers import Container
 from localcloud.cluster.settings import write_folder, write_private
+from localcloud.problem import Problem
 
 
 @pytest.fixture(autouse=True)
@@ -64,6 +65,41 @@ def test_every_node_has_its_own_range_inside_the_clusters() -> None:
     assert len({node.pods for node in layout.NODES}) == len(layout.NODES)
     assert len({node.address for node in layout.NODES}) == len(layout.NODES)
     assert len({node.zone for node in layout.NODES}) == len(layout.NODES)
+
+
+@pytest.fixture
+def system(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A /proc/sys of a machine on which no node ever ran."""
+    folder = tmp_path / "sys"
+    for name, value in {
+        kernel.WATCHERS: "128",
+        kernel.BRIDGE_FILTER: "1",
+        **dict.fromkeys(kernel.KUBELETS, "0"),
+    }.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"{value}\n")
+    monkeypatch.setattr(kernel, "SYSTEM", folder)
+    return folder
+
+
+def test_kernel_settings_are_put_back(system: Path) -> None:
+    kernel.ensure()
+    assert (system / kernel.WATCHERS).read_text() == "1024\n"
+    (system / "kernel/panic").write_text("10\n")
+    kernel.ensure()
+    assert kernel.restore() == [
+        "kernel setting fs.inotify.max_user_instances, which is 128 again",
+        "kernel setting kernel.panic, which is 0 again",
+    ]
+    assert (system / "kernel/panic").read_text() == "0\n"
+
+
+def test_a_kernel_without_bridge_filter_is_refused(system: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (system / kernel.BRIDGE_FILTER).unlink()
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(Problem, match="br_netfilter") as refused:
+        kernel.ensure()
+    assert "modprobe" in refused.value.hint
 
 
 def test_name_servers_on_the_loopback_are_no_use_to_pods(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
