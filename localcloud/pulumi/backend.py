@@ -31,3 +31,13 @@ def state_file(project: str, stack: str) -> Path:
 def lock_folder(project: str, stack: str) -> Path:
     """Where a running update leaves its lock, `{"pid": …, "hostname": …, "timestamp": …}`."""
     return folder() / ".pulumi" / "locks" / "organization" / project / stack
+
+
+def copies(project: str, stack: str) -> list[Path]:
+    """What the engine keeps of the state beside it, the newest first."""
+    kept = (folder() / ".pulumi" / "backups" / project / stack).glob("*.json")
+    return sorted((*state_file(project, stack).parent.glob(f"{stack}.json.bak"), *kept), key=_age)
+
+
+def _age(file: Path) -> float:
+    return -file.stat().st_mtime

@@ -53,16 +53,16 @@ def copy_with_salt(original: Path, project: Path, environment: Mapping[str, str]
     """A copy of the stack's configuration that has the salt; None if it has its own or the state knows none."""
     text = original.read_text() if original.exists() else ""
     name = _NAME.search(project.read_text())
-    home = environment.get("PULUMI_HOME")
     stack = original.name.removeprefix("Pulumi.").removesuffix(".yaml")
-    backend = environment.get("PULUMI_BACKEND_URL", "")
-    if _OWN_SECRETS.search(text) or not name or not home or not backend.startswith("file://"):
+    address = environment.get("PULUMI_BACKEND_URL", "")
+    if _OWN_SECRETS.search(text) or not name or not address.startswith("file://"):
         return None
-    state = Path(backend.removeprefix("file://"), ".pulumi", "stacks", name[1], f"{stack}.json")
+    backend = Path(address.removeprefix("file://"))
+    state = backend / ".pulumi" / "stacks" / name[1] / f"{stack}.json"
     salt = _SALT.search(state.read_text()) if state.exists() else None
     if salt is None:
         return None
-    copy = Path(home, "stacks", hashlib.sha256(str(original).encode()).hexdigest()[:16], original.name)
+    copy = Path(backend, "configuration", hashlib.sha256(str(original).encode()).hexdigest()[:16], original.name)
     copy.parent.mkdir(parents=True, exist_ok=True)
     new = copy.with_name(f".{copy.name}.{os.getpid()}")
     new.write_text(f"{text.rstrip()}\nencryptionsalt: {salt[1]}\n".lstrip())
@@ -89,9 +89,9 @@ def _selected(project: Path, environment: Mapping[str, str]) -> str | None:
     if stack := environment.get("PULUMI_STACK"):
         return stack
     name = _NAME.search(project.read_text())
-    home = environment.get("PULUMI_HOME")
-    if not name or not home:
+    if not name:
         return None
+    home = environment.get("PULUMI_HOME") or Path.home() / ".pulumi"
     digest = hashlib.sha1(str(project).encode(), usedforsecurity=False).hexdigest()
     file = Path(home, "workspaces", f"{name[1]}-{digest}-workspace.json")
     if not file.exists():

@@ -19,6 +19,8 @@ from typing import Final
 
 from localcloud import paths, toolchain
 from localcloud.interpreter import Interpreter
+from localcloud.problem import Problem
+from localcloud.pulumi import backend
 
 # Plugin -> the module that stands in for it. What the project's packages need beyond these can't be had here.
 _STAND_INS: Final[Mapping[str, str]] = {
@@ -89,6 +91,11 @@ def _home() -> Path:
 
 def _make_passphrase(file: Path) -> None:
     if not file.exists():
+        if stacks := [state.stem for state in backend.folder().glob(".pulumi/stacks/*/*.json")]:
+            raise Problem(
+                f"{file} is gone, and with it the passphrase of the stacks {', '.join(sorted(stacks))}.",
+                "Put it back from a copy, or start anew with `make down` and `make up`.",
+            )
         new = file.with_name(f".{file.name}.{os.getpid()}")
         new.touch(mode=0o600)
         new.write_text(secrets.token_urlsafe(32))

@@ -7,9 +7,10 @@ and taken over; for what exists in the state alone there is nothing to look up, 
 """
 
 import json
+import shutil
 import socket
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,12 @@ def recover(
     project = backend.project_name(directory / "Pulumi.yaml")
     remove_stale_locks(backend.lock_folder(project, stack))
     file = backend.state_file(project, stack)
-    if not file.exists() or '"pending_operations"' not in file.read_text():
+    if not file.exists():
+        return
+    if not _is_whole(file):
+        progress("restoring the state from its last copy")
+        _restore(file, backend.copies(project, stack))
+    if '"pending_operations"' not in file.read_text():
         return
     progress("completing the interrupted update")
     exported = json.loads(quietly(["stack", "export", "--stack", stack], environment, directory))
@@ -45,6 +51,25 @@ def recover(
         targets = [f"--target={urn}" for urn in looked_up]
         arguments = ["refresh", "--yes", "--skip-preview", "--stack", stack, *targets]
         quietly(arguments, environment, directory)
+
+
+def _is_whole(file: Path) -> bool:
+    try:
+        return "checkpoint" in json.loads(file.read_text())
+    except ValueError:
+        return False
+
+
+def _restore(file: Path, copies: Sequence[Path]) -> None:
+    """A machine that was switched off may have kept a file's name and not its content."""
+    for copy in copies:
+        if _is_whole(copy):
+            shutil.copyfile(copy, file)
+            return
+    raise Problem(
+        f"The state {file} is damaged, and none of the engine's copies of it is whole.",
+        "Start anew with `make down` and `make up`.",
+    )
 
 
 def settle(deployment: dict[str, Any]) -> list[str]:

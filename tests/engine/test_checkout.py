@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from localcloud import pulumi
+from localcloud.problem import Problem
 from tests.engine.project import STACK, Project, make_project, state_in
 
 pytestmark = pytest.mark.engine
@@ -115,3 +116,37 @@ def test_nothing_is_asked_of_the_network(project: Project, tmp_path: Path) -> No
     assert done.returncode == 0, done.stdout + done.stderr
     assert "warning" not in done.stderr.lower()
     assert json.loads(project.state_file.read_text())
+
+
+def test_a_state_that_the_machine_lost_half_of_is_restored(project: Project) -> None:
+    """A machine that is switched off may keep a file's name and not its content."""
+    project.write(PROGRAM, {"word": "blue"})
+    project.up()
+    before = project.outputs()
+    project.state_file.write_text(project.state_file.read_text()[:100])
+    heard: list[str] = []
+    assert project.make_up(heard.append) == "nothing to change"
+    assert "restoring the state from its last copy" in heard
+    assert project.outputs() == before
+
+
+def test_a_lost_passphrase_is_named_and_not_made_anew(project: Project) -> None:
+    (project.state / "passphrase").unlink()
+    with state_in(project.state.parent), pytest.raises(Problem, match="the stacks test"):
+        pulumi.install(lambda _: None)
+
+
+def test_an_official_pulumi_is_used_from_its_own_home_if_it_gets_its_plugins(project: Project, tmp_path: Path) -> None:
+    """It is a script here that says yes or no: the real one can't be had."""
+    path = tmp_path / "bin"
+    path.mkdir()
+    official = path / "pulumi"
+    for answer, home in ((1, True), (0, False)):
+        official.write_text(f"#!/bin/sh\nexit {answer}\n")
+        official.chmod(0o755)
+        (project.home / "official.json").unlink()
+        with state_in(project.state.parent), pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PATH", f"{path}:/usr/bin:/bin")
+            pulumi.install(lambda _: None)
+            assert ("PULUMI_HOME" in pulumi.environment()) is home
+            assert (str(official) in pulumi.command().read_text()) is not home
