@@ -11,10 +11,12 @@ import pytest
 
 from localcloud.plugins.changes import Change, Kind
 from localcloud.plugins.kubernetes.errors import ApiError
-from localcloud.plugins.provider import Create, Failed
+from localcloud.plugins.provider import Create, Failed, Read, Resource
 from localcloud.plugins.values import UNKNOWN, Secret, Values, reveal
 from tests.engine.control_plane import ControlPlane
 from tests.engine.planes import Api, Stack
+from tests.engine.project import wait_for
+from tests.engine.waiting import Meanwhile
 
 pytestmark = pytest.mark.engine
 
@@ -78,6 +80,19 @@ def test_a_renamed_resource_does_not_take_over_its_own_object(stack: Stack) -> N
     stack.up(CONFIG_MAP, "old-name", inputs)
     with pytest.raises(Failed, match="already exists"):
         stack.up(CONFIG_MAP, "new-name", inputs)
+
+
+def test_an_object_that_is_about_to_go_is_waited_for(stack: Stack, api: Api) -> None:
+    """An interrupted `destroy` left it: it would go with the changes made to it."""
+    old = stack.up(CONFIG_MAP, "it", {"metadata": {"name": "it", "finalizers": ["example.com/hold"]}})
+    with pytest.raises(Failed, match="not gone after 1 s"):
+        stack.remove("it", timeout=1)
+    stack.state.clear()
+    stack.restart()
+    with Meanwhile(stack, CONFIG_MAP, {"metadata": {"name": "it"}, "data": {"a": "1"}}) as update:
+        wait_for(lambda: any("example.com/hold" in message for message in stack.said), "the status")
+        api.patch("configmaps/it", {"metadata": {"finalizers": None}})
+        assert update.result.result(20)["metadata"]["uid"] != old["metadata"]["uid"]
 
 
 def test_a_kind_that_the_api_server_does_not_know_is_told(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,6 +326,16 @@ def test_an_object_is_imported_by_its_id_with_all_that_a_program_would_say_of_it
         "data": {"a": "1"},
     }
     assert found.outputs["metadata"]["uid"]
+
+
+def test_an_object_is_looked_up_with_what_the_sdk_says_of_custom_ones(stack: Stack, api: Api) -> None:
+    """`CustomResource.get` gives kind and version along, as if they were a state."""
+    api.post("configmaps", {"metadata": {"name": "theirs"}, "data": {"a": "1"}})
+    resource = Resource("urn:pulumi:test::test::kubernetes:v1:ConfigMap::it", "kubernetes:v1:ConfigMap", "it")
+    given = {"apiVersion": "v1", "kind": "ConfigMap"}
+    found = stack.provider.read(Read(resource, f"{api.namespace}/theirs", {}, given, 0))
+    assert found is not None
+    assert found.outputs["data"] == {"a": "1"}
 
 
 def test_an_object_that_is_not_there_is_not_found(stack: Stack, api: Api) -> None:

@@ -15,6 +15,7 @@ from localcloud.plugins.kubernetes.comparison import drifted, inputs_of
 from localcloud.plugins.kubernetes.errors import ApiError, NoSuchKind, Unreachable
 from localcloud.plugins.kubernetes.objects import (
     ObjectKind,
+    field_of,
     from_api,
     id_of,
     name_of,
@@ -84,14 +85,17 @@ class Lifecycle:
         with _plain_errors(request.inputs, f"{kind} {id_of(plain)} was not made"):
             operations = self._operations()
             target = Target(kind, plain, manager, forced(plain, self._settings.patch_force))
-            live = self._make(operations, target)
+            live = self._make(operations, target, request)
             self.remember(kind, live)
         keep = functools.partial(outputs_of, inputs=request.inputs, manager=manager, initial=kind.api_version)
         live = self._until_ready(request, kind, live, request.inputs, keep)
         return id_of(live), keep(live)
 
-    def _make(self, operations: Operations, target: Target) -> Values:
+    def _make(self, operations: Operations, target: Target, request: Create) -> Values:
         there = operations.find(target)
+        if there is not None and field_of(there, "metadata", "deletionTimestamp"):
+            self._await_deletion(operations, there, request, request.inputs)
+            there = None
         if there is None:
             return operations.create(target)
         if self._ours(operations, target, there):
@@ -231,15 +235,20 @@ class Lifecycle:
                 return
         if waits_for_deletion(inputs):
             live = {**known.live, "apiVersion": kind.api_version, "kind": kind.kind}
-            try:
-                waiter = self._waiter(operations, request.resource, request.inputs)
-                waiter.until_gone(live, seconds(inputs, request.timeout, TIMEOUT))
-            except NotReady as error:
-                raise Failed(str(error)) from None
+            self._await_deletion(operations, live, request, inputs)
         with self._lock:
             self._known.discard((kind, request.id))
 
     # What they share.
+
+    def _await_deletion(
+        self, operations: Operations, live: Values, request: Create | Delete, inputs: Mapping[str, Any]
+    ) -> None:
+        timeout = seconds(inputs, request.timeout, TIMEOUT)
+        try:
+            self._waiter(operations, request.resource, request.inputs).until_gone(live, timeout)
+        except NotReady as error:
+            raise Failed(str(error)) from None
 
     def _until_ready(
         self,

@@ -96,7 +96,8 @@ class Operations:
 
     def can_try(self, target: Target, live: Values) -> bool:
         """Whether a dry run of an update would be true: it can't set right first who owns the fields."""
-        return target.kind.patch or not ownership_patch(live, target.manager, target.former)
+        replaced_whole = target.kind.kind == CRD
+        return replaced_whole or target.kind.patch or not ownership_patch(live, target.manager, target.former)
 
     def update(self, target: Target, live: Values, ignored: Sequence[str] = (), *, dry_run: bool = False) -> Values:
         """Change the live object to what the program wants; `ignored` are property paths to leave alone."""

@@ -40,7 +40,7 @@ def mark() -> dict[str, str]:
 
 def require_own(outputs: Mapping[str, Any], urn: str) -> None:
     """Refuse a state that another plugin wrote."""
-    if outputs and outputs.get(MARK) != _OURS:
+    if "__fieldManager" in outputs and outputs.get(MARK) != _OURS:
         raise Failed(
             f"the state of {urn} was written by the official kubernetes plugin, "
             "and the local stand-in doesn't touch it: use the official plugin for this stack"
