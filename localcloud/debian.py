@@ -7,12 +7,13 @@ User names and passwords for a registry are never copied: what is in an image ca
 """
 
 import configparser
+import fcntl
 import hashlib
 import os
 import platform
 import re
+import shutil
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,18 +146,27 @@ def rootfs(packages: Sequence[str], progress: Callable[[str], None]) -> Path:
     tar = paths.cache() / "debian" / f"{RELEASE}-{_key(machine, wanted)}.tar"
     if tar.exists():
         return tar
-    install(["mmdebstrap"], progress)
-    progress(f"making a Debian tree with {len(wanted)} packages and what they need")
     tar.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=tar.parent) as scratch:
-        made = Path(scratch) / "tree.tar"
-        done = _bootstrap(machine, wanted, Path(scratch), made)
-        if done.returncode != 0:
-            raise Problem(
-                f"No Debian tree could be made: {_last_lines(done.stderr)}",
-                "Check that `apt-get update` works and that the disk has 2 GiB free, then run this again.",
-            )
-        made.rename(tar)
+    with tar.with_suffix(".lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        if tar.exists():  # made by another run in the meantime
+            return tar
+        scratch = tar.with_suffix(".making")
+        shutil.rmtree(scratch, ignore_errors=True)  # of a run that was interrupted
+        scratch.mkdir()
+        try:
+            install(["mmdebstrap"], progress)
+            progress(f"making a Debian tree with {len(wanted)} packages and what they need")
+            made = scratch / "tree.tar"
+            done = _bootstrap(machine, wanted, scratch, made)
+            if done.returncode != 0:
+                raise Problem(
+                    f"No Debian tree could be made: {_last_lines(done.stderr)}",
+                    "Check that `apt-get update` works and that the disk has 2 GiB free, then run this again.",
+                )
+            made.rename(tar)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
     return tar
 
 
