@@ -40,6 +40,11 @@ class Platform(ComponentResource):
         super().__init__("vision-week:platform:Platform", "platform", None, opts)
         chosen_cluster = _built("cluster.flavour", settings.cluster, ExistingCluster)
         chosen_edge = _built("edge.flavour", settings.edge, NginxEdge)
+        if settings.redis.members > 1:
+            raise RunError(
+                f"vision-week:redis.members: {settings.redis.members} is not built yet: nothing leads clients to the "
+                "primary among several; use 1"
+            )
         child = ResourceOptions(parent=self)
         cluster = Cluster(
             "cluster",

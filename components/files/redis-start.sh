@@ -6,8 +6,8 @@ umask 077
 . /etc/redis/members.sh
 
 # A member whose data is gone, but which the others still take for the primary, would wipe theirs: it waits until they
-# have chosen another.
-if [ ! -e /data/appendonlydir ] && [ ! -e /data/dump.rdb ]; then
+# have chosen another. A dump alone doesn't count: with the append-only file switched on Redis starts without reading it.
+if [ ! -e /data/appendonlydir/appendonly.aof.manifest ]; then
     while [ "$(named_by_others)" = "$own" ]; do
         echo "no data here, and still named primary: waiting for another one"
         sleep 1

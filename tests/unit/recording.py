@@ -124,7 +124,7 @@ class Engine(MockMonitor):
         if request.type == "pulumi:pulumi:Stack":
             return RegisterResourceResponse(urn=urn)
         sync_await._ensure_event_loop()  # type: ignore[no-untyped-call]  # this runs in a thread of the SDK's pool
-        inputs: dict[str, Any] = rpc.deserialize_properties(request.object)
+        inputs: dict[str, Any] = rpc.deserialize_properties(request.object, keep_unknowns=True)
         made = Made(
             type=request.type,
             name=request.name,
@@ -137,7 +137,8 @@ class Engine(MockMonitor):
             clear="\n".join(_clear(json_format.MessageToDict(request.object))),
         )
         self.made.append(made)
-        state = inputs if self.preview else {**inputs, **_computed(made)}
+        computed = _computed(made)
+        state = {**inputs, **(_not_known_yet(inputs, computed) if self.preview else computed)}
         if made.is_kubernetes:
             state["metadata"] = {**state.get("metadata", {}), "name": made.object_name}
         for secret in request.additionalSecretOutputs:
@@ -225,6 +226,18 @@ def _clear(value: Any) -> Iterator[str]:
 
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
+
+
+def _not_known_yet(inputs: Mapping[str, Any], computed: Mapping[str, Any]) -> dict[str, Any]:
+    """What a provider would add, as a preview has it."""
+    return {
+        key: value
+        if value == inputs.get(key)
+        else _not_known_yet(inputs.get(key, {}), value)
+        if isinstance(value, dict)
+        else rpc.UNKNOWN
+        for key, value in computed.items()
+    }
 
 
 def _computed(made: Made) -> dict[str, Any]:

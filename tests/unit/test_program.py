@@ -6,7 +6,7 @@ from typing import Any
 import pulumi
 import pytest
 
-from tests.unit.recording import UNKNOWN, Made, Recording, run_stack, stack_config
+from tests.unit.recording import CHECKOUT, UNKNOWN, Made, Recording, run_stack, stack_config
 from tests.unit.references import Pod, dangling
 
 # Names that the cluster brings: its DNS, and its class of volumes that many pods may mount.
@@ -373,7 +373,6 @@ def test_a_stack_of_several_members_and_autoscalers_fits_together() -> None:
     config = changed(
         {
             "vision-week:postgres": {"members": 3},
-            "vision-week:redis": {"members": 3},
             "vision-week:app": {"replicas": {"min": 2, "max": 4}},
             "vision-week:edge": {"replicas": 2},
         }
@@ -381,7 +380,7 @@ def test_a_stack_of_several_members_and_autoscalers_fits_together() -> None:
     recording = run_stack(config)
     assert dangling(recording, of_the_cluster=OF_THE_CLUSTER) == []
     budgets = {one.name for one in recording.of("PodDisruptionBudget")}
-    assert {"app", "websocket", "edge", "postgres", "redis"} <= budgets
+    assert budgets == {"app", "websocket", "edge", "postgres"}
 
 
 @pytest.mark.parametrize("protect", [True, False])
@@ -412,8 +411,12 @@ def test_an_edge_that_cannot_be_built_yet_is_refused_in_words(flavour: str) -> N
         run_stack(stack_config("development") | {"vision-week:edge": edge})
 
 
-def test_the_program_itself_has_no_logic() -> None:
-    from tests.unit.recording import CHECKOUT  # noqa: PLC0415
+def test_several_members_of_redis_are_refused_until_clients_find_the_primary() -> None:
+    """A Service over all members would lead writes to replicas."""
+    with pytest.raises(pulumi.RunError, match=r"vision-week:redis\.members: 3 is not built yet"):
+        run_stack(changed({"vision-week:redis": {"members": 3}}))
 
+
+def test_the_program_itself_has_no_logic() -> None:
     program = (CHECKOUT / "__main__.py").read_text()
     assert len(program.splitlines()) <= 30

@@ -9,14 +9,8 @@ from pulumi.runtime.config import set_all_config
 
 from components.configuration import SettingsError, load, parse
 from components.settings import ExistingCluster, NginxEdge, Settings
+from tests.unit.parts import LEAST
 from tests.unit.recording import CHECKOUT, stack_config
-
-LEAST: dict[str, Any] = {
-    "release": "v1",
-    "cluster": "kind-kind",
-    "images": {"registry": "registry.example/vision-week"},
-    "edge": {"flavour": "nginx", "url": "https://vision-week.example"},
-}
 
 
 def refused(**changes: Any) -> list[str]:

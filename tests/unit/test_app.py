@@ -1,0 +1,157 @@
+"""The application's objects, and in which order they come."""
+
+from typing import Any
+
+from pulumi import Output
+
+from components.app import App, AppArgs, Database, Store
+from components.kubernetes import pods_of
+from tests.unit.parts import endpoint, namespace, settings
+from tests.unit.recording import Recording, record
+
+
+def built(release: str = "v1", image: str = "registry.example/app@sha256:0", **changes: Any) -> Recording:
+    def program() -> None:
+        App(
+            "app",
+            AppArgs(
+                namespace=namespace("apps"),
+                settings=settings(app=changes).app,
+                image=image,
+                release=release,
+                database=Database(
+                    endpoint=endpoint("postgres", "data", 5432),
+                    peer=pods_of("data", "postgres"),
+                    name="vision_week",
+                    owner="vision_week_owner",
+                    owner_password=Output.secret("owner's"),
+                    user="vision_week_app",
+                    user_password=Output.secret("user's"),
+                ),
+                redis=Store(
+                    endpoint=endpoint("redis", "data", 6379),
+                    peer=pods_of("data", "redis"),
+                    password=Output.secret("redis's"),
+                ),
+                clients=[pods_of("edge", "edge")],
+                uploads_class="shared",
+                after=[],
+                protect=True,
+            ),
+        )
+
+    return record(program)
+
+
+def containers(recording: Recording) -> dict[str, dict[str, Any]]:
+    found = recording.one("Deployment", "app").at("spec", "template", "spec", "containers")
+    return {container["name"]: container for container in found}
+
+
+def test_migrations_have_run_before_a_pod_of_the_release_starts() -> None:
+    app = built()
+    assert app.one("Job", "migrations").urn in app.one("Deployment", "app").depends_on
+
+
+def test_a_migration_runs_as_the_owner_and_the_application_does_not() -> None:
+    app = built()
+    job = app.one("Job", "migrations")
+    (container,) = job.at("spec", "template", "spec", "containers")
+    assert {"name": "DATABASE_USER", "value": "vision_week_owner"} in container["env"]
+    assert container["command"] == ["php", "/var/www/html/bin/migrate.php"]
+    assert app.one("Secret", "migrations").inputs["stringData"] == {"database-password": "owner's"}
+    assert app.one("ConfigMap", "app").inputs["data"]["DATABASE_USER"] == "vision_week_app"
+    assert app.one("Secret", "app").inputs["stringData"] == {
+        "database-password": "user's",
+        "redis-password": "redis's",
+    }
+
+
+def test_a_migration_runs_again_only_for_another_image_or_database() -> None:
+    jobs = [built(log_level=level).one("Job", "migrations").inputs for level in ("info", "debug")]
+    assert jobs[0] == jobs[1]
+    assert built(image="registry.example/app@sha256:1").one("Job", "migrations").inputs != jobs[0]
+
+
+def test_a_job_gets_its_name_from_the_provider() -> None:
+    """A fixed name could not be run again: a Job can't be changed."""
+    assert "name" not in built().one("Job", "migrations").metadata
+
+
+def test_a_migration_that_fails_is_not_tried_for_ever() -> None:
+    job = built(migration_timeout=60).one("Job", "migrations")
+    assert (job.at("spec", "backoffLimit"), job.at("spec", "activeDeadlineSeconds")) == (3, 60)
+    assert job.at("spec", "template", "spec", "restartPolicy") == "Never"
+
+
+def test_nginx_and_php_are_two_containers_of_one_image() -> None:
+    found = containers(built())
+    assert set(found) == {"nginx", "php"}
+    assert found["nginx"]["image"] == found["php"]["image"]
+    shared = [{mount["mountPath"] for mount in container["volumeMounts"]} for container in found.values()]
+    assert shared[0] & shared[1] == {"/run/vision-week", "/tmp"}  # noqa: S108
+
+
+def test_only_php_sees_secrets_and_uploads() -> None:
+    found = containers(built())
+    assert {mount["name"] for mount in found["nginx"]["volumeMounts"]} == {"run", "tmp"}
+    assert "envFrom" not in found["nginx"]
+
+
+def test_the_public_port_is_the_only_one_published() -> None:
+    (port,) = built().one("Service", "app").at("spec", "ports")
+    assert (port["port"], port["targetPort"]) == (8080, "http")
+
+
+def test_the_probes_ask_different_things() -> None:
+    nginx = containers(built())["nginx"]
+    asked = {probe: nginx[probe]["httpGet"]["path"] for probe in ("startupProbe", "readinessProbe", "livenessProbe")}
+    assert asked == {"startupProbe": "/health", "readinessProbe": "/ready", "livenessProbe": "/live"}
+
+
+def test_a_roll_out_adds_a_pod_before_it_takes_one() -> None:
+    """S5.1"""
+    strategy = built().one("Deployment", "app").at("spec", "strategy")
+    assert strategy == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+
+
+def test_the_autoscaler_owns_the_number_of_replicas() -> None:
+    """S6.1"""
+    app = built()
+    assert app.one("Deployment", "app").at("spec", "replicas") is None
+    spec = app.one("HorizontalPodAutoscaler", "app").inputs["spec"]
+    assert (spec["minReplicas"], spec["maxReplicas"]) == (3, 20)
+    aims = {
+        metric["resource"]["name"]: metric["resource"]["target"]["averageUtilization"] for metric in spec["metrics"]
+    }
+    assert aims == {"cpu": 70, "memory": 80}
+    up, down = spec["behavior"]["scaleUp"], spec["behavior"]["scaleDown"]
+    assert up["stabilizationWindowSeconds"] == 60
+    assert up["policies"] == [{"type": "Percent", "value": 50, "periodSeconds": 60}]
+    assert down["stabilizationWindowSeconds"] > up["stabilizationWindowSeconds"]
+
+
+def test_a_fixed_number_has_no_autoscaler() -> None:
+    app = built(replicas=1)
+    assert app.one("Deployment", "app").at("spec", "replicas") == 1
+    assert not app.of("HorizontalPodAutoscaler")
+    assert not app.of("PodDisruptionBudget")
+
+
+def test_every_pod_mounts_the_same_uploads() -> None:
+    """S2.3"""
+    claim = built().one("PersistentVolumeClaim", "uploads")
+    assert claim.at("spec", "accessModes") == ["ReadWriteMany"]
+    assert claim.at("spec", "storageClassName") == "shared"
+    assert claim.protect
+
+
+def test_changed_configuration_or_passwords_roll_the_pods() -> None:
+    checksums = [
+        recording.one("Deployment", "app").at(
+            "spec", "template", "metadata", "annotations", "vision-week/configuration"
+        )
+        for recording in (built(), built(), built(release="v2"), built(session_lifetime=60))
+    ]
+    assert checksums[0] == checksums[1]
+    assert len(set(checksums)) == 3

@@ -1,0 +1,320 @@
+"""The edge: its objects by mocks, its configuration in a real nginx before a service that repeats what it hears."""
+
+import http.client
+import json
+import re
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from socketserver import BaseServer
+from typing import Any, cast
+
+import httpx
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from components.certificates import Authority, AuthorityArgs
+from components.edge import Backend, Edge, EdgeArgs
+from components.kubernetes import pods_of
+from components.settings import NginxEdge
+from tests.unit.parts import endpoint, namespace, settings
+from tests.unit.recording import Recording, record
+
+HOST = "vision-week.example"
+
+
+def built(**changes: Any) -> Recording:
+    def program() -> None:
+        chosen = settings(edge={"flavour": "nginx", "url": f"https://{HOST}", **changes}).edge
+        assert isinstance(chosen, NginxEdge)
+        Edge(
+            "edge",
+            EdgeArgs(
+                namespace=namespace("edge"),
+                settings=chosen,
+                image="registry.example/nginx:1",
+                authority=Authority("authority", AuthorityArgs(common_name="here CA")),
+                app=Backend(endpoint=endpoint("app", "apps", 8080), peer=pods_of("apps", "app")),
+                websocket=Backend(endpoint=endpoint("websocket", "apps", 8090), peer=pods_of("apps", "websocket")),
+            ),
+        )
+
+    return record(program)
+
+
+def test_a_node_port_is_the_one_of_the_settings() -> None:
+    service = built(service="NodePort", node_port=30443).one("Service", "edge")
+    assert service.at("spec", "type") == "NodePort"
+    ports = {port["name"]: port.get("nodePort") for port in service.inputs["spec"]["ports"]}
+    assert ports == {"https": 30443, "http": None}
+
+
+def test_the_certificate_is_for_the_host_and_signed_by_the_stacks_authority() -> None:
+    edge = built()
+    assert edge.one("CertRequest", "edge").inputs["dnsNames"] == [HOST]
+    signed, authority = edge.one("LocallySignedCert", "edge"), edge.one("SelfSignedCert", "authority")
+    assert signed.inputs["caPrivateKeyPem"] == authority.inputs["privateKeyPem"]
+
+
+def test_the_configuration_names_the_services_in_full() -> None:
+    site = built().one("ConfigMap", "edge").inputs["data"]["site.conf"]
+    assert "server app.apps.svc.cluster.local:8080;" in site
+    assert "server websocket.apps.svc.cluster.local:8090;" in site
+
+
+def test_another_certificate_rolls_the_pods() -> None:
+    """nginx reads it when it starts."""
+    annotations = [
+        built(url=url).one("Deployment", "edge").at("spec", "template", "metadata", "annotations")
+        for url in (f"https://{HOST}", "https://other.example")
+    ]
+    assert annotations[0] != annotations[1]
+
+
+# --- the real nginx
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Says which service it is and which headers reached it; with one of S3.1's own on `/own-header`."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = json.dumps({"port": port_of(self.server), "headers": dict(self.headers)}).encode()
+        self.send_response(200)
+        if self.path == "/own-header":
+            self.send_header("X-Frame-Options", "DENY")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *_: Any) -> None:
+        """Nothing."""
+
+
+def port_of(server: BaseServer) -> int:
+    _, port = cast("tuple[str, int]", server.server_address)
+    return port
+
+
+class Front:
+    """A running edge and where its ports are."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.ports = {name: free_port() for name in ("8080", "8081", "8443")}
+        self.app = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+        self.websocket = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+        self.context = ssl.create_default_context(cafile=str(folder / "tls.crt"))
+
+    def get(self, path: str, **more: Any) -> httpx.Response:
+        return self.request("GET", path, **more)
+
+    def request(self, method: str, path: str, *, host: str = HOST, **more: Any) -> httpx.Response:
+        headers = {"Host": HOST, **more.pop("headers", {})}
+        extensions = {"sni_hostname": host}
+        with httpx.Client(verify=self.context, timeout=10) as client:
+            url = f"https://127.0.0.1:{self.ports['8443']}{path}"
+            return client.request(method, url, headers=headers, extensions=extensions, **more)
+
+    def configuration(self) -> str:
+        """The component's files, on free ports of this machine."""
+        files = built().one("ConfigMap", "edge").inputs["data"]
+        site = files["site.conf"]
+        for service, server in (("app", self.app), ("websocket", self.websocket)):
+            address = f"127.0.0.1:{port_of(server)}"
+            site = site.replace(f"{service}.apps.svc.cluster.local:{8080 if service == 'app' else 8090}", address)
+        (self.folder / "site.conf").write_text(self._here(site))
+        main = self.folder / "nginx.conf"
+        main.write_text(self._here(files["nginx.conf"]))
+        return str(main)
+
+    def _here(self, text: str) -> str:
+        for port, own in self.ports.items():
+            text = text.replace(f"listen {port}", f"listen 127.0.0.1:{own}")
+        text = re.sub(r"(?<!\S)(/tmp|/etc/vision-week|/etc/vision-week-tls)/", f"{self.folder}/", text)
+        return text.replace("/dev/stdout", f"{self.folder}/access.log")
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def write_certificate(folder: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "tls.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    (folder / "tls.key").write_bytes(private)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Front]:
+    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
+    if nginx is None:
+        pytest.skip("nginx isn't installed; `make test` installs it")
+    write_certificate(folder)
+    front = Front(folder)
+    for server in (front.app, front.websocket):
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    configuration = front.configuration()
+    subprocess.run([nginx, "-t", "-q", "-c", configuration], check=True)
+    process = subprocess.Popen([nginx, "-c", configuration, "-g", "daemon off; user root;"])
+    try:
+        wait_until_open(front.ports["8443"], process)
+        yield front
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+        for server in (front.app, front.websocket):
+            server.shutdown()
+            server.server_close()
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    with running(tmp_path_factory.mktemp("edge")) as front:
+        yield front
+
+
+def wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        with socket.socket() as one:
+            one.settimeout(0.1)
+            if one.connect_ex(("127.0.0.1", port)) == 0:
+                return
+    pytest.fail(f"nginx ended with {process.returncode}")
+
+
+def test_sockets_go_to_their_service_and_all_else_to_the_application(front: Front) -> None:
+    """S3.4"""
+    assert front.get("/").json()["port"] == port_of(front.app)
+    assert front.get("/wsx").json()["port"] == port_of(front.app)
+    assert front.get("/ws").json()["port"] == port_of(front.websocket)
+
+
+def test_a_request_to_switch_protocols_is_passed_on(front: Front) -> None:
+    heard = front.get("/ws", headers={"Connection": "Upgrade", "Upgrade": "websocket"}).json()["headers"]
+    assert (heard["Upgrade"], heard["Connection"]) == ("websocket", "upgrade")
+
+
+def test_what_a_client_claims_about_proxies_is_dropped(front: Front) -> None:
+    claims = {
+        "X-Forwarded-For": "203.0.113.7",
+        "X-Forwarded-Proto": "http",
+        "X-Forwarded-Host": "evil.example",
+        "X-Forwarded-Port": "1",
+        "X-Real-IP": "203.0.113.7",
+        "Forwarded": "for=203.0.113.7",
+        "X-Request-Id": "chosen-by-the-client",
+    }
+    heard = front.get("/", headers=claims).json()["headers"]
+    assert heard["X-Forwarded-For"] == "127.0.0.1"
+    assert heard["X-Forwarded-Proto"] == "https"
+    assert heard["X-Forwarded-Host"] == HOST
+    assert not heard.keys() & {"X-Forwarded-Port", "X-Real-IP", "Forwarded"}
+    assert heard["X-Request-Id"] != "chosen-by-the-client"
+
+
+def test_every_answer_has_each_header_once(front: Front) -> None:
+    """S3.1: those of a service stay as they are, missing ones are added."""
+    for answer in (front.get("/"), front.get("/own-header"), front.request("POST", "/", content=b"x" * 11 * 2**20)):
+        for name in (
+            "Strict-Transport-Security",
+            "Content-Security-Policy",
+            "X-Frame-Options",
+            "X-Content-Type-Options",
+            "X-XSS-Protection",
+            "X-Request-Id",
+        ):
+            assert len(answer.headers.get_list(name)) == 1, (answer.status_code, name)
+    assert front.get("/own-header").headers["X-Frame-Options"] == "DENY"
+    assert front.get("/").headers["X-Frame-Options"] == "SAMEORIGIN"
+
+
+def test_more_than_ten_megabytes_are_refused(front: Front) -> None:
+    assert front.request("POST", "/", content=b"x" * 11 * 2**20).status_code == 413
+    assert front.request("POST", "/", content=b"x" * 10**7).status_code == 200
+
+
+def test_http_is_sent_to_the_sites_url(front: Front) -> None:
+    plain = http.client.HTTPConnection("127.0.0.1", front.ports["8080"], timeout=10)
+    plain.request("GET", "/path?a=b", headers={"Host": "evil.example"})
+    answer = plain.getresponse()
+    assert (answer.status, answer.headers["Location"]) == (308, f"https://{HOST}/path?a=b")
+
+
+def test_another_host_is_not_answered(front: Front) -> None:
+    with pytest.raises(httpx.ConnectError):
+        front.get("/", host="other.example")
+    assert front.get("/", headers={"Host": "other.example"}).status_code == 421
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
+def test_old_tls_is_refused_and_new_is_spoken(front: Front) -> None:
+    """TLS 1.2 and later (service levels)."""
+    assert connect(front, ssl.TLSVersion.TLSv1_3) == "TLSv1.3"
+    assert connect(front, ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
+    with pytest.raises(ssl.SSLError):
+        connect(front, ssl.TLSVersion.TLSv1_1)
+
+
+def connect(front: Front, version: ssl.TLSVersion) -> str | None:
+    context = ssl.create_default_context(cafile=str(front.folder / "tls.crt"))
+    context.set_ciphers("DEFAULT@SECLEVEL=0")  # so that it is the server who refuses
+    context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    context.maximum_version = version
+    with (
+        socket.create_connection(("127.0.0.1", front.ports["8443"]), timeout=10) as plain,
+        context.wrap_socket(plain, server_hostname=HOST) as secured,
+    ):
+        return secured.version()
+
+
+def test_a_service_that_is_away_is_a_502_with_the_headers(tmp_path: Path) -> None:
+    with running(tmp_path) as front:
+        front.websocket.shutdown()
+        front.websocket.server_close()
+        answer = front.get("/ws")
+    assert answer.status_code == 502
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_logs_are_json_and_shorten_addresses(front: Front) -> None:
+    front.get('/quoted"path')
+    lines = (front.folder / "access.log").read_text().splitlines()
+    entries = [json.loads(line) for line in lines]
+    assert entries[-1]["path"] == '/quoted"path'
+    assert {entry["client"] for entry in entries} == {"127.0.0.0"}

@@ -1,0 +1,165 @@
+"""PostgreSQL as the cluster is told about it. That it fails over needs pods."""
+
+import json
+from typing import Any
+
+import pytest
+
+from components import patroni
+from components.kubernetes import pods_of
+from components.postgres import Postgres, PostgresArgs
+from tests.unit.parts import namespace, settings
+from tests.unit.recording import Made, Recording, record
+
+
+def built(*, preview: bool = False, protect: bool = False, **changes: Any) -> Recording:
+    def program() -> None:
+        Postgres(
+            "postgres",
+            PostgresArgs(
+                namespace=namespace("data"),
+                settings=settings(postgres=changes).postgres,
+                image="registry.example/postgres@sha256:0",
+                storage_class="fast-ssd",
+                clients=[pods_of("apps", "app")],
+                control_plane=["10.0.0.0/28"],
+                protect=protect,
+            ),
+        )
+
+    return record(program, preview=preview)
+
+
+@pytest.fixture(scope="module", params=[1, 3])
+def members(request: pytest.FixtureRequest) -> int:
+    count: int = request.param
+    return count
+
+
+@pytest.fixture(scope="module")
+def postgres(members: int) -> Recording:
+    return built(members=members)
+
+
+def stateful_set(recording: Recording) -> Made:
+    return recording.one("StatefulSet", "postgres")
+
+
+def test_members_differ_by_number_alone() -> None:
+    one, three = (
+        {made.urn: made.inputs for made in built(members=count).objects if made.kind != "PodDisruptionBudget"}
+        for count in (1, 3)
+    )
+    assert one.keys() == three.keys()
+    touched = {urn.rpartition(":")[0].rpartition("$")[2] for urn in one if one[urn] != three[urn]}
+    assert touched == {
+        "kubernetes:apps/v1:StatefulSet:",
+        "kubernetes:core/v1:Endpoints:",
+        "kubernetes:rbac.authorization.k8s.io/v1:Role:",
+    }
+
+
+def test_where_the_primary_is_only_patroni_says(postgres: Recording) -> None:
+    """A selector would still list a frozen primary."""
+    service = postgres.one("Service", "postgres")
+    assert service.at("spec", "selector") is None
+    assert service.at("spec", "clusterIP") is None
+    endpoints = postgres.one("Endpoints", "postgres")
+    assert endpoints.at("subsets") is None
+    assert endpoints.at("metadata", "annotations") is None
+
+
+def test_replicas_are_chosen_by_their_role(postgres: Recording) -> None:
+    assert postgres.one("Service", "postgres-replicas").at("spec", "selector", "vision-week/role") == "replica"
+
+
+def test_patronis_records_exist_and_belong_to_a_service(postgres: Recording) -> None:
+    """Patroni may not create them, and Kubernetes removes Endpoints without a Service."""
+    names = {"postgres", "postgres-config", "postgres-failover", "postgres-sync"}
+    assert {one.object_name for one in postgres.of("Endpoints")} == names
+    assert names <= {one.object_name for one in postgres.of("Service")}
+    assert all(one.urn in stateful_set(postgres).depends_on for one in postgres.of("Endpoints"))
+
+
+def test_patroni_updates_its_own_objects_by_name_and_creates_none(postgres: Recording, members: int) -> None:
+    rules = postgres.one("Role", "postgres").inputs["rules"]
+    assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list", "watch", "patch", "update"}
+    writing = {tuple(rule["resources"]): rule.get("resourceNames") for rule in rules if "patch" in rule["verbs"]}
+    assert writing == {
+        ("pods",): [f"postgres-{number}" for number in range(members)],
+        ("endpoints",): ["postgres", "postgres-config", "postgres-failover", "postgres-sync"],
+    }
+
+
+def test_patroni_finds_the_objects_by_the_labels_that_it_looks_for(postgres: Recording) -> None:
+    member = json.loads(patroni.member("true"))["kubernetes"]
+    wanted = {**member["labels"], member["scope_label"]: patroni.SCOPE}
+    for one in postgres.of("Endpoints"):
+        assert wanted.items() <= one.metadata["labels"].items()
+    assert wanted.items() <= stateful_set(postgres).at("spec", "template", "metadata", "labels").items()
+
+
+def test_the_shared_configuration_is_written_as_patroni_writes_it() -> None:
+    """Another spelling of the same JSON would be a change at the next update."""
+    text = patroni.shared(settings().postgres)
+    assert text == json.dumps(json.loads(text), separators=(",", ":"))
+
+
+def test_no_acknowledged_write_is_lost_where_there_is_a_second_member(postgres: Recording, members: int) -> None:
+    annotation = postgres.one("Endpoints", "postgres-config").metadata["annotations"]["config"]
+    assert json.loads(annotation)["synchronous_mode"] is (members > 1)
+
+
+def test_patronis_times_leave_room_for_two_tries() -> None:
+    shared = json.loads(patroni.shared(settings().postgres))
+    assert shared["ttl"] >= shared["loop_wait"] + 2 * shared["retry_timeout"]
+
+
+def test_memory_settings_fit_the_containers_limit() -> None:
+    chosen = settings(postgres={"resources": {"cpu": "1", "cpu_limit": "1", "memory": "1Gi"}}).postgres
+    parameters = json.loads(patroni.shared(chosen))["postgresql"]["parameters"]
+    assert parameters["shared_buffers"] == "256MB"
+    assert parameters["effective_cache_size"] == "614MB"
+
+
+def test_the_superuser_comes_over_the_pods_own_socket_only() -> None:
+    rules = json.loads(patroni.member("true"))["postgresql"]["pg_hba"]
+    hosts = [rule.split() for rule in rules if rule.startswith("host")]
+    assert all("postgres" not in rule[2].split(",") and rule[2] != "all" for rule in hosts)
+    assert all(rule[-1] == "scram-sha-256" for rule in hosts)
+    assert not any("trust" in rule for rule in rules)
+
+
+def test_every_role_has_a_password_of_its_own(postgres: Recording) -> None:
+    files = postgres.one("Secret", "postgres").inputs["stringData"]
+    patronis = json.loads(files["passwords.yaml"])
+    found = [role["password"] for role in patronis["postgresql"]["authentication"].values()]
+    found += [patronis["restapi"]["authentication"]["password"], files["owner-password"], files["app-password"]]
+    assert len(set(found)) == len(found) == 6
+
+
+def test_changed_shared_settings_roll_the_members() -> None:
+    """Some of them only take effect when a member starts."""
+    before, after = (
+        stateful_set(built(max_connections=count)).at("spec", "template", "metadata", "annotations")
+        for count in (100, 200)
+    )
+    assert before != after
+
+
+def test_volumes_are_of_the_fast_class(postgres: Recording) -> None:
+    """S5.2"""
+    (claim,) = stateful_set(postgres).at("spec", "volumeClaimTemplates")
+    assert claim["spec"]["storageClassName"] == "fast-ssd"
+    assert claim["spec"]["resources"]["requests"]["storage"] == "50Gi"
+
+
+def test_a_drain_takes_one_member_at_a_time_where_there_are_several(postgres: Recording, members: int) -> None:
+    budgets = [one.at("spec", "maxUnavailable") for one in postgres.of("PodDisruptionBudget")]
+    assert budgets == ([1] if members > 1 else [])
+
+
+def test_a_first_preview_knows_what_does_not_depend_on_passwords() -> None:
+    known, unknown = built(), built(preview=True)
+    assert {one.urn for one in known.made} == {one.urn for one in unknown.made}
+    assert known.one("ConfigMap", "postgres").inputs == unknown.one("ConfigMap", "postgres").inputs

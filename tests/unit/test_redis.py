@@ -1,0 +1,102 @@
+"""Redis and Sentinel as the cluster is told about them."""
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from components.kubernetes import pods_of
+from components.redis import Redis, RedisArgs
+from tests.unit.parts import namespace, settings
+from tests.unit.recording import CHECKOUT, UNKNOWN, Recording, record
+
+SCRIPTS = sorted((CHECKOUT / "components" / "files").glob("*.sh"))
+
+
+def built(*, preview: bool = False, **changes: Any) -> Recording:
+    def program() -> None:
+        Redis(
+            "redis",
+            RedisArgs(
+                namespace=namespace("data"),
+                settings=settings(redis=changes).redis,
+                image="registry.example/redis:7",
+                storage_class="fast-ssd",
+                clients=[pods_of("apps", "app")],
+                protect=False,
+            ),
+        )
+
+    return record(program, preview=preview)
+
+
+def files(recording: Recording) -> dict[str, str]:
+    found: dict[str, str] = recording.one("ConfigMap", "redis").inputs["data"]
+    return found
+
+
+def options(text: str) -> dict[str, str]:
+    lines = [line for line in text.splitlines() if line and not line.startswith("#")]
+    return dict(line.split(" ", 1) for line in lines)
+
+
+@pytest.mark.parametrize("members", [1, 3])
+def test_each_member_has_an_address_that_outlives_its_pod(members: int) -> None:
+    """Host names would have to be looked up when DNS may be slow."""
+    redis = built(members=members)
+    for number in range(members):
+        service = redis.one("Service", f"redis-{number}")
+        assert service.at("spec", "selector", "statefulset.kubernetes.io/pod-name") == f"redis-{number}"
+        assert service.at("spec", "publishNotReadyAddresses") is True
+        assert service.at("spec", "clusterIP") is None
+    assert len(re.findall(r"redis-\d=10\.96\.\d+\.\d+", files(redis)["members.env"])) == members
+
+
+@pytest.mark.parametrize(("members", "quorum"), [(1, 1), (3, 2), (5, 3)])
+def test_the_quorum_is_a_majority(members: int, quorum: int) -> None:
+    assert f"quorum={quorum}\n" in files(built(members=members))["members.env"]
+
+
+def test_data_is_appended_and_dumped() -> None:
+    """S5.3"""
+    found = options(files(built())["redis.conf"])
+    assert (found["appendonly"], found["appendfsync"], found["dir"]) == ("yes", "everysec", "/data")
+    assert "save" in found
+
+
+def test_data_leaves_room_in_the_memory_limit() -> None:
+    resources = {"cpu": "1", "cpu_limit": "1", "memory": "1000Mi"}
+    found = options(files(built(resources=resources, memory_percent=50))["redis.conf"])
+    assert int(found["maxmemory"]) == 500 * 2**20
+
+
+@pytest.mark.parametrize(("members", "refuses"), [(1, False), (3, True)])
+def test_a_primary_that_is_alone_refuses_writes_where_it_should_not_be(members: int, refuses: bool) -> None:
+    assert ("min-replicas-to-write" in options(files(built(members=members))["redis.conf"])) is refuses
+
+
+def test_the_password_is_in_no_configuration_and_no_argument() -> None:
+    redis = built()
+    password = redis.one("Secret", "redis").inputs["stringData"]["redis-password"]
+    assert len(password) == 32
+    for one in redis.made:
+        assert password not in one.clear
+
+
+def test_only_clients_of_the_data_are_published() -> None:
+    (port,) = built().one("Service", "redis").at("spec", "ports")
+    assert port["port"] == 6379
+
+
+def test_a_first_preview_knows_everything_but_addresses_and_passwords() -> None:
+    known, unknown = built(), built(preview=True)
+    assert {one.urn for one in known.made} == {one.urn for one in unknown.made}
+    assert files(unknown)["redis.conf"] == files(known)["redis.conf"]
+    assert files(unknown)["members.env"] == UNKNOWN
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_the_scripts_are_shell(script: Path) -> None:
+    subprocess.run(["sh", "-n", script], check=True)
