@@ -1,10 +1,14 @@
 """The base of all plugins, by the real engine: values in every wrapping, errors, partial failure, cancelling, dying."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from localcloud import paths
 from localcloud.problem import Problem
 from localcloud.pulumi.home import required_plugins
 from tests.engine.project import STACK, Project, interrupt, wait_for
@@ -198,6 +202,30 @@ def test_a_killed_engine_leaves_nothing_that_the_next_update_does_not_settle(pro
     assert "completing the interrupted update" in heard
     assert "pending_operations" not in probed.deployment()
     probed.preview("--expect-no-changes")
+
+
+def test_an_interrupt_of_make_up_waits_until_the_engine_has_ended_well(probed: Project, log: Path) -> None:
+    write(probed, CHAIN.format(behaviour=', create="wait"'))
+    code = (
+        "import json, sys; from pathlib import Path; from localcloud import pulumi; "
+        "pulumi.up(sys.argv[1], json.loads(sys.argv[2]), print, Path(sys.argv[3]))"
+    )
+    arguments = [sys.executable, "-c", code, STACK, json.dumps(probed.environment), str(probed.directory)]
+    with subprocess.Popen(
+        arguments,
+        cwd=paths.CHECKOUT,
+        env={**os.environ, "XDG_STATE_HOME": str(probed.state.parent)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as make:
+        wait_for((log / "thing.create.begun").exists, "the creation to begin")
+        interrupt(make)
+        said, _ = make.communicate(timeout=60)
+    assert "KeyboardInterrupt" in said
+    assert probed.resource("good")["id"] == "id-good"
+    assert not list(probed.state.glob("pulumi/.pulumi/locks/**/*.json"))
 
 
 def test_a_running_update_is_left_alone_and_named(probed: Project, log: Path) -> None:
