@@ -182,6 +182,11 @@ def _bootstrap(machine: Terms, packages: Sequence[str], scratch: Path, tar: Path
     hooks.append('--customize-hook=rm -f "$1/etc/resolv.conf" "$1/etc/hostname" && : > "$1/etc/machine-id"')
     return subprocess.run(
         [
+            # It mounts /dev in the tree. In a mount namespace of its own that ends with it, however it ends, so that
+            # nobody who clears up after it ever reaches this machine's.
+            "unshare",
+            "--mount",
+            "--propagation=private",
             "mmdebstrap",
             "--variant=minbase",
             "--format=tar",
