@@ -55,7 +55,8 @@ class AppArgs:
     """What the application needs.
 
     image, release: what runs. settings: how much of it.
-    clients: pods that may ask it. uploads_class: a storage class whose volumes many pods may mount.
+    clients: pods that may ask it.
+    uploads_class, uploads_access: a storage class whose volumes many pods may mount, and how they do.
     after: what must be ready before the migrations run.
     protect: the uploads are not removed before this is taken away.
     """
@@ -68,6 +69,7 @@ class AppArgs:
     redis: Store
     clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
     uploads_class: Input[str]
+    uploads_access: str
     after: Sequence[Resource]
     protect: bool
 
@@ -91,7 +93,7 @@ class App(ComponentResource):
             "uploads",
             metadata=self._metadata("uploads"),
             spec=core.v1.PersistentVolumeClaimSpecArgs(
-                access_modes=["ReadWriteMany"],
+                access_modes=[args.uploads_access],
                 storage_class_name=args.uploads_class,
                 resources=core.v1.VolumeResourceRequirementsArgs(requests={"storage": args.settings.uploads}),
             ),

@@ -143,6 +143,7 @@ class Platform(ComponentResource):
                 redis=store,
                 clients=[edge_pods],
                 uploads_class=settings.storage.shared_class,
+                uploads_access=settings.storage.shared_access,
                 after=[database, memory],
                 protect=settings.protect,
             ),

@@ -111,6 +111,7 @@ class Storage(Strict):
     provisioner, parameters: its CSI driver, and what is passed to that unchanged.
     retain: volumes outlive their claims.
     shared_class: the cluster's own class whose volumes many pods may mount.
+    shared_access: how; ReadWriteOnce will do where there is one node, and the class knows no better (kind).
     """
 
     class_name: Name = "fast-ssd"
@@ -120,6 +121,7 @@ class Storage(Strict):
     )
     retain: bool = True
     shared_class: str = "standard-rwx"
+    shared_access: Literal["ReadWriteMany", "ReadWriteOnce"] = "ReadWriteMany"
 
 
 def _in_catalogue(name: str) -> str:

@@ -35,6 +35,7 @@ def built(release: str = "v1", image: str = "registry.example/app@sha256:0", **c
                 ),
                 clients=[pods_of("edge", "edge")],
                 uploads_class="shared",
+                uploads_access="ReadWriteMany",
                 after=[],
                 protect=True,
             ),
