@@ -52,11 +52,12 @@ class Found:
     status: str
     digest: str
     owner: str
+    networks: tuple[str, ...]
 
 
 def found() -> dict[str, Found]:
     """The cluster's containers that the engine knows, by name."""
-    columns = "{{.Names}}\t{{.State}}\t{{.Label %s}}\t{{.Label %s}}"
+    columns = "{{.Names}}\t{{.State}}\t{{.Networks}}\t{{.Label %s}}\t{{.Label %s}}"
     listing = docker(
         "ps",
         "--all",
@@ -68,8 +69,8 @@ def found() -> dict[str, Found]:
     )
     containers: dict[str, Found] = {}
     for line in listing.splitlines():
-        name, status, digest, owner = line.split("\t")
-        containers[name] = Found(status=status, digest=digest, owner=owner)
+        name, status, networks, digest, owner = line.split("\t")
+        containers[name] = Found(status=status, digest=digest, owner=owner, networks=tuple(networks.split(",")))
     return containers
 
 
@@ -78,7 +79,8 @@ def state(container: Container, there: Mapping[str, Found]) -> State:
     existing = there.get(container.name)
     if existing is None:
         return "missing"
-    if existing.digest != container.digest:
+    cut_off = f"--network={layout.NETWORK}" in container.options and layout.NETWORK not in existing.networks
+    if existing.digest != container.digest or cut_off:
         return "outdated"
     if existing.status == "running":
         return "running"
@@ -162,6 +164,11 @@ def _explained(container: Container, failure: DockerFailed) -> Problem:
         return Problem(
             f"{container.name} can't be started, its port is taken: {failure.message}",
             "Find who listens with `ss -tlnp`, stop that program, then run `make up` again.",
+        )
+    if "Address already in use" in failure.message:
+        return Problem(
+            f"{container.name} can't be started, another container has its address: {failure.message}",
+            f"Find it with `docker network inspect {layout.NETWORK}`, remove it, then run `make up` again.",
         )
     if "no space left" in failure.message:
         return Problem(

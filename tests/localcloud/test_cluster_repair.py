@@ -84,6 +84,12 @@ def test_a_node_that_was_removed_is_made_anew() -> None:
     assert problems() == {}
 
 
+def test_a_node_that_was_cut_off_is_made_anew() -> None:
+    docker("network", "disconnect", "--force", layout.NETWORK, NODE.container)
+    cluster.up(lambda _: None)
+    assert problems() == {}
+
+
 def test_what_the_api_server_knew_outlives_the_control_planes_container(pods: Pods) -> None:
     pods.core.create_namespaced_secret(pods.namespace, {"metadata": {"name": "kept"}, "stringData": {"x": "y"}})
     docker("rm", "--force", layout.CONTROL_PLANE)
