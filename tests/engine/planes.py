@@ -20,6 +20,18 @@ from localcloud.plugins.values import Values
 from tests.engine.control_plane import ControlPlane, control_plane
 from tests.engine.kubelet import client_of, kubelet
 
+NO_WAIT = {"pulumi.com/skipAwait": "true"}
+
+
+def deployment(**spec: Any) -> Values:
+    """A Deployment that nothing waits for."""
+    labels = {"app": "app"}
+    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": "none"}]}}
+    return {
+        "metadata": {"name": "app", "annotations": NO_WAIT},
+        "spec": {"selector": {"matchLabels": labels}, "template": template, **spec},
+    }
+
 
 @dataclass(frozen=True)
 class Kept:

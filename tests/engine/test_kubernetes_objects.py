@@ -4,17 +4,15 @@ Nothing runs on this control plane, and none of these tests needs anything to.
 """
 
 import copy
-import json
-from typing import Any
 
 import pytest
 
 from localcloud.plugins.changes import Change, Kind
 from localcloud.plugins.kubernetes.errors import ApiError
 from localcloud.plugins.provider import Create, Failed, Read, Resource
-from localcloud.plugins.values import UNKNOWN, Secret, Values, reveal
+from localcloud.plugins.values import Secret, reveal
 from tests.engine.control_plane import ControlPlane
-from tests.engine.planes import Api, Stack
+from tests.engine.planes import NO_WAIT, Api, Stack, deployment
 from tests.engine.project import wait_for
 from tests.engine.waiting import Meanwhile
 
@@ -26,17 +24,6 @@ SERVICE = "kubernetes:core/v1:Service"
 NAMESPACE = "kubernetes:core/v1:Namespace"
 DEPLOYMENT = "kubernetes:apps/v1:Deployment"
 DEFINITION = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
-NO_WAIT = {"pulumi.com/skipAwait": "true"}
-
-
-def deployment(**spec: Any) -> Values:
-    """A Deployment that nothing waits for."""
-    labels = {"app": "app"}
-    template = {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "main", "image": "none"}]}}
-    return {
-        "metadata": {"name": "app", "annotations": NO_WAIT},
-        "spec": {"selector": {"matchLabels": labels}, "template": template, **spec},
-    }
 
 
 # Create.
@@ -115,57 +102,6 @@ def test_a_warning_of_the_api_server_is_shown_once(stack: Stack) -> None:
     stack.said.clear()
     stack.up("kubernetes:core/v1:Endpoints", "three", {})
     assert not stack.said
-
-
-# Preview.
-
-
-def test_a_preview_makes_nothing_and_shows_what_the_api_server_would_fill_in(stack: Stack, api: Api) -> None:
-    outputs = stack.preview(SERVICE, "web", {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}})
-    assert outputs["spec"]["ports"] == [{"port": 80, "protocol": "TCP", "targetPort": 80}]
-    with pytest.raises(ApiError, match="not found"):
-        api.get("services/web")
-
-
-def test_what_only_the_server_decides_stays_unknown_in_a_preview(stack: Stack) -> None:
-    outputs = stack.preview(SERVICE, "web", {"spec": {"ports": [{"port": 80}]}})
-    assert outputs["spec"]["clusterIP"] is UNKNOWN
-    assert outputs["metadata"]["uid"] is UNKNOWN
-    assert "status" not in outputs
-
-
-def test_unknown_inputs_stay_unknown_in_a_preview(stack: Stack) -> None:
-    outputs = stack.preview(CONFIG_MAP, "settings", {"data": {"known": "1", "unknown": UNKNOWN}})
-    assert outputs["data"] == {"known": "1", "unknown": UNKNOWN}
-
-
-def test_a_preview_finds_what_the_api_server_would_refuse(stack: Stack) -> None:
-    with pytest.raises(Failed, match="Invalid value"):
-        stack.preview(SERVICE, "web", {"spec": {"ports": [{"port": 123456}]}})
-
-
-def test_a_preview_finds_a_field_that_does_not_exist(stack: Stack) -> None:
-    with pytest.raises(Failed, match=r"\.dta: field not declared in schema"):
-        stack.preview(CONFIG_MAP, "settings", {"dta": {"a": "1"}})
-
-
-def test_a_namespace_that_is_not_there_yet_does_not_stop_a_preview(stack: Stack) -> None:
-    inputs = {"metadata": {"namespace": "made-in-the-same-update"}, "data": {"a": "1"}}
-    assert stack.preview(CONFIG_MAP, "settings", inputs)["data"] == {"a": "1"}
-
-
-def test_a_previewed_update_changes_nothing(stack: Stack, api: Api) -> None:
-    stack.up(DEPLOYMENT, "app", deployment(replicas=1))
-    assert stack.preview(DEPLOYMENT, "app", deployment(replicas=2))["spec"]["replicas"] == 2
-    assert api.get("deployments.apps/app")["spec"]["replicas"] == 1
-
-
-def test_a_previewed_update_with_unknowns_keeps_what_is_known(stack: Stack) -> None:
-    made = stack.up(SERVICE, "web", {"metadata": {"name": "web"}, "spec": {"ports": [{"port": 80}]}})
-    changed = {"metadata": {"name": "web", "labels": {"a": UNKNOWN}}, "spec": {"ports": [{"port": 80}]}}
-    outputs = stack.preview(SERVICE, "web", changed)
-    assert outputs["metadata"]["labels"] == {"a": UNKNOWN}
-    assert outputs["spec"]["clusterIP"] == made["spec"]["clusterIP"]
 
 
 # Update.
@@ -414,131 +350,3 @@ def test_deleting_a_namespace_waits_for_what_is_in_it(stack: Stack, api: Api) ->
     stack.remove("space")
     with pytest.raises(ApiError, match="not found"):
         api.client.request("GET", f"/api/v1/namespaces/{name}")
-
-
-# Definitions and their objects.
-
-
-def definition(group: str, scope: str = "Namespaced") -> Values:
-    schema = {"type": "object", "x_kubernetes_preserve_unknown_fields": True}
-    version = {"name": "v1", "served": True, "storage": True, "schema": {"openAPIV3Schema": schema}}
-    return {
-        "metadata": {"name": f"things.{group}"},
-        "spec": {
-            "group": group,
-            "scope": scope,
-            "names": {"plural": "things", "singular": "thing", "kind": "Thing"},
-            "versions": [version],
-        },
-    }
-
-
-def test_a_definition_and_an_object_of_it_are_made_in_one_update(stack: Stack, api: Api) -> None:
-    group = f"{api.namespace}.example.com"
-    token = f"kubernetes:{group}/v1:Thing"
-    assert stack.preview(token, "thing", {"spec": {"a": 1}})["spec"] == {"a": 1}
-    stack.up(DEFINITION, "things", definition(group))
-    outputs = stack.up(token, "thing", {"metadata": {"name": "thing"}, "spec": {"a": 1}})
-    assert outputs["metadata"]["namespace"] == api.namespace
-    assert stack.diff(DEFINITION, "things", definition(group)).changes == {}
-    stack.up(token, "thing", {"metadata": {"name": "thing"}, "spec": {"b": 2}})
-    assert stack.state["thing"].outputs["spec"] == {"b": 2}
-    stack.remove("things")
-    stack.remove("thing")
-
-
-def test_objects_of_a_definition_without_namespaces_get_none(stack: Stack, api: Api) -> None:
-    group = f"{api.namespace}.wide.example.com"
-    stack.check(DEFINITION, "things", definition(group, "Cluster"))
-    _, checked = stack.check(f"kubernetes:{group}/v1:Thing", "thing", {"spec": {}})
-    assert "namespace" not in checked["metadata"]
-
-
-def test_an_object_that_was_checked_before_its_definition_finds_its_place(stack: Stack, api: Api) -> None:
-    """The engine checks resources in any order: the object's namespace was filled in before its scope was known."""
-    group = f"{api.namespace}.late.example.com"
-    resource, checked = stack.check(f"kubernetes:{group}/v1:Thing", "thing", {"spec": {}})
-    assert checked["metadata"]["namespace"] == api.namespace
-    stack.up(DEFINITION, "things", definition(group, "Cluster"))
-    identifier, outputs = stack.provider.create(Create(resource, checked, 0, preview=False))
-    assert identifier == checked["metadata"]["name"]
-    assert "namespace" not in outputs["metadata"]
-    stack.remove("things")
-
-
-def test_a_version_that_a_definition_no_longer_has_goes(stack: Stack, api: Api) -> None:
-    """Definitions are replaced whole: applied, the removed version would stay."""
-    group = f"{api.namespace}.versions.example.com"
-    first = definition(group)
-    older = {**first["spec"]["versions"][0], "name": "v1beta1", "storage": False}
-    first["spec"]["versions"] = [*first["spec"]["versions"], older]
-    stack.up(DEFINITION, "things", first)
-    outputs = stack.up(DEFINITION, "things", definition(group))
-    assert [version["name"] for version in outputs["spec"]["versions"]] == ["v1"]
-    stack.remove("things")
-
-
-# Patches.
-
-
-def test_a_patch_sets_its_fields_and_takes_them_back(stack: Stack, api: Api) -> None:
-    api.post("configmaps", {"metadata": {"name": "theirs"}, "data": {"theirs": "1"}})
-    inputs = {"kind": "ConfigMap", "metadata": {"name": "theirs"}, "data": {"ours": "1"}}
-    stack.up("kubernetes:core/v1:ConfigMapPatch", "patch", inputs)
-    assert api.get("configmaps/theirs")["data"] == {"theirs": "1", "ours": "1"}
-    stack.up("kubernetes:core/v1:ConfigMapPatch", "patch", {**inputs, "data": {"ours": "2"}})
-    assert api.get("configmaps/theirs")["data"] == {"theirs": "1", "ours": "2"}
-    stack.remove("patch")
-    assert api.get("configmaps/theirs")["data"] == {"theirs": "1"}
-
-
-# Out of reach.
-
-
-def unreachable(plane: ControlPlane, **settings: Any) -> Stack:
-    config = plane.config
-    config["clusters"][0]["cluster"]["server"] = "https://127.0.0.1:1"
-    return Stack(json.dumps(config), "default", **settings)
-
-
-def test_a_preview_goes_on_without_the_cluster_and_warns(plane: ControlPlane) -> None:
-    stack = unreachable(plane)
-    assert stack.preview(CONFIG_MAP, "settings", {"data": {"a": "1"}})["data"] == {"a": "1"}
-    assert [message for message in stack.said if "can't be reached" in message and "Connection refused" in message]
-
-
-def test_an_update_without_the_cluster_fails_clearly(plane: ControlPlane) -> None:
-    with pytest.raises(Failed, match=r"can't be reached: no answer from https://127\.0\.0\.1:1: Connection refused"):
-        unreachable(plane).up(CONFIG_MAP, "settings", {"data": {"a": "1"}})
-
-
-def test_resources_of_a_lost_cluster_are_forgotten_only_where_the_provider_says_so(
-    plane: ControlPlane, stack: Stack, api: Api
-) -> None:
-    stack.up(CONFIG_MAP, "settings", {"metadata": {"name": "settings"}})
-    lost, forgetful = unreachable(plane), unreachable(plane, deleteUnreachable="true")
-    lost.state, forgetful.state = dict(stack.state), dict(stack.state)
-    with pytest.raises(Failed, match="deleteUnreachable"):
-        lost.remove("settings")
-    with pytest.raises(Failed, match="deleteUnreachable"):
-        lost.refresh("settings")
-    assert forgetful.refresh("settings") is None
-    forgetful.state = dict(stack.state)
-    forgetful.remove("settings")
-    assert api.get("configmaps/settings")
-
-
-# Rendering.
-
-
-def test_manifests_are_rendered_instead_of_objects(plane: ControlPlane, tmp_path: Any) -> None:
-    stack = Stack(str(plane.kubeconfig), "default", renderYamlToDirectory=str(tmp_path / "out"))
-    stack.up(CONFIG_MAP, "settings", {"metadata": {"name": "settings"}, "data": {"a": "1"}})
-    stack.up(DEFINITION, "things", definition("example.com"))
-    manifest = tmp_path / "out" / "1-manifest" / "v1-configmap-default-settings.yaml"
-    assert "a: '1'" in manifest.read_text()
-    assert manifest.stat().st_mode & 0o077 == 0
-    definitions = list((tmp_path / "out" / "0-crd").iterdir())
-    assert "x-kubernetes-preserve-unknown-fields" in definitions[0].read_text()
-    stack.remove("settings")
-    assert not manifest.exists()
