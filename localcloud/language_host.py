@@ -16,7 +16,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO, Any, Literal, NoReturn
 
 import grpc
 from google.protobuf import empty_pb2, json_format
@@ -34,7 +34,7 @@ _Line = tuple[Literal["stdout", "stderr"], bytes]
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
-    """The protocol's methods. What is not here (code generation, packing) is for authors of packages."""
+    """The protocol's methods; code generation and packing, which are for authors of packages, are not among them."""
 
     def __init__(self, engine: str) -> None:
         self._engine = engine
@@ -147,6 +147,12 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
     def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
         self.stop()
         return empty_pb2.Empty()
+
+    def _unimplemented(self, request: Any, context: grpc.ServicerContext) -> NoReturn:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, "the local language host has no such method")
+        raise AssertionError  # every abort raises
+
+    GetRequiredPlugins = Template = GenerateProgram = GenerateProject = GeneratePackage = Pack = Link = _unimplemented
 
     def stop(self) -> None:
         """End whatever runs."""

@@ -236,6 +236,14 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         getattr(answer, "return").CopyFrom(to_struct(result))  # the field's name is a keyword here
         return answer
 
+    # Asked for by authors of packages and by converters alone; the engine has a way without each.
+
+    def _unimplemented(self, request: Any, context: grpc.ServicerContext) -> NoReturn:
+        context.abort(grpc.StatusCode.UNIMPLEMENTED, f"the local {self.provider.name} plugin has no such method")
+        raise AssertionError  # every abort raises
+
+    Call = Construct = GetMapping = GetMappings = List = Parameterize = _unimplemented
+
 
 def _failures(refusal: Refused) -> list[provider_pb2.CheckFailure]:
     return [provider_pb2.CheckFailure(property=name, reason=reason) for name, reason in refusal.failures]
