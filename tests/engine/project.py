@@ -20,7 +20,7 @@ from localcloud import paths, pulumi
 Value = TypeVar("Value")
 
 STACK = "test"
-_FOREIGN = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_ACCESS_TOKEN", "PULUMI_STACK")
+_FOREIGN = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_ACCESS_TOKEN", "PULUMI_STACK", "LOCALCLOUD_BUILD_CONTEXTS")
 _PATIENCE = 120  # seconds for one command; the slowest take ten
 _PROJECT = f"""\
 name: tried
