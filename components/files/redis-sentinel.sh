@@ -20,5 +20,14 @@ primary=$(primary)
     echo "sentinel parallel-syncs vision-week 1"
 } > /data/sentinel.conf.new
 mv /data/sentinel.conf.new /data/sentinel.conf
+
+# While this member's Service has no endpoint yet, kube-proxy refuses by ICMP, and Linux keeps that in the error queue of a
+# connection which succeeds a second later. Sentinel never reads that queue, and would spin over it for as long as the
+# connection lasts.
+tries=30
+while [ "$tries" -gt 0 ] && ! timeout 1 redis-cli -h "$own" ping > /dev/null 2>&1; do
+    tries=$((tries - 1))
+    sleep 1
+done
 unset REDISCLI_AUTH
 exec redis-sentinel /data/sentinel.conf
