@@ -22,8 +22,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     stack.set("storage.class_name", "fast-ssd-test")
     stack.set("edge.node_port", NODE_PORT)
     stack.set("edge.url", f"https://{HOST}:{PORT}")
-    if stack.pulumi("stack", check=False).returncode != 0:
-        stack.pulumi("stack", "init", "--no-select")
+    stack.ensure()
     stack.pulumi("up", "--yes", "--skip-preview")
     return stack
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from localcloud import pulumi
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 HOST = "vision-week.localhost"
 PORT = 8444  # the edge of the test stack; 8443 is the developer's
@@ -33,6 +35,10 @@ class Stack:
             section = section.setdefault(parent, {})
         section[last] = value
         self._write_settings()
+
+    def ensure(self) -> None:
+        """Have the stack in the backend; made as `make up` makes its own, so that the checkout stays clean."""
+        pulumi.ensure_stack("test", os.environ)
 
     def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `pulumi` on this stack, from the checkout."""

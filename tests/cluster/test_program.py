@@ -4,13 +4,20 @@ import json
 
 import pytest
 
-from tests.cluster.stack import PREFIX, Stack
+from tests.cluster.stack import CHECKOUT, PREFIX, Stack
 
 pytestmark = pytest.mark.cluster
 
 
 def test_a_second_preview_has_no_changes(stack: Stack) -> None:
     stack.pulumi("preview", "--expect-no-changes")
+
+
+def test_the_checkout_stays_clean(stack: Stack) -> None:
+    """The salt of the passphrase belongs to this machine and its state, not to the repository."""
+    before = {file.name: file.read_text() for file in CHECKOUT.glob("Pulumi*")}
+    stack.pulumi("preview")
+    assert {file.name: file.read_text() for file in CHECKOUT.glob("Pulumi*")} == before
 
 
 def test_images_are_deployed_by_digest(stack: Stack) -> None:
