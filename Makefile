@@ -6,6 +6,8 @@ STACK ?= development
 PYTHON := .venv/bin/python
 LOCALCLOUD := $(PYTHON) -m localcloud
 ARGUMENTS ?=
+# Without compiled modules every start of the program takes twice as long.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets

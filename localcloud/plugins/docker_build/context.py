@@ -16,6 +16,7 @@ from typing import Final, Protocol
 _CHUNK: Final = 1 << 20
 _PERMISSIONS: Final = "rwxrwxrwx"
 _STAGE: Final = re.compile(r"^[ \t]*FROM[ \t]+.*?[ \t]AS[ \t]+(\S+)[ \t]*$", re.IGNORECASE | re.MULTILINE)
+_WILDCARD: Final = re.compile(r"[*?\[\\]")
 _FROM: Final = re.compile(r"^[ \t]*FROM[ \t]+\S", re.IGNORECASE | re.MULTILINE)
 
 
@@ -25,15 +26,21 @@ class _Hash(Protocol):
 
 @dataclass(frozen=True)
 class Pattern:
-    """One line of a .dockerignore."""
+    """One line of a .dockerignore; `head` is what stands before its first wildcard."""
 
     expression: re.Pattern[str]
+    head: str
     keeps: bool
 
     def matches(self, path: str) -> bool:
         """Whether it speaks of this path, or of a folder that the path is in."""
         parts = PurePosixPath(path).parts
         return any(self.expression.fullmatch("/".join(parts[:end])) for end in range(len(parts), 0, -1))
+
+    def may_keep_inside(self, folder: str) -> bool:
+        """Whether something below an ignored folder may be kept again: a virtual environment isn't searched in vain."""
+        inside = f"{folder}/"
+        return self.keeps and (self.head.startswith(inside) or inside.startswith(self.head))
 
 
 def is_remote(location: str) -> bool:
@@ -94,8 +101,7 @@ def _files(root: Path, folder: str, patterns: Sequence[Pattern]) -> Iterator[tup
         path = f"{folder}/{entry.name}" if folder else entry.name
         ignored = is_ignored(path, patterns)
         if entry.is_dir(follow_symlinks=False):
-            # Something inside an ignored folder may be kept again.
-            if not ignored or any(pattern.keeps for pattern in patterns):
+            if not ignored or any(pattern.may_keep_inside(path) for pattern in patterns):
                 yield from _files(root, path, patterns)
         elif not ignored and (entry.is_symlink() or entry.is_file(follow_symlinks=False)):
             yield path, entry.stat(follow_symlinks=False)
@@ -128,7 +134,7 @@ def parse_ignored(text: str) -> list[Pattern]:
         keeps = cleaned.startswith("!")
         path = os.path.normpath(cleaned.removeprefix("!").strip()).lstrip("/")
         if path not in ("", "."):
-            patterns.append(Pattern(_expression(path), keeps))
+            patterns.append(Pattern(_expression(path), _WILDCARD.split(path, maxsplit=1)[0], keeps))
     return patterns
 
 
