@@ -118,7 +118,8 @@ def build(names: Iterable[str] = ALL, progress: Callable[[str], None] = lambda _
 
 
 def _folder(module: Module) -> Path:
-    digest = hashlib.sha256(f"{_go_version()} {module.packages} {module.linker_flags} {platform.machine()}".encode())
+    """Where the binaries of exactly these sources are, whichever Go built them: PATH may differ from run to run."""
+    digest = hashlib.sha256(f"{module.packages} {module.linker_flags} {platform.machine()}".encode())
     for source in sorted(module.folder.iterdir()):
         if source.suffix in (".go", ".mod", ".sum"):
             digest.update(source.name.encode() + b"\0" + source.read_bytes())
@@ -194,13 +195,6 @@ def _only_one(target: Path) -> Iterator[None]:
 
 def _go_environment() -> dict[str, str]:
     return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
-
-
-@memoised
-def _go_version() -> str:
-    return subprocess.run(
-        [_go_command(), "env", "GOVERSION"], capture_output=True, text=True, check=True
-    ).stdout.strip()
 
 
 @memoised

@@ -103,7 +103,7 @@ def test_nothing_changed_builds_nothing(built: Project) -> None:
 
 
 def test_what_is_ignored_changes_nothing(built: Project) -> None:
-    """FACTS: the context's digest needs a strict .dockerignore."""
+    """The context's digest follows .dockerignore."""
     (built.directory / "context" / "notes.md").write_text("not in the image\n")
     built.preview("--expect-no-changes")
 
@@ -182,7 +182,7 @@ def test_a_failing_step_is_named_with_the_end_of_its_output(building: Project, t
 
 
 def test_stages_that_cannot_be_built_here_are_replaced(building: Project, tag: str) -> None:
-    """The program and the Dockerfile know nothing of it (DECISIONS)."""
+    """The program and the Dockerfile know nothing of it."""
     context = building.directory / "context"
     context.joinpath("Dockerfile").write_text(
         "FROM docker.io/no/such-image:1 AS php-base\nRUN false\nFROM php-base\nCOPY one.txt /one.txt\n"
@@ -214,7 +214,7 @@ def test_a_secret_reaches_the_build_and_nothing_else(building: Project, tag: str
 
 @pytest.mark.parametrize("name", ["docker.io/library/evil:1", "registry.example.org/x:1", "localhost.example.org/x:1"])
 def test_other_registries_are_refused_in_the_preview(building: Project, name: str) -> None:
-    """DECISIONS: stand-ins can't be pushed anywhere but the local registry."""
+    """Stand-ins can't be pushed anywhere but the local registry."""
     write(building, name)
     said = building.preview(succeeds=False).said
     assert "is not in this machine's registry" in said

@@ -269,7 +269,7 @@ pulumi.export("result", result.value)
 
 
 def test_plugins_answer_with_the_versions_that_the_packages_ask_for(project: Project) -> None:
-    """FACTS: otherwise every command warns."""
+    """Otherwise every command warns."""
     project.write(
         """
         import pulumi_random as random
