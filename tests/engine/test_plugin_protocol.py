@@ -206,7 +206,9 @@ def test_a_killed_engine_leaves_nothing_that_the_next_update_does_not_settle(pro
 
 def test_an_interrupt_of_make_up_waits_until_the_engine_has_ended_well(probed: Project, log: Path) -> None:
     write(probed, CHAIN.format(behaviour=', create="wait"'))
+    # As from a terminal: what a shell runs in its background is deaf to interrupts.
     code = (
+        "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
         "import json, sys; from pathlib import Path; from localcloud import pulumi; "
         "pulumi.up(sys.argv[1], json.loads(sys.argv[2]), print, Path(sys.argv[3]))"
     )
