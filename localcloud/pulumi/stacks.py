@@ -15,7 +15,8 @@ from localcloud.pulumi.recovery import recover
 
 # ` +  kubernetes:apps:Deployment web creating (3s) [1/2] Waiting for …`
 _STEP: Final = re.compile(r"^ ?[ +~-]{1,3} +(?P<type>\S+:\S+) (?P<name>\S+) (?P<doing>[a-z]+ing\b.*)$")
-_CHANGED: Final = re.compile(r"^ +[+~-]+ (?P<what>\d+ [a-z]+)$")
+# `+ 3 created`, `+-1 replaced`: behind two signs there is no room for a blank.
+_CHANGED: Final = re.compile(r"^ +[+~-]+ *(?P<what>\d+ [a-z]+)$")
 _KEPT_LINES: Final = 2000
 
 

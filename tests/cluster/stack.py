@@ -37,8 +37,9 @@ class Stack:
         self._write_settings()
 
     def ensure(self) -> None:
-        """Have the stack in the backend; made as `make up` makes its own, so that the checkout stays clean."""
+        """Have the stack in the backend, fit for an update, and the checkout clean: as `make up` does."""
         pulumi.ensure_stack("test", os.environ)
+        pulumi.recover("test", {**os.environ, "PULUMI_OPTION_CONFIG_FILE": str(self.settings_file)})
 
     def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `pulumi` on this stack, from the checkout."""

@@ -254,6 +254,15 @@ def test_nothing_to_change_is_said(probed: Project) -> None:
     assert probed.make_up() == "nothing to change"
 
 
+def test_an_update_that_only_replaces_is_a_change(project: Project) -> None:
+    """It was told as `nothing to change`: the engine writes `+-1 replaced`, without a blank."""
+    program = "import pulumi_random as random\nrandom.RandomId('one', byte_length={length})\n"
+    project.write(program.format(length=2), {})
+    project.make_up()
+    project.write(program.format(length=4), {})
+    assert project.make_up() == "1 replaced"
+
+
 def test_a_function_is_called_with_its_arguments(probed: Project) -> None:
     write(
         probed,
