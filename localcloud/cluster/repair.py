@@ -3,6 +3,7 @@
 Each remedy is tried once, the cheapest first. Only when the last one didn't help is it the person's turn.
 """
 
+import re
 import shutil
 import subprocess
 import time
@@ -25,6 +26,8 @@ NODE_TIME = 180
 
 # A program that ended so often since its container started won't come up by itself: by then it was tried for 15 s.
 HOPELESS = 5
+# What etcd says of data that it can't read. A full disk or a lack of memory ends it too, and harms no data.
+_DAMAGED = re.compile(r"^panic: |bootstrap failed(?!.*no space left)|crc mismatch", re.MULTILINE)
 LOOK_AGAIN = 5  # seconds until the next look whether there is hope
 
 
@@ -50,7 +53,7 @@ class Repair:
         self.progress("waiting for the API server")
         if _wait(self.api.ready, API_TIME, hopeless=_etcd_is_hopeless):
             return
-        if _etcd_is_hopeless():
+        if _etcd_is_hopeless() and _DAMAGED.search(_words(layout.CONTROL_PLANE)):
             self._set_etcd_aside()
         containers.create(control_plane.container(self.machine), self.progress)
         if not _wait(self.api.ready, API_TIME):
@@ -66,13 +69,14 @@ class Repair:
             if node.name not in registered and node.name not in self.restarted:
                 # A kubelet registers when it starts, and never again.
                 self._make(node)
-        if not self._settle(hopeless=_a_node_is_hopeless):
+        left = self._settle(hopeless=lambda: any(map(_is_hopeless, layout.NODES)))
+        if not left:
             return
-        for node in layout.NODES:
-            if node.name in self._settle(seconds=0):
-                containers.remove([node.container])
-                shutil.rmtree(nodes.disk(node))
-                self._make(node)
+        ill = [node for node in layout.NODES if node.name in left]
+        for node in [node for node in ill if _is_hopeless(node)] or ill:
+            containers.remove([node.container])
+            shutil.rmtree(nodes.disk(node))
+            self._make(node)
         if problems := self._settle():
             name, problem = next(iter(problems.items()))
             raise Problem(
@@ -99,8 +103,8 @@ class Repair:
             nonlocal left
             try:
                 left = self._problems()
-            except httpx.HTTPError as error:  # busy for a moment: asked again
-                left = dict.fromkeys((node.name for node in layout.NODES), f"can't be asked about: {error}")
+            except httpx.HTTPError as error:  # busy for a moment: asked again, and no fault of a node
+                left = {"control-plane": f"can't be asked: {error}"}
             text = f"waiting for {', '.join(left)}"
             if left and text not in self._told:
                 self._told.add(text)
@@ -142,8 +146,8 @@ def _etcd_is_hopeless() -> bool:
     return _ended(layout.CONTROL_PLANE, "etcd") >= HOPELESS
 
 
-def _a_node_is_hopeless() -> bool:
-    return any(_ended(node.container, name) >= HOPELESS for node in layout.NODES for name in ("containerd", "kubelet"))
+def _is_hopeless(node: Node) -> bool:
+    return any(_ended(node.container, name) >= HOPELESS for name in ("containerd", "kubelet"))
 
 
 def _ended(container: str, program: str) -> int:
@@ -157,16 +161,21 @@ def _ended(container: str, program: str) -> int:
 
 
 def _last_words(container: str) -> str:
-    """What the container's programs said last, on either of its outputs."""
+    """What the container's programs said last."""
+    return " / ".join(_words(container).splitlines()[-3:])
+
+
+def _words(container: str) -> str:
+    """The last that the container's programs said, on either of its outputs: some starts of etcd, with their ends."""
     done = subprocess.run(
-        ["docker", "logs", "--tail", "3", container],
+        ["docker", "logs", "--tail", "2000", container],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         env=docker.environment(),
         check=False,
     )
-    return " / ".join(done.stdout.splitlines())
+    return done.stdout
 
 
 def _wait(condition: Callable[[], bool], seconds: float, hopeless: Callable[[], bool] = lambda: False) -> bool:

@@ -47,7 +47,11 @@ def up(
     progress: Callable[[str], None],
     directory: Path = paths.CHECKOUT,
 ) -> str:
-    """Bring the stack up, completing whatever interrupted update came before, and say in a word what has changed."""
+    """Bring the stack up, completing whatever interrupted update came before, and say in a word what has changed.
+
+    It looks at what is really there first: a cluster that was made anew, or a registry without our images, is filled
+    again, and what somebody deleted by hand comes back.
+    """
     recover(stack, environment, progress, directory)
     lines: deque[str] = deque(maxlen=_KEPT_LINES)
 
@@ -56,7 +60,7 @@ def up(
         if step := _STEP.match(line):
             progress(f"{step['type'].rpartition(':')[2]} {step['name']}: {step['doing'].strip()}")
 
-    if follow(["up", "--yes", "--skip-preview", "--stack", stack], environment, directory, hear) != 0:
+    if follow(["up", "--yes", "--skip-preview", "--refresh", "--stack", stack], environment, directory, hear) != 0:
         raise Problem(
             f"The update of the stack {stack} failed.\n{_reasons(lines)}",
             "Mend what it names and run the same command again: it carries on from where this one stopped.",
