@@ -1,13 +1,14 @@
 """The checkout stays clean, whatever `pulumi` is told to do; the passphrase and the salt stay on the machine."""
 
 import json
+import shutil
 import stat
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from localcloud import pulumi
+from localcloud import paths, pulumi
 from localcloud.problem import Problem
 from tests.engine.project import STACK, Project, make_project, state_in
 
@@ -29,6 +30,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project.write(PROGRAM)
     configuration = project.directory / f"Pulumi.{STACK}.yaml"
     configuration.write_text('# what the test stack is like\nconfig:\n  tried:word: "blue" # kept\n')
+    shutil.copy(paths.CHECKOUT / ".gitignore", project.directory)
     git(project, "init", "--quiet")
     git(project, "add", "--all")
     git(project, "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--message=all")
