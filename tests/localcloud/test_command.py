@@ -9,13 +9,12 @@ import pytest
 from localcloud import cluster, paths
 
 
-def make(*targets: str, as_user: int | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+def make(*targets: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run `make -s` in the checkout."""
     return subprocess.run(
         ["make", "-s", *targets],
         cwd=paths.CHECKOUT,
         env={**os.environ, **environment},
-        user=as_user,
         capture_output=True,
         text=True,
         check=False,
@@ -39,22 +38,6 @@ def test_without_a_local_cloud_the_way_out_is_named(tmp_path: Path) -> None:
         assert done.stdout == ""
         assert "make up" in done.stderr
         assert "Traceback" not in done.stderr
-
-
-def test_who_is_not_root_is_told_so(tmp_path: Path) -> None:
-    tmp_path.chmod(0o777)
-    done = subprocess.run(
-        [paths.CHECKOUT / ".venv" / "bin" / "python", "-m", "localcloud", "up"],
-        cwd=paths.CHECKOUT,
-        env={**os.environ, "XDG_STATE_HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path), "HOME": str(tmp_path)},
-        user=65534,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "needs root" in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.cluster
