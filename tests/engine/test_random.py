@@ -6,7 +6,7 @@ import re
 import bcrypt
 import pytest
 
-from tests.engine.project import Project, make_project
+from tests.engine.project import Project
 
 pytestmark = pytest.mark.engine
 
@@ -29,23 +29,6 @@ PROGRAM = """
     pulumi.export("identity", identity.hex)
     pulumi.export("text", text.result)
 """
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Shared by the tests that only look."""
-    project = make_project(tmp_path_factory.mktemp("random"))
-    project.write(PROGRAM, {})
-    project.up()
-    return project
-
-
-@pytest.fixture
-def changing(project: Project) -> Project:
-    """For the tests that change something."""
-    project.write(PROGRAM, {})
-    project.up()
-    return project
 
 
 def test_values_are_what_the_inputs_ask_for(made: Project) -> None:

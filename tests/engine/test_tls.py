@@ -9,7 +9,7 @@ import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tests.engine.project import Project, make_project
+from tests.engine.project import Project
 
 pytestmark = pytest.mark.engine
 
@@ -53,23 +53,6 @@ PROGRAM = """
     pulumi.export("fingerprint", key.public_key_fingerprint_sha256)
     pulumi.export("openssh", key.public_key_openssh)
 """
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """Shared by the tests that only look."""
-    project = make_project(tmp_path_factory.mktemp("tls"))
-    project.write(PROGRAM, {})
-    project.up()
-    return project
-
-
-@pytest.fixture
-def changing(project: Project) -> Project:
-    """For the tests that change something."""
-    project.write(PROGRAM, {})
-    project.up()
-    return project
 
 
 def test_the_chain_verifies(made: Project, tmp_path: Path) -> None:
