@@ -100,7 +100,8 @@ final class Database
     {
         $state = (string) ($error->errorInfo[0] ?? '');
         // A lost connection has no code of its own.
-        $away = $connecting || $state === 'HY000' || preg_match(self::AWAY, $state) === 1;
-        return $away ? new Away('The database', $error) : $error;
+        $lost = !$connecting && $state === 'HY000';
+        $away = $connecting || $lost || preg_match(self::AWAY, $state) === 1;
+        return $away ? new Away('The database', $error, perhapsDone: $lost) : $error;
     }
 }

@@ -129,6 +129,40 @@ def test_an_upload_to_an_exhibit_that_does_not_exist_is_refused(site: Site, memb
     assert set(site.uploads.iterdir()) == before
 
 
+def test_a_file_whose_row_cannot_be_written_goes_again(site: Site, member: httpx.Client, postgres: Postgres) -> None:
+    """It stayed on the volume, with nothing that knew of it."""
+    before = set(site.uploads.iterdir())
+    assert upload(member, picture()).status_code == 201  # so a file would be there
+    kept = set(site.uploads.iterdir())
+    assert len(kept - before) == 1
+    postgres.sql("ALTER TABLE uploads ADD CONSTRAINT no_more CHECK (false) NOT VALID", DATABASE)
+    try:
+        assert upload(member, picture()).status_code == 500
+    finally:
+        postgres.sql("ALTER TABLE uploads DROP CONSTRAINT no_more", DATABASE)
+    assert set(site.uploads.iterdir()) == kept
+    assert upload(member, picture()).status_code == 201
+
+
+def test_a_file_stays_where_its_row_may_have_been_written(site: Site, member: httpx.Client, postgres: Postgres) -> None:
+    """The connection broke between the write and the answer: too many files take space, a missing one is a loss."""
+    before = set(site.uploads.iterdir())
+    postgres.sql(
+        """
+        CREATE FUNCTION break() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS
+        $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NEW; END $$;
+        CREATE TRIGGER break BEFORE INSERT ON uploads FOR EACH ROW EXECUTE FUNCTION break();
+        """,
+        DATABASE,
+    )
+    try:
+        answer = upload(member, picture())
+    finally:
+        postgres.sql("DROP TRIGGER break ON uploads; DROP FUNCTION break()", DATABASE)
+    assert answer.status_code == 503
+    assert len(set(site.uploads.iterdir()) - before) == 1
+
+
 def test_uploading_takes_a_session(client: httpx.Client) -> None:
     assert upload(client, picture()).status_code == 401
 

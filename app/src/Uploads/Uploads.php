@@ -5,7 +5,9 @@ declare(strict_types=1);
 namespace VisionWeek\Uploads;
 
 use finfo;
+use PDOException;
 use RuntimeException;
+use VisionWeek\Away;
 use VisionWeek\Database;
 use VisionWeek\Exhibits\Exhibits;
 use VisionWeek\Http\Problem;
@@ -14,7 +16,8 @@ use VisionWeek\Http\Problem;
  * Files people send: the content on the volume that all replicas share, the rest in PostgreSQL.
  *
  * A stored file's name is made here and has nothing of the sender's in it. What a file is, its content says; the name and
- * the type that were claimed are not asked. The row is written last, so that it never points at half a file.
+ * the type that were claimed are not asked. The row is written last, so that it never points at half a file, and where it
+ * can't be written the file goes again.
  */
 final class Uploads
 {
@@ -57,19 +60,27 @@ final class Uploads
         }
         $file = bin2hex(random_bytes(16)) . '.' . self::TYPES[$type];
         $this->place($temporary, $file);
-        $upload = $this->database->row(
-            'INSERT INTO uploads (name, file, content_type, size, sha256, exhibit_id, created_by)
-             VALUES (:name, :file, :type, :size, :sha256, :exhibit, :user) RETURNING id, name, content_type, size',
-            [
-                'name' => self::presentable($name),
-                'file' => $file,
-                'type' => $type,
-                'size' => $size,
-                'sha256' => hash_file('sha256', "{$this->directory}/{$file}"),
-                'exhibit' => $exhibitId,
-                'user' => $userId,
-            ],
-        );
+        try {
+            $upload = $this->database->row(
+                'INSERT INTO uploads (name, file, content_type, size, sha256, exhibit_id, created_by)
+                 VALUES (:name, :file, :type, :size, :sha256, :exhibit, :user) RETURNING id, name, content_type, size',
+                [
+                    'name' => self::presentable($name),
+                    'file' => $file,
+                    'type' => $type,
+                    'size' => $size,
+                    'sha256' => hash_file('sha256', "{$this->directory}/{$file}"),
+                    'exhibit' => $exhibitId,
+                    'user' => $userId,
+                ],
+            );
+        } catch (PDOException | Away $failure) {
+            // Where nobody knows whether the row was written, the file stays: too many take space, a missing one is a loss.
+            if (!($failure instanceof Away && $failure->perhapsDone)) {
+                @unlink("{$this->directory}/{$file}");
+            }
+            throw $failure;
+        }
         assert($upload !== null);
         $this->exhibits->changed();
         return $upload + ['url' => "/api/uploads/{$upload['id']}"];
