@@ -5,7 +5,7 @@ import base64
 import yaml
 
 from localcloud.cluster import layout, pki
-from localcloud.cluster.settings import write_private
+from localcloud.files import write_private
 
 CONTEXT = "vision-week"
 

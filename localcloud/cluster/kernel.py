@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from localcloud.cluster import layout
-from localcloud.cluster.settings import write_private
+from localcloud.files import write_private
 from localcloud.problem import Problem
 
 SYSTEM = Path("/proc/sys")

@@ -7,7 +7,8 @@ from localcloud import toolchain
 from localcloud.cluster import access, layout, network, pki
 from localcloud.cluster.containers import Container
 from localcloud.cluster.layout import Node
-from localcloud.cluster.settings import write_folder, write_private
+from localcloud.cluster.settings import write_folder
+from localcloud.files import write_private
 
 INSIDE = Path(__file__).parent / "inside"
 SETTINGS = "/etc/vision-week"

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from localcloud.cluster import layout
-from localcloud.cluster.settings import write_private
+from localcloud.files import write_private
 
 AUTHORITY_LIFE = timedelta(days=3650)
 LIFE = timedelta(days=365)

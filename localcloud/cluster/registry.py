@@ -15,7 +15,8 @@ from typing import Any
 from localcloud import paths
 from localcloud.cluster import layout
 from localcloud.cluster.containers import Container
-from localcloud.cluster.settings import write_folder, write_private
+from localcloud.cluster.settings import write_folder
+from localcloud.files import write_private
 from localcloud.problem import Problem
 
 USER = "vision-week"

@@ -8,7 +8,8 @@ import pytest
 from localcloud.cluster import kernel, layout, network, nodes, registry
 from localcloud.cluster.addons import manifests
 from localcloud.cluster.containers import Container
-from localcloud.cluster.settings import write_folder, write_private
+from localcloud.cluster.settings import write_folder
+from localcloud.files import write_private
 from localcloud.problem import Problem
 
 
