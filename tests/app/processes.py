@@ -6,9 +6,10 @@ import random
 import shutil
 import socket
 import subprocess
-import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+
+from tests.waiting import wait_for
 
 PACKAGES = Path(__file__).parent / "packages.txt"
 
@@ -35,15 +36,6 @@ def free_port() -> int:
         with socket.socket() as listener, contextlib.suppress(OSError):
             listener.bind(("127.0.0.1", port))
             return port
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 30) -> None:
-    """Come back as soon as the condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"{what}: not in {seconds:g} s")
-        time.sleep(0.02)
 
 
 def answers(port: int) -> bool:
@@ -92,7 +84,7 @@ class Process:
                 raise RuntimeError(f"{what}: ended with {self._process.returncode}\n{self.log.read_text()}")
             return condition()
 
-        wait_until(alive_and_ready, what)
+        wait_for(alive_and_ready, what)
 
     def signal(self, number: int) -> None:
         self._process.send_signal(number)

@@ -14,8 +14,9 @@ from typing import Any
 
 import httpx
 
-from tests.app.processes import USER, Process, answers, as_user, free_port, give, program, wait_until
+from tests.app.processes import USER, Process, answers, as_user, free_port, give, program
 from tests.app.servers import APP, DATABASE, OWNER, Postgres, Redis
+from tests.waiting import wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -167,7 +168,7 @@ class Site:
         def written() -> bool:
             return any(line["service"] == "nginx" for line in self.logged("request_id", number))
 
-        wait_until(written, f"the access log has {number}")
+        wait_for(written, f"the access log has {number}")
         return self.logged("request_id", number)
 
     def client(self, address: str | None = None) -> httpx.Client:

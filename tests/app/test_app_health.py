@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 import httpx
 
-from tests.app.processes import wait_until
 from tests.app.servers import Postgres, Redis
 from tests.app.site import EMAIL, Site
+from tests.waiting import wait_for
 
 
 @contextmanager
@@ -86,7 +86,7 @@ def test_probes_are_answered_while_every_worker_is_busy(
     with ThreadPoolExecutor(workers) as pool:
         with postgres.locked("exhibits"):
             busy = [pool.submit(client.get, f"/api/exhibits/{uuid.uuid4()}") for _ in range(workers)]
-            wait_until(lambda: active() == workers, "every worker is busy")
+            wait_for(lambda: active() == workers, "every worker is busy")
             probes = [client.get("/health"), inside.get("/live"), inside.get("/ready"), inside.get("/metrics")]
         assert [answer.status_code for answer in probes] == [200] * 4
         assert [answer.result().status_code for answer in busy] == [404] * workers

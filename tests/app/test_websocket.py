@@ -13,10 +13,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from tests.app.processes import wait_until
 from tests.app.realtime import Instance, hear, say
 from tests.app.servers import Redis
 from tests.app.site import Site
+from tests.waiting import wait_for
 
 
 @pytest.fixture(scope="module")
@@ -133,12 +133,12 @@ def test_named_origins_are_the_only_ones(folder: Path, redis: Redis) -> None:
 def test_health_asks_nobody_and_readiness_asks_redis(first: Instance, redis: Redis) -> None:
     redis.stop()
     try:
-        wait_until(lambda: first.status("/ready") == 503, "the instance notices")
+        wait_for(lambda: first.status("/ready") == 503, "the instance notices")
         assert httpx.get(f"http://127.0.0.1:{first.port}/health").status_code == 200
         assert first.value("redis_connected") == 0
     finally:
         redis.start()
-    wait_until(lambda: first.status("/ready") == 200, "the instance recovers")
+    wait_for(lambda: first.status("/ready") == 200, "the instance recovers")
 
 
 def test_only_the_internal_port_has_metrics_and_only_the_public_one_talks(first: Instance) -> None:
@@ -154,7 +154,7 @@ def test_clients_are_counted(first: Instance) -> None:
     before = first.value("connections")
     with first.connect(), first.connect():
         assert first.value("connections") == before + 2
-    wait_until(lambda: first.value("connections") == before, "the clients have left")
+    wait_for(lambda: first.value("connections") == before, "the clients have left")
 
 
 def test_a_client_stays_while_redis_is_away_and_is_told(first: Instance, second: Instance, redis: Redis) -> None:
@@ -165,7 +165,7 @@ def test_a_client_stays_while_redis_is_away_and_is_told(first: Instance, second:
             assert hear(ada)["code"] == "failed"
         finally:
             redis.start()
-        wait_until(lambda: first.status("/ready") == second.status("/ready") == 200, "the instances recover")
+        wait_for(lambda: first.status("/ready") == second.status("/ready") == 200, "the instances recover")
         say(ada, "back again")
         assert hear(grace)["text"] == "back again"
 
@@ -278,7 +278,7 @@ def test_a_restart_sends_clients_away_to_come_back(folder: Path, redis: Redis) -
     instance = Instance(folder, redis, DRAIN_SECONDS="4")
     with instance.connect() as ada, instance.connect() as grace:
         instance.process.signal(signal.SIGTERM)
-        wait_until(lambda: instance.status("/ready") == 503, "the instance is not ready any more", 5)
+        wait_for(lambda: instance.status("/ready") == 503, "the instance is not ready any more", patience=5)
         assert refused(instance) == 503
         assert closed(ada) == (1012, "service restart")
         assert closed(grace) == (1012, "service restart")

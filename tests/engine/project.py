@@ -6,18 +6,15 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from localcloud import paths, pulumi
-
-Value = TypeVar("Value")
 
 STACK = "test"
 _FOREIGN = ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_ACCESS_TOKEN", "PULUMI_STACK", "LOCALCLOUD_BUILD_CONTEXTS")
@@ -167,12 +164,3 @@ def make_project(root: Path) -> Project:
 def interrupt(process: subprocess.Popen[str]) -> None:
     """Ctrl-C: the whole process group gets the signal."""
     os.killpg(process.pid, signal.SIGINT)
-
-
-def wait_for(condition: Callable[[], Value], what: str, patience: float = 60) -> Value:
-    """Wait until the condition holds, and give what it gave."""
-    deadline = time.monotonic() + patience
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited {patience} s in vain for {what}"
-        time.sleep(0.05)
-    return value

@@ -13,8 +13,9 @@ import pytest
 
 from tests.engine.control_plane import ControlPlane
 from tests.engine.planes import Api
-from tests.engine.project import Project, interrupt, wait_for
+from tests.engine.project import Project, interrupt
 from tests.engine.waiting import exists
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 

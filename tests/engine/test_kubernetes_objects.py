@@ -13,8 +13,8 @@ from localcloud.plugins.provider import Create, Failed, Read, Resource
 from localcloud.plugins.values import Secret, reveal
 from tests.engine.control_plane import ControlPlane
 from tests.engine.planes import NO_WAIT, Api, Stack, deployment
-from tests.engine.project import wait_for
 from tests.engine.waiting import Meanwhile
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.engine.project import STACK, Project, interrupt, wait_for
+from tests.engine.project import STACK, Project, interrupt
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 

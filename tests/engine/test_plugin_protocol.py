@@ -11,7 +11,8 @@ import pytest
 from localcloud import paths
 from localcloud.problem import Problem
 from localcloud.pulumi.home import required_plugins
-from tests.engine.project import STACK, Project, interrupt, wait_for
+from tests.engine.project import STACK, Project, interrupt
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 

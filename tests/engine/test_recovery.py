@@ -4,7 +4,8 @@ import pytest
 
 from tests.engine.control_plane import ControlPlane
 from tests.engine.planes import Api
-from tests.engine.project import STACK, Project, wait_for
+from tests.engine.project import STACK, Project
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 

@@ -9,7 +9,7 @@ from localcloud.plugins.kubernetes.errors import ApiError
 from localcloud.plugins.provider import Incomplete
 from localcloud.plugins.values import Values
 from tests.engine.planes import Api, Stack
-from tests.engine.project import wait_for
+from tests.waiting import wait_for
 
 
 def failure(stack: Stack, token: str, inputs: Values, timeout: float = 60) -> Incomplete:

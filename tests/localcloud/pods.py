@@ -1,16 +1,13 @@
 """Pods for the tests of the cluster: hardened like everybody's, doing nothing until they are told to."""
 
-import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from kubernetes import client
 from kubernetes.stream import stream
 
-IMAGE = "docker.io/library/python:3.11-slim-bookworm"
-PATIENCE = 120  # seconds; what is waited for takes a few on a quiet machine
+from tests.waiting import wait_for
 
-T = TypeVar("T")
+IMAGE = "docker.io/library/python:3.11-slim-bookworm"
 
 # Answers with the pod's name, or on /caller with the address of who asks.
 SERVER = """
@@ -25,16 +22,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 http.server.ThreadingHTTPServer(("", 8080), Handler).serve_forever()
 """
-
-
-def wait_for(what: str, probe: Callable[[], T | None]) -> T:
-    """Ask until there is an answer that is true, and give it."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        if answer := probe():
-            return answer
-        assert time.monotonic() < deadline, f"{what}: not within {PATIENCE} s"
-        time.sleep(0.2)
 
 
 class Pods:
@@ -76,9 +63,9 @@ class Pods:
                 "volumes": volumes,
             },
         }
-        wait_for("the default service account", lambda: self.core.list_namespaced_service_account(self.namespace).items)
+        wait_for(lambda: self.core.list_namespaced_service_account(self.namespace).items, "the default service account")
         self.core.create_namespaced_pod(self.namespace, body)
-        return wait_for(f"pod {name} ready", lambda: self._address_if_ready(name))
+        return wait_for(lambda: self._address_if_ready(name), f"pod {name} ready")
 
     def run(self, name: str, *command: str) -> str:
         """Run a command in a pod; give what it printed, errors included."""
@@ -125,12 +112,12 @@ class Pods:
             found = self.core.read_namespaced_persistent_volume_claim(claim, self.namespace)
             return found.spec.volume_name if found.status.phase == "Bound" else None
 
-        return wait_for(f"claim {claim} bound", bound)
+        return wait_for(bound, f"claim {claim} bound")
 
     def remove(self, name: str) -> None:
         """Remove a pod and wait until it is gone."""
         self.core.delete_namespaced_pod(name, self.namespace)
-        wait_for(f"pod {name} gone", lambda: name not in self._names())
+        wait_for(lambda: name not in self._names(), f"pod {name} gone")
 
     def _names(self) -> list[str]:
         return [pod.metadata.name for pod in self.core.list_namespaced_pod(self.namespace).items]

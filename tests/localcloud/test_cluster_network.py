@@ -10,7 +10,8 @@ from kubernetes import client
 
 from localcloud.cluster import layout
 from localcloud.docker import docker
-from tests.localcloud.pods import Pods, wait_for
+from tests.localcloud.pods import Pods
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -33,7 +34,7 @@ def service(pods: Pods, addresses: dict[str, str]) -> str:
     name = f"far.{pods.namespace}.svc.{layout.DOMAIN}"
     for node in NODES:
         probe = partial(pods.fetch, f"on-{node}", f"http://{name}")
-        wait_for(f"the Service on {node}", partial(answers_from_afar, probe))
+        wait_for(partial(answers_from_afar, probe), f"the Service on {node}")
     return name
 
 
@@ -110,4 +111,4 @@ def test_metrics_of_every_node_are_served(api: client.ApiClient) -> None:
         names = {item["metadata"]["name"] for item in listed["items"]}
         return names if names == set(NODES) else None
 
-    assert wait_for("metrics of all nodes", served)
+    assert wait_for(served, "metrics of all nodes")

@@ -14,7 +14,8 @@ from localcloud import cluster
 from localcloud.cluster import layout
 from localcloud.docker import docker
 from localcloud.problem import Problem
-from tests.localcloud.pods import Pods, wait_for
+from tests.localcloud.pods import Pods
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -51,7 +52,7 @@ def versions(pods: Pods) -> dict[str, str]:
 
 def test_a_healthy_cluster_is_left_alone(pods: Pods) -> None:
     cluster.up(lambda _: None)
-    wait_for("a healthy cluster", lambda: cluster.status().healthy)
+    wait_for(lambda: cluster.status().healthy, "a healthy cluster")
     before = machines(), versions(pods)
     told: list[str] = []
     cluster.up(told.append)
@@ -67,7 +68,7 @@ def test_a_killed_node_is_brought_back_with_its_pods(pods: Pods) -> None:
     cluster.up(lambda _: None)
 
     assert problems() == {}
-    wait_for("the pod to answer again", lambda: pods.python("survivor", "print('here')") == "here")
+    wait_for(lambda: pods.python("survivor", "print('here')") == "here", "the pod to answer again")
 
 
 def test_a_frozen_node_is_woken() -> None:
@@ -116,7 +117,7 @@ def test_a_program_of_the_control_plane_that_dies_is_started_again() -> None:
 
     before = scheduler()
     os.kill(int(before), signal.SIGKILL)
-    assert wait_for("another scheduler", lambda: scheduler() not in ("", before))
+    assert wait_for(lambda: scheduler() not in ("", before), "another scheduler")
 
 
 def test_a_port_that_is_taken_is_named() -> None:

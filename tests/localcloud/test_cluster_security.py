@@ -11,7 +11,8 @@ import pytest
 from kubernetes import client
 
 from localcloud.cluster import layout
-from tests.localcloud.pods import Pods, wait_for
+from tests.localcloud.pods import Pods
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -37,7 +38,7 @@ def test_a_privileged_pod_is_refused(pods: Pods) -> None:
 def test_the_clusters_own_pods_are_held_to_it_too(pods: Pods) -> None:
     labels = pods.core.read_namespace("kube-system").metadata.labels
     assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
-    wait_for("system pods", lambda: len(pods.core.list_namespaced_pod("kube-system").items) >= 4)
+    wait_for(lambda: len(pods.core.list_namespaced_pod("kube-system").items) >= 4, "system pods")
 
 
 def test_secrets_are_encrypted_in_etcd(pods: Pods) -> None:

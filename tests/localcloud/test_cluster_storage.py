@@ -7,7 +7,8 @@ import pytest
 from kubernetes import client
 
 from localcloud.cluster import layout
-from tests.localcloud.pods import Pods, wait_for
+from tests.localcloud.pods import Pods
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -68,7 +69,7 @@ def test_a_deleted_claims_data_is_removed_with_all_that_others_wrote(pods: Pods)
     assert (folder / "d" / "x").exists()
     pods.remove("tidy")
     pods.core.delete_namespaced_persistent_volume_claim("dropped", pods.namespace)
-    wait_for("the volume's folder gone", lambda: not folder.exists())
+    wait_for(lambda: not folder.exists(), "the volume's folder gone")
 
 
 def test_a_retained_volume_outlives_its_claim(pods: Pods, late_class: str) -> None:
@@ -78,5 +79,5 @@ def test_a_retained_volume_outlives_its_claim(pods: Pods, late_class: str) -> No
     volume = pods.volume_of("kept")
     pods.remove("keeper")
     pods.core.delete_namespaced_persistent_volume_claim("kept", pods.namespace)
-    wait_for("the volume released", lambda: pods.core.read_persistent_volume(volume).status.phase == "Released")
+    wait_for(lambda: pods.core.read_persistent_volume(volume).status.phase == "Released", "the volume released")
     assert (folder_of(volume) / "x").read_text() == "still here"

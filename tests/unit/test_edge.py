@@ -29,6 +29,7 @@ from components.kubernetes import pods_of
 from components.settings import NginxEdge
 from tests.unit.parts import endpoint, namespace, settings
 from tests.unit.recording import Recording, record
+from tests.waiting import wait_for
 
 HOST = "vision-week.example"
 
@@ -314,7 +315,9 @@ def test_a_service_that_is_away_is_a_502_with_the_headers(tmp_path: Path) -> Non
 
 def test_logs_are_json_and_shorten_addresses(front: Front) -> None:
     front.get('/quoted"path')
-    lines = (front.folder / "access.log").read_text().splitlines()
-    entries = [json.loads(line) for line in lines]
-    assert entries[-1]["path"] == '/quoted"path'
-    assert {entry["client"] for entry in entries} == {"127.0.0.0"}
+
+    def entries() -> list[Any]:
+        return [json.loads(line) for line in (front.folder / "access.log").read_text().splitlines()]
+
+    wait_for(lambda: any(entry["path"] == '/quoted"path' for entry in entries()), "the entry, written after the answer")
+    assert {entry["client"] for entry in entries()} == {"127.0.0.0"}
