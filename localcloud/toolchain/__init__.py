@@ -7,6 +7,7 @@ An interrupted build leaves nothing behind but Go's own build cache, from which 
 
 import fcntl
 import hashlib
+import json
 import os
 import platform
 import re
@@ -82,9 +83,15 @@ MODULES = (
         name="volume-provisioner",
         packages={"volume-provisioner": "vision-week/localcloud/toolchain/volume-provisioner"},
     ),
+    Module(
+        name="policy-enforcer", packages={"policy-enforcer": "vision-week/localcloud/toolchain/policy-enforcer"}
+    ),
     Module(name="pause", packages={"pause": "vision-week/localcloud/toolchain/pause"}),
 )
 ALL = tuple(name for module in MODULES for name in module.packages)
+
+# Not programs: files that are wanted of a module.
+GATEWAY_API = Module(name="gateway-api", packages={})
 
 
 def binary(name: str) -> Path:
@@ -117,11 +124,22 @@ def build(names: Iterable[str] = ALL, progress: Callable[[str], None] = lambda _
     return {name: path for name, path in built.items() if name in wanted}
 
 
+def sources(module: Module, path: str) -> Path:
+    """The folder of a Go module's own files, downloaded and compared with what go.sum says of them."""
+    command = [_go_command(), "mod", "download", "-json", path]
+    done = subprocess.run(
+        command, cwd=module.folder, env=_go_environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise _failure(module, f"{done.stdout}{done.stderr}")
+    return Path(json.loads(done.stdout)["Dir"])
+
+
 def _folder(module: Module) -> Path:
     """Where the binaries of exactly these sources are, whichever Go built them: PATH may differ from run to run."""
     digest = hashlib.sha256(f"{module.packages} {module.linker_flags} {platform.machine()}".encode())
     for source in sorted(module.folder.iterdir()):
-        if source.suffix in (".go", ".mod", ".sum"):
+        if source.suffix in (".go", ".mod", ".sum") and not source.name.endswith("_test.go"):
             digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return paths.cache() / "toolchain" / f"{module.name}-{digest.hexdigest()[:16]}"
 
