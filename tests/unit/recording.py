@@ -137,8 +137,8 @@ class Engine(MockMonitor):
             clear="\n".join(_clear(json_format.MessageToDict(request.object))),
         )
         self.made.append(made)
-        computed = _computed(made)
-        state = {**inputs, **(_not_known_yet(inputs, computed) if self.preview else computed)}
+        added = computed(made)
+        state = {**inputs, **(_not_known_yet(inputs, added) if self.preview else added)}
         if made.is_kubernetes:
             state["metadata"] = {**state.get("metadata", {}), "name": made.object_name}
         for secret in request.additionalSecretOutputs:
@@ -228,7 +228,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def _not_known_yet(inputs: Mapping[str, Any], computed: Mapping[str, Any]) -> dict[str, Any]:
+def _not_known_yet(inputs: Mapping[str, Any], added: Mapping[str, Any]) -> dict[str, Any]:
     """What a provider would add, as a preview has it."""
     return {
         key: value
@@ -236,11 +236,11 @@ def _not_known_yet(inputs: Mapping[str, Any], computed: Mapping[str, Any]) -> di
         else _not_known_yet(inputs.get(key, {}), value)
         if isinstance(value, dict)
         else rpc.UNKNOWN
-        for key, value in computed.items()
+        for key, value in added.items()
     }
 
 
-def _computed(made: Made) -> dict[str, Any]:
+def computed(made: Made) -> dict[str, Any]:
     """What a provider adds to a resource's inputs. Different resources get different values, the same every time."""
     seed = hashlib.sha256(f"{made.type} {made.name}".encode()).hexdigest()
     match made.type:

@@ -1,53 +1,28 @@
-"""Finds what objects refer to and nobody made: names, keys, ports, selectors.
+"""Finds what objects refer to and nobody made: names, keys, ports, selectors, hosts.
 
 The API server takes most of these without a word; the pod then waits, the Service leads nowhere, the policy allows
-nothing.
+nothing. What pods themselves refer to is in `pod_references`. A kind of object that is not known here is a finding:
+what it refers to would go unseen.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from tests.unit.pod_references import of_pod
+from tests.unit.pods import Pod
 from tests.unit.recording import UNKNOWN, Made, Recording
 
-# Labels that pods get when they run: the StatefulSet's controller and Patroni put them there.
-_LATER = {"statefulset.kubernetes.io/pod-name", "vision-week/role"}
-_HOST = re.compile(r"\b([a-z0-9-]+)\.([a-z0-9-]+)\.svc\.cluster\.local\b")
-
-
-@dataclass(frozen=True)
-class Pod:
-    """What runs where, under which labels, on which ports."""
-
-    workload: Made
-    template: Mapping[str, Any]
-
-    @property
-    def namespace(self) -> str:
-        return self.workload.namespace
-
-    @property
-    def spec(self) -> Mapping[str, Any]:
-        spec: Mapping[str, Any] = self.template["spec"]
-        return spec
-
-    @property
-    def ports(self) -> Mapping[str, int]:
-        return {
-            port["name"]: port["containerPort"]
-            for container in self.spec["containers"]
-            for port in container.get("ports", [])
-        }
-
-    @property
-    def claims(self) -> list[Mapping[str, Any]]:
-        return self.workload.at("spec", "volumeClaimTemplates") or []
-
-    def fits(self, selector: Mapping[str, Any]) -> bool:
-        labels = self.template["metadata"]["labels"]
-        wanted = selector.get("matchLabels", {}) if "matchLabels" in selector or not selector else selector
-        return all(labels.get(key) == value for key, value in wanted.items() if key not in _LATER)
+_HOST = re.compile(r"\b([a-z0-9-]+)\.([a-z0-9-]+)\.svc\.cluster\.local\b(?::(\d+))?")
+_REFERS_TO_NOTHING = {
+    "ConfigMap",
+    "LimitRange",
+    "Namespace",
+    "ResourceQuota",
+    "Secret",
+    "ServiceAccount",
+    "StorageClass",
+}
 
 
 def dangling(recording: Recording, *, of_the_cluster: Iterable[str] = ()) -> list[str]:
@@ -59,84 +34,82 @@ class _Check:
     def __init__(self, recording: Recording, of_the_cluster: frozenset[str]) -> None:
         self.recording = recording
         self.of_the_cluster = of_the_cluster
-        self.objects = {(one.kind, one.namespace, one.object_name): one for one in recording.objects}
+        self.objects: Mapping[tuple[str, str, str], Made] = {
+            (one.kind, one.namespace, one.object_name): one for one in recording.objects
+        }
         self.pods = [Pod(one, template) for one, template in recording.pods()]
+        self.by_kind: Mapping[str, Callable[[Made], Iterator[str]]] = {
+            "Deployment": self._of_workload,
+            "Endpoints": lambda one: self.exists(one, "Service", one.namespace, one.object_name),
+            "HorizontalPodAutoscaler": self._of_autoscaler,
+            "Job": self._of_workload,
+            "NetworkPolicy": self._of_policy,
+            "PersistentVolumeClaim": lambda one: self.exists(
+                one, "StorageClass", "", one.at("spec", "storageClassName")
+            ),
+            "PodDisruptionBudget": self._of_budget,
+            "Role": self._of_role,
+            "RoleBinding": self._of_binding,
+            "Service": self._of_service,
+            "StatefulSet": self._of_stateful_set,
+        }
 
     def all(self) -> Iterator[str]:
         for one in self.recording.objects:
             if one.namespace:
-                yield from self._exists(one, "Namespace", "", one.namespace)
+                yield from self.exists(one, "Namespace", "", one.namespace)
             yield from self._hosts(one)
+            if one.kind in self.by_kind:
+                yield from self.by_kind[one.kind](one)
+            elif one.kind not in _REFERS_TO_NOTHING:
+                yield f"{one.kind} {one.name}: what this kind refers to is not known here"
         for pod in self.pods:
-            yield from self._of_pod(pod)
-        for service in self.recording.of("Service"):
-            yield from self._of_service(service)
-        for endpoints in self.recording.of("Endpoints"):
-            yield from self._exists(endpoints, "Service", endpoints.namespace, endpoints.object_name)
-        for policy in self.recording.of("NetworkPolicy"):
-            yield from self._of_policy(policy)
-        yield from self._of_others()
+            yield from of_pod(pod, self)
 
-    def _exists(self, one: Made, kind: str, namespace: str, name: Any) -> Iterator[str]:
+    def exists(self, one: Made, kind: str, namespace: str, name: Any) -> Iterator[str]:
+        """The finding that there is no such object, if so."""
         if name != UNKNOWN and name not in self.of_the_cluster and (kind, namespace, name) not in self.objects:
             yield f"{one.kind} {one.name} refers to {kind} {namespace}/{name}"
 
+    def selected(self, namespace: str, selector: Mapping[str, Any]) -> list[Pod]:
+        """The pods that a selector finds."""
+        return [pod for pod in self.pods if pod.namespace == namespace and pod.fits(selector)]
+
     def _hosts(self, one: Made) -> Iterator[str]:
-        for service, namespace in _HOST.findall(one.clear):
-            yield from self._exists(one, "Service", namespace, service)
+        """Services that a text names, and their ports, given with the host or as the variable beside it."""
+        for text, value in _texts(one):
+            for service, namespace, port in _HOST.findall(value):
+                yield from self.exists(one, "Service", namespace, service)
+                found = self.objects.get(("Service", namespace, service))
+                beside = dict(_texts(one)).get(text.removesuffix("_HOST") + "_PORT") if text.endswith("_HOST") else None
+                asked = port or beside
+                if found and asked and int(asked) not in {each["port"] for each in found.at("spec", "ports")}:
+                    yield f"{one.kind} {one.name} asks {service} on port {asked}"
 
-    def _keys(self, one: Made, kind: str, namespace: str, source: Mapping[str, Any], name: str) -> Iterator[str]:
-        yield from self._exists(one, kind, namespace, source[name])
-        found = self.objects.get((kind, namespace, source[name]))
-        content = (found.at("data") or found.at("stringData")) if found else None
-        if content is None or content == UNKNOWN:
-            return
-        for item in source.get("items", []):
-            if item["key"] not in content:
-                yield f"{one.kind} {one.name} refers to the key {item['key']} of {kind} {source[name]}"
+    def _of_workload(self, one: Made) -> Iterator[str]:
+        selector = one.at("spec", "selector")
+        if one.kind != "Job" and not Pod(one, one.at("spec", "template")).fits(selector):
+            yield f"{one.kind} {one.name} doesn't select its own pods"
 
-    def _of_pod(self, pod: Pod) -> Iterator[str]:
-        one, spec, namespace = pod.workload, pod.spec, pod.namespace
-        yield from self._exists(one, "ServiceAccount", namespace, spec["serviceAccountName"])
-        for claim in pod.claims:
-            yield from self._exists(one, "StorageClass", "", claim["spec"]["storageClassName"])
-        for volume in spec.get("volumes", []):
-            sources = [volume, *volume.get("projected", {}).get("sources", [])]
-            for source in sources:
-                if "configMap" in source:
-                    yield from self._keys(one, "ConfigMap", namespace, source["configMap"], "name")
-                if "secret" in source:
-                    key = "secretName" if "secretName" in source["secret"] else "name"
-                    yield from self._keys(one, "Secret", namespace, source["secret"], key)
-                if "persistentVolumeClaim" in source:
-                    name = source["persistentVolumeClaim"]["claimName"]
-                    yield from self._exists(one, "PersistentVolumeClaim", namespace, name)
-        volumes = {volume["name"] for volume in spec.get("volumes", [])}
-        volumes |= {claim["metadata"]["name"] for claim in pod.claims}
-        mounted = set()
-        for container in spec["containers"]:
-            for mount in container.get("volumeMounts", []):
-                mounted.add(mount["name"])
-                if mount["name"] not in volumes:
-                    yield f"{one.kind} {one.name} mounts {mount['name']}, which it doesn't have"
-            for source in container.get("envFrom", []):
-                yield from self._exists(one, "ConfigMap", namespace, source["configMapRef"]["name"])
-            own = {port["name"] for port in container.get("ports", [])}
-            for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
-                port = container.get(probe, {}).get("httpGet", {}).get("port")
-                if port is not None and port not in own and port not in pod.ports.values():
-                    yield f"{one.kind} {one.name}: {probe} of {container['name']} asks port {port}"
-        for unused in volumes - mounted:
-            yield f"{one.kind} {one.name} has the volume {unused}, which no container mounts"
+    def _of_stateful_set(self, one: Made) -> Iterator[str]:
+        yield from self._of_workload(one)
+        name = one.at("spec", "serviceName")
+        yield from self.exists(one, "Service", one.namespace, name)
+        service = self.objects.get(("Service", one.namespace, name))
+        if service and service.at("spec", "clusterIP") != "None":
+            yield f"StatefulSet {one.name} names {name}, which isn't headless"
 
     def _of_service(self, service: Made) -> Iterator[str]:
         selector = service.at("spec", "selector")
         if not selector:
-            yield from self._exists(service, "Endpoints", service.namespace, service.object_name)
+            yield from self.exists(service, "Endpoints", service.namespace, service.object_name)
             return
-        chosen = [pod for pod in self.pods if pod.namespace == service.namespace and pod.fits(selector)]
+        chosen = self.selected(service.namespace, selector)
         if not chosen:
             yield f"Service {service.name} selects no pod"
+        member = selector.get("statefulset.kubernetes.io/pod-name")
+        if member and member not in self._members():
+            yield f"Service {service.name} selects the pod {member}"
         for port in service.at("spec", "ports") or []:
             for pod in chosen:
                 if port["targetPort"] not in pod.ports and port["targetPort"] not in pod.ports.values():
@@ -144,19 +117,19 @@ class _Check:
 
     def _of_policy(self, policy: Made) -> Iterator[str]:
         spec = policy.inputs["spec"]
-        subjects = [pod for pod in self.pods if pod.namespace == policy.namespace and pod.fits(spec["podSelector"])]
+        subjects = self.selected(policy.namespace, spec["podSelector"])
         if not subjects:
             yield f"NetworkPolicy {policy.name} is about no pod"
         for rule in spec.get("ingress", []):
             yield from self._reachable(policy, rule, subjects)
             for peer in rule.get("from", []):
-                if not list(self._peers([peer])):
+                if not self._peers(peer):
                     yield f"NetworkPolicy {policy.name} admits nobody: {peer}"
         for rule in spec.get("egress", []):
             for peer in rule["to"]:
                 if self._elsewhere(peer):
                     continue
-                found = list(self._peers([peer]))
+                found = self._peers(peer)
                 if not found:
                     yield f"NetworkPolicy {policy.name} leads to nobody: {peer}"
                 yield from self._reachable(policy, rule, found)
@@ -165,10 +138,9 @@ class _Check:
         names = peer.get("namespaceSelector", {}).get("matchLabels", {})
         return "ipBlock" in peer or names.get("kubernetes.io/metadata.name") in self.of_the_cluster
 
-    def _peers(self, peers: Iterable[Mapping[str, Any]]) -> Iterator[Pod]:
-        for peer in peers:
-            namespace = peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
-            yield from (pod for pod in self.pods if pod.namespace == namespace and pod.fits(peer["podSelector"]))
+    def _peers(self, peer: Mapping[str, Any]) -> list[Pod]:
+        namespace = peer["namespaceSelector"]["matchLabels"].get("kubernetes.io/metadata.name", "")
+        return self.selected(namespace, peer["podSelector"])
 
     def _reachable(self, policy: Made, rule: Mapping[str, Any], pods: Iterable[Pod]) -> Iterator[str]:
         for port in rule["ports"]:
@@ -176,36 +148,48 @@ class _Check:
                 if port["port"] not in pod.ports.values():
                     yield f"NetworkPolicy {policy.name} allows port {port['port']}, which {pod.workload.name} lacks"
 
-    def _of_others(self) -> Iterator[str]:
-        for one in self.recording.of("StatefulSet"):
-            yield from self._exists(one, "Service", one.namespace, one.inputs["spec"]["serviceName"])
-        for one in self.recording.of("PersistentVolumeClaim"):
-            yield from self._exists(one, "StorageClass", "", one.inputs["spec"]["storageClassName"])
-        for one in self.recording.of("HorizontalPodAutoscaler"):
-            target = one.inputs["spec"]["scaleTargetRef"]
-            yield from self._exists(one, target["kind"], one.namespace, target["name"])
-        for one in self.recording.of("PodDisruptionBudget"):
-            if not any(
-                pod.namespace == one.namespace and pod.fits(one.inputs["spec"]["selector"]) for pod in self.pods
-            ):
-                yield f"PodDisruptionBudget {one.name} is about no pod"
-        for one in self.recording.of("RoleBinding"):
-            yield from self._exists(one, "Role", one.namespace, one.inputs["roleRef"]["name"])
-            for subject in one.inputs["subjects"]:
-                yield from self._exists(one, "ServiceAccount", subject["namespace"], subject["name"])
-        for one in self.recording.of("Role"):
-            yield from self._of_role(one)
+    def _of_autoscaler(self, one: Made) -> Iterator[str]:
+        target = one.inputs["spec"]["scaleTargetRef"]
+        yield from self.exists(one, target["kind"], one.namespace, target["name"])
+        workload = self.objects.get((target["kind"], one.namespace, target["name"]))
+        for metric in one.inputs["spec"]["metrics"] if workload else []:
+            resource = metric["resource"]["name"]
+            for container in workload.at("spec", "template", "spec", "containers") if workload else []:
+                if resource not in container["resources"]["requests"]:
+                    yield f"HorizontalPodAutoscaler {one.name} measures {resource}, which {container['name']} lacks"
+
+    def _of_budget(self, one: Made) -> Iterator[str]:
+        if not self.selected(one.namespace, one.inputs["spec"]["selector"]):
+            yield f"PodDisruptionBudget {one.name} is about no pod"
+
+    def _of_binding(self, one: Made) -> Iterator[str]:
+        role = one.inputs["roleRef"]
+        yield from self.exists(one, role["kind"], one.namespace, role["name"])
+        for subject in one.inputs["subjects"]:
+            yield from self.exists(one, subject["kind"], subject["namespace"], subject["name"])
 
     def _of_role(self, role: Made) -> Iterator[str]:
-        members = {
-            f"{pod.workload.object_name}-{number}"
-            for pod in self.pods
-            if pod.workload.kind == "StatefulSet"
-            for number in range(pod.workload.inputs["spec"]["replicas"])
-        }
         for rule in role.inputs["rules"]:
             for name in rule.get("resourceNames", []):
-                if "pods" in rule["resources"] and name not in members:
+                if "pods" in rule["resources"] and name not in self._members():
                     yield f"Role {role.name} names the pod {name}"
                 if "endpoints" in rule["resources"]:
-                    yield from self._exists(role, "Endpoints", role.namespace, name)
+                    yield from self.exists(role, "Endpoints", role.namespace, name)
+
+    def _members(self) -> set[str]:
+        """Names of the pods of StatefulSets."""
+        return {
+            f"{one.object_name}-{number}"
+            for one in self.recording.of("StatefulSet")
+            for number in range(one.inputs["spec"]["replicas"])
+        }
+
+
+def _texts(one: Made) -> Iterator[tuple[str, str]]:
+    """Every text that an object gives to its pods, with the name of its variable or file."""
+    data = one.at("data")
+    if one.kind == "ConfigMap" and isinstance(data, Mapping):
+        yield from data.items()
+    for container in one.at("spec", "template", "spec", "containers") or []:
+        yield from ((each["name"], each["value"]) for each in container.get("env", []) if "value" in each)
+        yield from (("command", word) for word in container.get("command", []))

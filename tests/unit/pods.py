@@ -1,0 +1,53 @@
+"""What runs where, under which labels, on which ports."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.unit.recording import Made, Recording
+
+# Labels that pods get when they run: the StatefulSet's controller and Patroni put them there.
+_LATER = {"statefulset.kubernetes.io/pod-name", "vision-week/role"}
+WORKLOADS = {"app", "edge", "migrations", "postgres", "redis", "websocket"}
+
+
+@dataclass(frozen=True)
+class Pod:
+    """The pods of one workload."""
+
+    workload: Made
+    template: Mapping[str, Any]
+
+    @property
+    def namespace(self) -> str:
+        return self.workload.namespace
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        spec: Mapping[str, Any] = self.template["spec"]
+        return spec
+
+    @property
+    def ports(self) -> Mapping[str, int]:
+        return {
+            port["name"]: port["containerPort"]
+            for container in self.spec["containers"]
+            for port in container.get("ports", [])
+        }
+
+    @property
+    def claims(self) -> list[Mapping[str, Any]]:
+        return self.workload.at("spec", "volumeClaimTemplates") or []
+
+    def fits(self, selector: Mapping[str, Any]) -> bool:
+        """Whether a selector finds them; an empty one finds all."""
+        labels = self.template["metadata"]["labels"]
+        wanted = selector.get("matchLabels", {}) if "matchLabels" in selector or not selector else selector
+        return all(labels.get(key) == value for key, value in wanted.items() if key not in _LATER)
+
+
+def workloads(recording: Recording) -> list[Pod]:
+    """The pods of the whole program."""
+    found = [Pod(one, template) for one, template in recording.pods()]
+    assert {pod.workload.name for pod in found} == WORKLOADS
+    return found

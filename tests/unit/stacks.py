@@ -1,0 +1,74 @@
+"""The three stacks, as far as the program can build them.
+
+Staging and production describe a GKE cluster with its gateway, which the program refuses in words until it has those
+parts. Until then their workloads are looked at as they would be on a cluster that is there already: each replacement
+is listed, and is made only where the program refuses the stack without it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.unit.recording import stack_config
+
+STACKS = ("development", "staging", "production")
+# Names that the cluster brings: its DNS, and its classes of volumes that many pods may mount.
+OF_THE_CLUSTER = frozenset({"kube-system", "shared", "standard-rwx"})
+
+Config = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """Something that a stack asks for and the program can't do yet.
+
+    said: for the reader of an inventory. applies: to this stack. replace: the key's value by one that can be built.
+    """
+
+    said: str
+    key: str
+    applies: Callable[[Config], bool]
+    replace: Callable[[Any], Any]
+
+
+REPLACEMENTS = (
+    Replacement(
+        "cluster: a cluster that is there already instead of GKE",
+        "vision-week:cluster",
+        lambda config: config["vision-week:cluster"].get("flavour") == "gke",
+        lambda _: {"flavour": "existing", "context": "stand-in"},
+    ),
+    Replacement(
+        "edge: our own nginx instead of the Gateway API",
+        "vision-week:edge",
+        lambda config: config["vision-week:edge"]["flavour"] == "gateway",
+        lambda edge: {"flavour": "nginx", "url": edge["url"]},
+    ),
+    Replacement(
+        "redis.members: 1, because nothing leads clients to the primary among several yet",
+        "vision-week:redis",
+        lambda config: config.get("vision-week:redis", {}).get("members") != 1,
+        lambda redis: {**(redis or {}), "members": 1},
+    ),
+    Replacement(
+        "images.allow_unpinned: all, because the catalogue has no digests yet",
+        "vision-week:images",
+        lambda config: config["vision-week:images"].get("allow_unpinned") != "all",
+        lambda images: {**images, "allow_unpinned": "all"},
+    ),
+)
+
+
+def replaced(stack: str) -> Iterator[Replacement]:
+    """What has to be replaced in a stack before the program builds it."""
+    config = stack_config(stack)
+    return (one for one in REPLACEMENTS if one.applies(config))
+
+
+def buildable(stack: str, *, but: Replacement | None = None) -> dict[str, Any]:
+    """The configuration of a stack with its replacements, one of them left out where asked."""
+    config = stack_config(stack)
+    for one in replaced(stack):
+        if one is not but:
+            config[one.key] = one.replace(config.get(one.key))
+    return config

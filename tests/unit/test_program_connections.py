@@ -1,0 +1,80 @@
+"""The whole program on mocks: who may talk to whom."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.unit.pods import WORKLOADS, Pod, workloads
+from tests.unit.recording import Made, Recording
+
+# Addresses of the API server, for the pods that talk to it. A stack that is looked at without its own cluster has none.
+CONTROL_PLANES = {"development": "172.31.240.2/32", "staging": "0.0.0.0/0", "production": "0.0.0.0/0"}
+
+
+def test_the_connections_that_are_allowed_are_these(program: Recording, stack: str) -> None:
+    """S7.1: from the edge to the application, from there to the data, and no other way."""
+    assert connections(program) == {
+        ("anybody", "edge", 8080),
+        ("anybody", "edge", 8443),
+        ("edge", "app", 8080),
+        ("edge", "websocket", 8090),
+        ("app", "postgres", 5432),
+        ("migrations", "postgres", 5432),
+        ("app", "redis", 6379),
+        ("websocket", "redis", 6379),
+        ("postgres", "postgres", 5432),
+        ("postgres", "postgres", 8008),
+        ("postgres", CONTROL_PLANES[stack], 443),
+        ("postgres", CONTROL_PLANES[stack], 6443),
+        ("redis", "redis", 6379),
+        ("redis", "redis", 26379),
+        *(
+            (name, resolver, port)
+            for name in WORKLOADS
+            for resolver in ("kube-dns", "169.254.20.10/32")
+            for port in (53, 1053)
+        ),
+    }
+
+
+def connections(recording: Recording) -> set[tuple[str, str, int]]:
+    """(who, whom, port) that both sides' policies allow; outside of the cluster there is only one side."""
+    pods = workloads(recording)
+    policies = recording.of("NetworkPolicy")
+
+    def about(pod: Pod) -> list[Made]:
+        return [
+            one for one in policies if one.namespace == pod.namespace and pod.fits(one.inputs["spec"]["podSelector"])
+        ]
+
+    def fits(peer: dict[str, Any], pod: Pod) -> bool:
+        if "podSelector" not in peer:
+            return False
+        namespace = peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        return namespace == pod.namespace and pod.fits(peer["podSelector"])
+
+    def sides(direction: str, peers: str, named: Callable[[dict[str, Any]], list[str]]) -> set[tuple[str, str, int]]:
+        return {
+            (pod.workload.name, name, port["port"])
+            for pod in pods
+            for policy in about(pod)
+            for rule in policy.inputs["spec"].get(direction, [])
+            for peer in rule.get(peers, [{}])
+            for name in named(peer)
+            for port in rule["ports"]
+        }
+
+    def names(peer: dict[str, Any]) -> list[str]:
+        if not peer:
+            return ["anybody"]
+        if "ipBlock" in peer:
+            return [peer["ipBlock"]["cidr"]]
+        if peer["podSelector"].get("matchLabels", {}).get("k8s-app"):
+            return ["kube-dns"]
+        return [pod.workload.name for pod in pods if fits(peer, pod)]
+
+    own = {pod.workload.name for pod in pods}
+    out = sides("egress", "to", names)
+    into = {(who, whom, port) for whom, who, port in sides("ingress", "from", names)}
+    within = out & into
+    assert within == {pair for pair in out if pair[1] in own} == {pair for pair in into if pair[0] in own}
+    return within | {pair for pair in out if pair[1] not in own} | {pair for pair in into if pair[0] not in own}

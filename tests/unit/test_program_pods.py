@@ -1,0 +1,96 @@
+"""The whole program on mocks: what all of its pods have in common."""
+
+from tests.unit.conftest import Stacks
+from tests.unit.pods import workloads
+from tests.unit.recording import Recording
+from tests.unit.stacks import buildable
+
+
+def test_every_pod_is_hardened(program: Recording) -> None:
+    """S7.2 and Pod Security `restricted`."""
+    for pod in workloads(program):
+        security = pod.spec["securityContext"]
+        assert security["runAsNonRoot"] is True
+        assert (security["runAsUser"], security["runAsGroup"], security["fsGroup"]) == (1000, 1000, 1000)
+        assert security["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert pod.spec["enableServiceLinks"] is False
+        for container in pod.spec["containers"]:
+            assert container["securityContext"] == {
+                "allowPrivilegeEscalation": False,
+                "readOnlyRootFilesystem": True,
+                "capabilities": {"drop": ["ALL"]},
+            }
+
+
+def test_only_who_talks_to_the_api_has_a_token(program: Recording) -> None:
+    tokens = {pod.workload.name: pod.spec["automountServiceAccountToken"] for pod in workloads(program)}
+    assert tokens == {
+        "app": False,
+        "edge": False,
+        "migrations": False,
+        "postgres": True,
+        "redis": False,
+        "websocket": False,
+    }
+    assert all(one.inputs["automountServiceAccountToken"] is False for one in program.of("ServiceAccount"))
+
+
+def test_every_container_says_what_it_needs(program: Recording) -> None:
+    for pod in workloads(program):
+        for container in pod.spec["containers"]:
+            requests, limits = container["resources"]["requests"], container["resources"]["limits"]
+            assert set(requests) == set(limits) == {"cpu", "memory"}
+            assert requests["memory"] == limits["memory"]
+
+
+def test_every_container_that_stays_is_probed(program: Recording) -> None:
+    for pod in workloads(program):
+        if pod.workload.kind == "Job":
+            continue
+        assert any("readinessProbe" in container for container in pod.spec["containers"])
+        assert all("livenessProbe" in container for container in pod.spec["containers"])
+
+
+def test_pods_avoid_each_others_nodes_and_zones(program: Recording) -> None:
+    """S5.1"""
+    for pod in workloads(program):
+        (term,) = pod.spec["affinity"]["podAntiAffinity"]["preferredDuringSchedulingIgnoredDuringExecution"]
+        assert term["weight"] == 100
+        assert term["podAffinityTerm"]["topologyKey"] == "kubernetes.io/hostname"
+        assert pod.fits(term["podAffinityTerm"]["labelSelector"])
+        (spread,) = pod.spec["topologySpreadConstraints"]
+        assert spread["topologyKey"] == "topology.kubernetes.io/zone"
+        assert pod.fits(spread["labelSelector"])
+
+
+def test_our_images_run_by_digest_and_others_by_exact_version(stacks: Stacks, stack: str) -> None:
+    recording = stacks(stack)
+    images = {container["image"] for pod in workloads(recording) for container in pod.spec["containers"]}
+    registry = buildable(stack)["vision-week:images"]["registry"]
+    ours = {image for image in images if image.startswith(f"{registry}/")}
+    assert ours == set(recording.outputs["images"].values())
+    assert all("@sha256:" in image for image in ours)
+    assert images - ours == {
+        "docker.io/library/redis:7.4-bookworm",
+        "docker.io/nginxinc/nginx-unprivileged:1.28-bookworm",
+    }
+
+
+def test_no_pod_starts_before_its_namespace_is_guarded(program: Recording) -> None:
+    guards = {
+        namespace: {
+            one.urn
+            for one in program.objects
+            if one.namespace == namespace
+            and (one.kind in {"ResourceQuota", "LimitRange"} or one.object_name in {"default-deny", "dns"})
+        }
+        for namespace in program.outputs["namespaces"].values()
+    }
+    assert all(len(found) == 4 for found in guards.values())
+    for pod in workloads(program):
+        assert guards[pod.namespace] <= pod.workload.depends_on
+
+
+def test_no_pod_starts_before_its_own_policy(program: Recording) -> None:
+    for pod in workloads(program):
+        assert program.one("NetworkPolicy", pod.workload.name).urn in pod.workload.depends_on

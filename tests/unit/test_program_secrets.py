@@ -1,0 +1,53 @@
+"""The whole program on mocks: where its secrets go, and where not."""
+
+from tests.unit.conftest import Stacks
+from tests.unit.pods import workloads
+from tests.unit.recording import Recording
+
+
+def secret_values(recording: Recording) -> dict[str, str]:
+    """Every value of a Secret, by where it is."""
+    return {
+        f"{secret.object_name}/{key}": value
+        for secret in recording.of("Secret")
+        for key, value in secret.inputs["stringData"].items()
+    }
+
+
+def test_secrets_are_marked_as_such_wherever_they_go(stacks: Stacks, stack: str) -> None:
+    """S7.3: the engine encrypts what is marked, and prints none of it."""
+    recording = stacks(stack)
+    passwords = {value for key, value in secret_values(recording).items() if key.endswith("password")}
+    assert len(passwords) == 3  # the owner's, the application's, Redis's
+    keys = {value for key, value in secret_values(recording).items() if key.endswith("tls.key")}
+    for one in recording.made:
+        assert not any(value in one.clear for value in passwords | keys), one.urn
+
+
+def test_secrets_reach_pods_as_files_only(program: Recording) -> None:
+    for pod in workloads(program):
+        for container in pod.spec["containers"]:
+            assert not any(
+                "valueFrom" in variable and "secretKeyRef" in variable["valueFrom"]
+                for variable in container.get("env", [])
+            )
+            assert not any("secretRef" in source for source in container.get("envFrom", []))
+
+
+def test_each_secret_is_mounted_by_one_workload(program: Recording) -> None:
+    mounted: list[str] = []
+    for pod in workloads(program):
+        sources = [
+            source
+            for volume in pod.spec["volumes"]
+            for source in [volume, *volume.get("projected", {}).get("sources", [])]
+            if "secret" in source
+        ]
+        mounted += {source["secret"].get("secretName", source["secret"].get("name")) for source in sources}
+    assert sorted(mounted) == sorted({one.object_name for one in program.of("Secret")})
+
+
+def test_nobody_may_read_secrets_through_the_api(program: Recording) -> None:
+    assert not program.of("ClusterRole")
+    for role in program.of("Role"):
+        assert not any("secrets" in rule["resources"] or "*" in rule["resources"] for rule in role.inputs["rules"])
