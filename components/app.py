@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
-from pulumi_kubernetes import apps, batch, core, meta, networking
-from pulumi_kubernetes.autoscaling.v2 import HorizontalPodAutoscaler
+from pulumi_kubernetes import apps, autoscaling, batch, core, meta, networking
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import kubernetes
@@ -132,7 +131,7 @@ class App(ComponentResource):
             ),
         )
         if replicas.autoscaled:
-            HorizontalPodAutoscaler(
+            autoscaling.v2.HorizontalPodAutoscaler(
                 NAME,
                 metadata=self._metadata(NAME),
                 spec=autoscaler(NAME, replicas),

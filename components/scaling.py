@@ -4,6 +4,8 @@ Where an autoscaler exists it owns the number of replicas and the program leaves
 would jump back at every update.
 """
 
+from __future__ import annotations
+
 from pulumi_kubernetes import apps, autoscaling, meta, policy
 
 from components.kubernetes import selector

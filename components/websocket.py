@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pulumi import ComponentResource, Input, Resource, ResourceOptions
-from pulumi_kubernetes import apps, core, meta, networking
-from pulumi_kubernetes.autoscaling.v2 import HorizontalPodAutoscaler
+from pulumi_kubernetes import apps, autoscaling, core, meta, networking
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import kubernetes
@@ -105,7 +104,7 @@ class WebSocket(ComponentResource):
             opts=ResourceOptions(parent=self, depends_on=[*args.namespace.guards, *args.after, policy]),
         )
         if replicas.autoscaled:
-            HorizontalPodAutoscaler(
+            autoscaling.v2.HorizontalPodAutoscaler(
                 NAME,
                 metadata=about,
                 spec=autoscaler(NAME, replicas),
