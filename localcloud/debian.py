@@ -7,7 +7,6 @@ User names and passwords for a registry are never copied: what is in an image ca
 """
 
 import configparser
-import fcntl
 import hashlib
 import os
 import platform
@@ -18,7 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from localcloud import paths
+from localcloud import apt, files, paths
+from localcloud.alone import alone
 from localcloud.problem import Problem
 
 RELEASE = "bookworm"
@@ -86,22 +86,9 @@ def require() -> None:
 def install(packages: Sequence[str], progress: Callable[[str], None]) -> None:
     """Install packages on this machine; those that are there already cost nothing."""
     missing = [package for package in packages if not _installed(package)]
-    if not missing:
-        return
-    require()
-    progress(f"installing {', '.join(missing)}")
-    command = ["apt-get", "install", "--yes", "--no-install-recommends", *missing]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    if _run(command, environment).returncode == 0:
-        return
-    progress("refreshing the package lists")
-    update = _run(["apt-get", "update"], environment)
-    done = _run(command, environment)
-    if done.returncode != 0:
-        raise Problem(
-            f"apt can't install {', '.join(missing)}: {_last_lines(done.stderr or update.stderr)}",
-            f"Make `apt-get update && apt-get install {' '.join(missing)}` work, then run this again.",
-        )
+    if missing:
+        require()
+        apt.install(missing, progress)
 
 
 def terms() -> Terms:
@@ -124,7 +111,7 @@ def terms() -> Terms:
         sources.append(source)
     if not any(source.split()[2] == RELEASE for source in sources):
         raise Problem(
-            f"apt knows no package source for {RELEASE}: {_last_lines(listing.stderr) or 'none is configured'}",
+            f"apt knows no package source for {RELEASE}: {apt.last_lines(listing.stderr) or 'none is configured'}",
             "Configure Debian's archive in /etc/apt/sources.list.d, check it by `apt-get update`, then run this again.",
         )
     dump = _run(["apt-config", "dump"], dict(os.environ)).stdout.splitlines()
@@ -147,8 +134,7 @@ def rootfs(packages: Sequence[str], progress: Callable[[str], None]) -> Path:
     if tar.exists():
         return tar
     tar.parent.mkdir(parents=True, exist_ok=True)
-    with tar.with_suffix(".lock").open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
+    with alone(tar.with_suffix(".lock")):
         if tar.exists():  # made by another run in the meantime
             return tar
         scratch = tar.with_suffix(".making")
@@ -160,11 +146,8 @@ def rootfs(packages: Sequence[str], progress: Callable[[str], None]) -> Path:
             made = scratch / "tree.tar"
             done = _bootstrap(machine, wanted, scratch, made)
             if done.returncode != 0:
-                raise Problem(
-                    f"No Debian tree could be made: {_last_lines(done.stderr)}",
-                    "Check that `apt-get update` works and that the disk has 2 GiB free, then run this again.",
-                )
-            made.rename(tar)
+                raise apt.failure("No Debian tree could be made", done.stderr, "apt-get update")
+            files.put_in_place(made, tar)
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
     return tar
@@ -251,8 +234,3 @@ def _run(command: Sequence[str], environment: Mapping[str, str]) -> subprocess.C
         return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return subprocess.CompletedProcess(command, 127, "", f"{command[0]}: command not found")
-
-
-def _last_lines(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return " / ".join(lines[-3:])

