@@ -5,32 +5,59 @@ DOCKER_HOST that points elsewhere would make containers on somebody else's machi
 left alone by `release_engine`; one that was started here is stopped again, unless others have containers in it by then.
 """
 
-import contextlib
-import fcntl
 import json
 import os
 import shutil
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from localcloud import debian, firewall, paths
+from localcloud.alone import alone
+from localcloud.files import write_private
 from localcloud.problem import Problem
+from localcloud.waiting import wait
 
 SOCKET = Path("/var/run/docker.sock")
 RUN = Path("/var/run/docker")
 PID_FILE = Path("/var/run/docker.pid")
 DATA = Path("/var/lib/docker")
+SYSTEMD = Path("/run/systemd/system")
+
+# What everything of the local cloud in the engine is labelled with: the state that it belongs to.
+LABEL_STATE = "vision-week.localcloud.state"
 
 # Bytes that the images, the volumes and the registry of a cluster with the whole platform take, rounded up.
 FREE_SPACE = 8 * 1024**3
 
 # Seconds until a started engine must answer; on two busy cores it takes up to ten.
 START_TIME = 60
+
+
+@dataclass(frozen=True)
+class Process:
+    """A process, named for good: its id may be another's one day, but not since the same moment.
+
+    since: in ticks since the machine was started.
+    """
+
+    pid: int
+    since: str
+
+    @classmethod
+    def of(cls, pid: int) -> "Process | None":
+        """The process that has this id now; one that ended and wasn't collected yet is none."""
+        try:
+            fields = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            return None
+        return None if fields[0] == "Z" else cls(pid, fields[19])
+
+    def lives(self) -> bool:
+        return Process.of(self.pid) == self
 
 
 class DockerFailed(Problem):
@@ -81,46 +108,50 @@ def running() -> bool:
         return False
 
 
-def ensure_engine(progress: Callable[[str], None]) -> None:
-    """Make the engine answer: use the one that runs, start it, or install it first."""
+def ensure_engine(progress: Callable[[str], None], space: int = FREE_SPACE) -> None:
+    """Make the engine answer: use the one that runs, start it, or install it first.
+
+    space: bytes that must be free where it keeps its data.
+    """
     if running():
         return
     debian.require()
-    require_space(DATA, FREE_SPACE)
-    with _only_one():
+    require_space(DATA, space)
+    with alone(paths.LOCKS / "docker", lambda: progress("waiting for another run that starts Docker")):
         if running():
             return
+        _remember_machine()
         if shutil.which("dockerd") is None:
             debian.install(["docker.io"], progress)
-            if running():  # on a machine with an init system the package starts it
-                return
         progress("starting Docker")
-        if Path("/run/systemd/system").exists():
-            _start_by_systemd()
-        else:
-            _start_directly()
+        if not running():  # on a machine with an init system the package starts it
+            _start()
+        _remember_engine(_engine())
 
 
 def release_engine() -> list[str]:
     """Stop the engine if it was started here and nothing of others runs in it; say what was done."""
-    record = _record()
-    try:
-        started = json.loads(record.read_text())
-    except (OSError, ValueError):
+    started = _remembered()
+    if started is None:
         return []
-    if running() and docker("ps", "--quiet"):
+    answers = running()
+    if answers and docker("ps", "--quiet"):
         return ["Docker keeps running: it has containers of others"]
-    if started["by"] == "systemd":
-        subprocess.run(["systemctl", "stop", "docker.service", "docker.socket"], capture_output=True, check=False)
-    elif _is_same_process(started["pid"], started["since"]):
-        os.kill(started["pid"], signal.SIGTERM)
-        _wait(lambda: not _is_same_process(started["pid"], started["since"]), START_TIME)
-    if running():  # not the one that was started here
-        return []
+    # Nothing is said of the engine when the run that started it was interrupted before it answered.
+    said = started.get("engine", _engine())
+    ours = Process(**said) if isinstance(said, dict) else said
+    if answers and ours != _engine():
+        return ["Docker keeps running: it isn't the engine that was started here"]
+    if ours and ours.lives():
+        if SYSTEMD.exists():
+            subprocess.run(["systemctl", "stop", "docker.service", "docker.socket"], capture_output=True, check=False)
+        else:
+            os.kill(ours.pid, signal.SIGTERM)
+        if not wait(lambda: not ours.lives(), START_TIME):
+            return [f"Docker keeps running: it was told to stop and doesn't (process {ours.pid})"]
     clear_remains()
-    record.unlink(missing_ok=True)
-    undone = firewall.restore(started["network"]) if "network" in started else []
-    return ["Docker, which was started here, is stopped", *undone]
+    _record().unlink(missing_ok=True)
+    return ["Docker, which was started here, is stopped", *firewall.restore(started["network"])]
 
 
 def require_space(place: Path, size: int) -> None:
@@ -135,22 +166,29 @@ def require_space(place: Path, size: int) -> None:
         )
 
 
+def _start() -> None:
+    try:
+        if SYSTEMD.exists():
+            _start_by_systemd()
+        else:
+            _start_directly()
+    except Problem:
+        _remember_engine(None)
+        raise
+
+
 def _start_by_systemd() -> None:
-    before = firewall.remember()
     done = subprocess.run(["systemctl", "start", "docker.service"], capture_output=True, text=True, check=False)
-    if done.returncode != 0 or not _wait(running, START_TIME):
+    if done.returncode != 0 or not wait(running, START_TIME):
         raise Problem(
             f"systemd can't start Docker: {done.stderr.strip() or 'it gives no reason'}",
             "Read `journalctl --unit docker.service --lines 50`, mend what it names, then run `make up` again.",
         )
-    _remember({"by": "systemd", "network": before})
 
 
 def _start_directly() -> None:
     clear_remains()
     log = _record().with_name("dockerd.log")
-    log.parent.mkdir(parents=True, exist_ok=True)
-    before = firewall.remember()
     with log.open("wb") as output:
         engine = subprocess.Popen(
             ["dockerd", "--host", f"unix://{SOCKET}", "--pidfile", str(PID_FILE), "--log-level", "warn"],
@@ -159,14 +197,13 @@ def _start_directly() -> None:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    if not _wait(lambda: running() or engine.poll() is not None, START_TIME) or engine.poll() is not None:
+    if not wait(lambda: running() or engine.poll() is not None, START_TIME) or engine.poll() is not None:
         engine.terminate()
         said = " / ".join(log.read_text(errors="replace").splitlines()[-3:])
         raise Problem(
             f"Docker doesn't start: {said or 'it says nothing'}",
             f"Read {log}, mend what it names (`dockerd` by hand shows more), then run `make up` again.",
         )
-    _remember({"by": "pid", "pid": engine.pid, "since": _since(engine.pid), "network": before})
 
 
 def clear_remains() -> None:
@@ -208,46 +245,37 @@ def _name_of(pid: str) -> str:
         return ""
 
 
-def _since(pid: int) -> str:
-    """When the process began, in ticks since the machine did: with the id it names one process for good."""
+def _engine() -> Process | None:
+    """The engine that says of itself that it runs."""
     try:
-        fields = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()
+        pid = PID_FILE.read_text().strip()
     except OSError:
-        return ""
-    return "" if fields[0] == "Z" else fields[19]
-
-
-def _is_same_process(pid: int, since: str) -> bool:
-    return bool(since) and _since(pid) == since
+        return None
+    return Process.of(int(pid)) if _name_of(pid) == "dockerd" else None
 
 
 def _record() -> Path:
+    """What was there before an engine was started here, and which engine that is."""
     return paths.state() / "docker" / "engine.json"
 
 
-def _remember(started: dict[str, Any]) -> None:
-    record = _record()
-    record.parent.mkdir(parents=True, exist_ok=True)
-    if record.exists():
-        # Started here before, and lost with its machine: what was there before that one is what counts.
-        with contextlib.suppress(ValueError, KeyError):
-            started["network"] = json.loads(record.read_text())["network"]
-    record.write_text(json.dumps(started))
+def _remembered() -> dict[str, Any] | None:
+    try:
+        record: dict[str, Any] = json.loads(_record().read_text())
+    except (OSError, ValueError):
+        return None
+    return record
 
 
-def _wait(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.2)
-    return True
+def _remember_machine() -> None:
+    """Write down how the machine is before anything is done to it.
+
+    Where an engine was started here before, and was lost with its machine, what was there before that one counts.
+    """
+    before = (_remembered() or {}).get("network") or firewall.remember()
+    write_private(_record(), json.dumps({"network": before}))
 
 
-@contextmanager
-def _only_one() -> Iterator[None]:
-    lock = paths.cache() / "docker.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as held:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        yield
+def _remember_engine(engine: Process | None) -> None:
+    started = {**(_remembered() or {}), "engine": asdict(engine) if engine else None}
+    write_private(_record(), json.dumps(started))

@@ -9,6 +9,9 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
+# Locks of the machine, whose engine and whose one cluster all users and all caches share.
+LOCKS = Path("/run/lock/vision-week")
+
 
 def cache() -> Path:
     """Built binaries, base images and the registry's content: `$XDG_CACHE_HOME/vision-week`."""

@@ -4,11 +4,12 @@ registry_up(progress)   the registry alone, so that images can be built while no
 up(progress)            everything, from whatever is there: an empty machine, a healthy cluster, a heap of ruins
 down(progress)          nothing again; says what it removed
 status()                what runs and what is wrong with it
+notices()               what a person should know of though everything runs
 kubeconfig()            the administrator's kubeconfig
 """
 
-from localcloud.cluster.health import Part, Status, status
+from localcloud.cluster.health import Part, Status, notices, status
 from localcloud.cluster.layout import kubeconfig
 from localcloud.cluster.lifecycle import down, registry_up, up
 
-__all__ = ["Part", "Status", "down", "kubeconfig", "registry_up", "status", "up"]
+__all__ = ["Part", "Status", "down", "kubeconfig", "notices", "registry_up", "status", "up"]

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from string import Template
@@ -13,6 +12,7 @@ import yaml
 from localcloud import toolchain
 from localcloud.cluster import layout, network, pki
 from localcloud.cluster.api import Api
+from localcloud.waiting import wait
 
 MANIFESTS = Path(__file__).parent / "manifests"
 COREDNS_IMAGE = "registry.k8s.io/coredns/coredns:v1.15.0"
@@ -60,12 +60,12 @@ def _trusts_another_authority(api: Api) -> bool:
 def _wait_for_published_authority(api: Api) -> None:
     """Wait until pods that start now are given the new authority."""
     wanted = pki.authority("cluster").certificate.decode()
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
-        published = api.find("/api/v1/namespaces/kube-system/configmaps/kube-root-ca.crt")
-        if published is None or published["data"]["ca.crt"] == wanted:
-            return
-        time.sleep(0.25)
+
+    def published() -> bool:
+        found = api.find("/api/v1/namespaces/kube-system/configmaps/kube-root-ca.crt")
+        return found is None or found["data"]["ca.crt"] == wanted
+
+    wait(published, 60)
 
 
 def _authority_digest() -> str:

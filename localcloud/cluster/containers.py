@@ -3,10 +3,13 @@
 A container is described whole (image, options, command, the settings it mounts), and labelled with the digest of that
 description. So "is it right?" is one comparison, and a container that was made by another version, or from settings
 that changed since, is made anew. What a container must not lose lives on disks outside it.
+
+A second label says whose state a container belongs to. What doesn't have ours isn't touched: a name proves nothing.
 """
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +17,8 @@ from pathlib import Path
 from typing import Literal
 
 from localcloud import paths
-from localcloud.cluster import layout
-from localcloud.docker import DockerFailed, docker
+from localcloud.cluster import layout, ports
+from localcloud.docker import LABEL_STATE, DockerFailed, docker
 from localcloud.problem import Problem
 
 State = Literal["running", "paused", "stopped", "missing", "outdated"]
@@ -47,29 +50,26 @@ class Container:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A container as the engine has it."""
+    """A container as the engine has it; without an owner it isn't a local cloud's."""
 
     status: str
     digest: str
     owner: str
     networks: tuple[str, ...]
 
+    @property
+    def is_ours(self) -> bool:
+        return self.owner == str(paths.state())
+
 
 def found() -> dict[str, Found]:
-    """The cluster's containers that the engine knows, by name."""
-    columns = "{{.Names}}\t{{.State}}\t{{.Networks}}\t{{.Label %s}}\t{{.Label %s}}"
-    listing = docker(
-        "ps",
-        "--all",
-        "--no-trunc",
-        "--filter",
-        "name=^vision-week-",
-        "--format",
-        columns % (json.dumps(layout.LABEL_SPEC), json.dumps(layout.LABEL_STATE)),
-    )
+    """The engine's containers, by name."""
+    columns = "{{.Names}}\t{{.Label %s}}\t{{.Label %s}}\t{{.Networks}}\t{{.State}}"
+    labels = (json.dumps(LABEL_STATE), json.dumps(layout.LABEL_SPEC))
+    listing = docker("ps", "--all", "--no-trunc", "--format", columns % labels)
     containers: dict[str, Found] = {}
     for line in listing.splitlines():
-        name, status, networks, digest, owner = line.split("\t")
+        name, owner, digest, networks, status = line.split("\t")
         containers[name] = Found(status=status, digest=digest, owner=owner, networks=tuple(networks.split(",")))
     return containers
 
@@ -121,7 +121,7 @@ def create(container: Container, progress: Callable[[str], None]) -> None:
             "--label",
             f"{layout.LABEL_SPEC}={container.digest}",
             "--label",
-            f"{layout.LABEL_STATE}={paths.state()}",
+            f"{LABEL_STATE}={paths.state()}",
             *LOG_OPTIONS,
             "--volume",
             f"{container.settings}:/etc/vision-week:ro",
@@ -135,9 +135,12 @@ def create(container: Container, progress: Callable[[str], None]) -> None:
 
 
 def remove(names: Sequence[str]) -> None:
-    """Remove containers, running or not; those that aren't there are no matter."""
+    """Remove containers of ours, running or not; those that aren't there are no matter."""
     for name in names:
         for attempt in range(5):
+            ours = f"label={LABEL_STATE}={paths.state()}"
+            if not docker("ps", "--all", "--quiet", "--filter", f"name=^{name}$", "--filter", ours):
+                break
             try:
                 docker("rm", "--force", "--volumes", name)
                 break
@@ -152,7 +155,7 @@ def remove(names: Sequence[str]) -> None:
 def refuse_strangers(there: Mapping[str, Found]) -> None:
     """Refuse to touch the cluster of another user of this machine, whose state is somewhere else."""
     for name, container in there.items():
-        if container.owner not in ("", str(paths.state())):
+        if container.owner and not container.is_ours:
             raise Problem(
                 f"The local cluster of this machine belongs to {container.owner} ({name}), not {paths.state()}.",
                 "Use it with that home (`HOME`, `XDG_STATE_HOME`), or run `make down` there first: a machine has one.",
@@ -160,19 +163,23 @@ def refuse_strangers(there: Mapping[str, Found]) -> None:
 
 
 def _explained(container: Container, failure: DockerFailed) -> Problem:
-    if "address already in use" in failure.message or "port is already allocated" in failure.message:
+    said = failure.message
+    if "is already in use by container" in said:
         return Problem(
-            f"{container.name} can't be started, its port is taken: {failure.message}",
-            "Find who listens with `ss -tlnp`, stop that program, then run `make up` again.",
+            f"A container that isn't the local cloud's has the name {container.name}, which it needs.",
+            f"Rename it (`docker rename {container.name} another-name`) or remove it, then run `make up` again.",
         )
-    if "Address already in use" in failure.message:
+    if "address already in use" in said or "port is already allocated" in said:
+        port = re.search(r"127\.0\.0\.1:(\d+)", said)
+        return ports.taken(int(port[1]), container.name) if port else failure
+    if "Address already in use" in said:
         return Problem(
-            f"{container.name} can't be started, another container has its address: {failure.message}",
+            f"{container.name} can't be started, another container has its address: {said}",
             f"Find it with `docker network inspect {layout.NETWORK}`, remove it, then run `make up` again.",
         )
-    if "no space left" in failure.message:
+    if "no space left" in said:
         return Problem(
-            f"{container.name} can't be started, the disk is full: {failure.message}",
+            f"{container.name} can't be started, the disk is full: {said}",
             "Free some space (`docker system df`, `du -sh ~/.cache/vision-week`), then run `make up` again.",
         )
     return failure

@@ -1,8 +1,10 @@
 """What runs, and what is wrong with it: looked at, never changed."""
 
-from collections.abc import Iterator, Mapping
+import socket
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,8 +12,6 @@ import httpx
 from localcloud import docker
 from localcloud.cluster import containers, control_plane, layout, network, nodes, registry
 from localcloud.cluster.api import Api, connect
-
-_PROGRAMS = {layout.CONTROL_PLANE: control_plane.PROGRAMS, layout.REGISTRY: ("docker-registry",)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class Part:
 
 @dataclass(frozen=True, kw_only=True)
 class Status:
-    """The cluster, part by part."""
+    """The local cloud, part by part."""
 
     parts: tuple[Part, ...]
 
@@ -37,18 +37,37 @@ class Status:
         return all(part.healthy for part in self.parts)
 
 
+def notices() -> list[str]:
+    """What a person should know of though everything runs."""
+    return [
+        f"etcd couldn't read its data, which is set aside in {folder}: the cluster began empty then, and `make up` "
+        "fills it again. Delete that folder when nothing in it is wanted any more."
+        for folder in control_plane.etcd_set_aside()
+    ]
+
+
 def status() -> Status:
-    """Look at every part of the cluster."""
+    """Look at every part of the local cloud."""
+    from localcloud.images import buildkit  # noqa: PLC0415  # it reads this package's layout when it is imported
+
     if not layout.kubeconfig().exists():
         return Status(parts=(Part(name="cluster", problem="isn't there; `make up` makes it"),))
     if not docker.running():
         return Status(parts=(Part(name="Docker", problem="isn't running"),))
     there = containers.found()
-    names = (layout.CONTROL_PLANE, layout.REGISTRY, *(node.container for node in layout.NODES))
+    programs = {
+        layout.CONTROL_PLANE: control_plane.PROGRAMS,
+        layout.REGISTRY: ("docker-registry",),
+        buildkit.CONTAINER: ("buildkitd",),
+        **{node.container: nodes.RUNNING for node in layout.NODES},
+    }
     parts = [Part(name="Docker")]
-    parts.extend(Part(name=name, problem=_container_problem(name, there.get(name))) for name in names)
-    parts.append(Part(name="routes to pods", problem=None if network.routed() else "are missing on this machine"))
+    parts.extend(
+        Part(name=name, problem=_container_problem(name, there.get(name), programs[name])) for name in programs
+    )
+    parts.append(Part(name="routes to pods", problem=network.routes_problem()))
     parts.append(Part(name="registry", problem=None if registry.answers() else "doesn't answer"))
+    parts.append(Part(name="image builder", problem=None if _listens(buildkit.socket()) else "doesn't answer"))
     with connect() as api:
         if not api.ready():
             return Status(parts=(*parts, Part(name="API server", problem="isn't ready")))
@@ -120,9 +139,20 @@ def _metrics_problem(api: Api) -> str | None:
     return None
 
 
-def _container_problem(name: str, container: containers.Found | None) -> str | None:
+def _listens(place: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        try:
+            client.connect(str(place))
+        except OSError:
+            return False
+    return True
+
+
+def _container_problem(name: str, container: containers.Found | None, programs: Sequence[str]) -> str | None:
     if container is None:
         return "isn't there"
+    if not container.is_ours:
+        return "isn't the local cloud's; rename it or remove it"
     if container.status != "running":
         return f"is {container.status}"
     try:
@@ -130,5 +160,5 @@ def _container_problem(name: str, container: containers.Found | None) -> str | N
     except docker.DockerFailed:
         return "is stopping"
     running = {line.split()[1] for line in processes}
-    missing = [program for program in _PROGRAMS.get(name, nodes.RUNNING) if program not in running]
+    missing = [program for program in programs if program not in running]
     return f"keeps starting {', '.join(missing)}; `docker logs {name}` says why" if missing else None

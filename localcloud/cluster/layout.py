@@ -30,8 +30,7 @@ REGION = "local"
 
 PAUSE_IMAGE = "registry.k8s.io/pause:3.10"
 
-# What every container of the local cloud is labelled with: the state it belongs to, and what it was made from.
-LABEL_STATE = "vision-week.localcloud.state"
+# What a container is labelled with beside the state that it belongs to: the digest of what it was made from.
 LABEL_SPEC = "vision-week.localcloud.spec"
 
 

@@ -1,15 +1,15 @@
 """Up and down: from whatever is there to a healthy cluster, and back to nothing."""
 
-import fcntl
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 
 from localcloud import docker, paths, toolchain
+from localcloud.alone import alone
 from localcloud.cluster import (
     access,
     addons,
@@ -57,15 +57,18 @@ def down(progress: Progress) -> list[str]:
     with _only_one(progress):
         removed: list[str] = []
         if not docker.running() and paths.state().exists() and shutil.which("dockerd"):
-            # Containers of an engine that isn't running would be back with it.
-            docker.ensure_engine(progress)
+            # Containers of an engine that isn't running would be back with it. What goes needs no space.
+            docker.ensure_engine(progress, space=0)
         if docker.running():
             there = containers.found()
             containers.refuse_strangers(there)
+            ours = sorted(name for name, container in there.items() if container.is_ours)
             progress("removing containers")
             with ThreadPoolExecutor() as pool:
-                list(pool.map(lambda name: containers.remove([name]), there))
-            removed += [f"container {name}" for name in sorted(there)]
+                list(pool.map(lambda name: containers.remove([name]), ours))
+            removed += [f"container {name}" for name in ours]
+            others = sorted(name for name in there if name.startswith("vision-week-") and name not in ours)
+            removed += [f"container {name} stays: it isn't the local cloud's" for name in others]
             removed += network.remove()
             removed += [f"image {name}" for name in image.remove()]
         removed += kernel.restore()
@@ -90,7 +93,7 @@ def _foundation(progress: Progress) -> str:
 def _registry(machine: str, progress: Progress) -> State:
     registry.write_credentials()
     was = containers.converge(registry.container(machine), containers.found(), progress)
-    registry.wait()
+    registry.wait_until_ready()
     return was
 
 
@@ -122,15 +125,6 @@ def _unmount(folder: Path) -> list[str]:
     return below
 
 
-@contextmanager
-def _only_one(progress: Progress) -> Iterator[None]:
+def _only_one(progress: Progress) -> AbstractContextManager[None]:
     """One run at a time changes the cluster; the next one waits and finds everything done."""
-    lock = paths.cache() / "cluster.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress("waiting for another run that changes the cluster")
-            fcntl.flock(held, fcntl.LOCK_EX)
-        yield
+    return alone(paths.LOCKS / "cluster", lambda: progress("waiting for another run that changes the cluster"))

@@ -8,7 +8,6 @@ import base64
 import http.client
 import json
 import secrets
-import time
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ from localcloud.cluster.containers import Container
 from localcloud.cluster.settings import write_folder
 from localcloud.files import write_private
 from localcloud.problem import Problem
+from localcloud.waiting import wait
 
 USER = "vision-week"
 INSIDE = Path(__file__).parent / "inside"
@@ -88,16 +88,13 @@ def answers() -> bool:
         connection.close()
 
 
-def wait(seconds: float = 30) -> None:
+def wait_until_ready(seconds: float = 30) -> None:
     """Wait until the registry answers."""
-    deadline = time.monotonic() + seconds
-    while not answers():
-        if time.monotonic() > deadline:
-            raise Problem(
-                f"The registry doesn't answer on 127.0.0.1:{layout.REGISTRY_PORT} after {seconds:.0f} s.",
-                f"Read `docker logs {layout.REGISTRY}`; `make down` and `make up` make it anew, its images are kept.",
-            )
-        time.sleep(0.1)
+    if not wait(answers, seconds):
+        raise Problem(
+            f"The registry doesn't answer on 127.0.0.1:{layout.REGISTRY_PORT} after {seconds:.0f} s.",
+            f"Read `docker logs {layout.REGISTRY}`; `make down` and `make up` make it anew, its images are kept.",
+        )
 
 
 def _configuration(port: int, *, writable: bool) -> dict[str, Any]:

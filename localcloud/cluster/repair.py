@@ -6,7 +6,6 @@ Each remedy is tried once, the cheapest first. Only when the last one didn't hel
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from localcloud.cluster import containers, control_plane, health, layout, nodes
 from localcloud.cluster.api import Api
 from localcloud.cluster.layout import Node
 from localcloud.problem import Problem
+from localcloud.waiting import wait
 
 # Seconds. On two quiet cores the API server takes 10, a node and its DNS 10; while the machine builds, many more.
 API_TIME = 120
@@ -26,9 +26,13 @@ NODE_TIME = 180
 
 # A program that ended so often since its container started won't come up by itself: by then it was tried for 15 s.
 HOPELESS = 5
-# What etcd says of data that it can't read. A full disk or a lack of memory ends it too, and harms no data.
-_DAMAGED = re.compile(r"^panic: |bootstrap failed(?!.*no space left)|crc mismatch", re.MULTILINE)
-LOOK_AGAIN = 5  # seconds until the next look whether there is hope
+# What etcd says when it ends over its data, and what it says when it isn't the data's fault but the machine's.
+_DAMAGED = re.compile(r"^panic: |bootstrap failed|crc mismatch", re.MULTILINE)
+_HINDERED = re.compile(
+    r"no space left|disk quota exceeded|read-only file system|permission denied|input/output error"
+    r"|cannot allocate memory|failed to reserve|too many open files|descriptor limit|address already in use",
+    re.IGNORECASE,
+)
 
 
 @dataclass(kw_only=True)
@@ -51,12 +55,14 @@ class Repair:
         if self.api.ready():
             return
         self.progress("waiting for the API server")
-        if _wait(self.api.ready, API_TIME, hopeless=_etcd_is_hopeless):
+        if wait(self.api.ready, API_TIME, hopeless=_etcd_is_hopeless):
             return
-        if _etcd_is_hopeless() and _DAMAGED.search(_words(layout.CONTROL_PLANE)):
-            self._set_etcd_aside()
+        if _etcd_is_hopeless() and is_damage(_said(layout.CONTROL_PLANE)):
+            self.progress("etcd can't read its data: it is set aside, and the cluster begins empty")
+            containers.remove([layout.CONTROL_PLANE])
+            control_plane.set_etcd_aside()
         containers.create(control_plane.container(self.machine), self.progress)
-        if not _wait(self.api.ready, API_TIME):
+        if not wait(self.api.ready, API_TIME):
             raise Problem(
                 f"The API server isn't ready after {API_TIME} s: {_last_words(layout.CONTROL_PLANE)}",
                 f"Read `docker logs {layout.CONTROL_PLANE}`. `make down` and `make up` make the cluster anew.",
@@ -85,12 +91,6 @@ class Repair:
                 "`make down` and `make up` make the cluster anew.",
             )
 
-    def _set_etcd_aside(self) -> None:
-        aside = control_plane.etcd_data().with_name(f"etcd-set-aside-{datetime.now(UTC):%Y%m%dT%H%M%S}")
-        self.progress(f"etcd can't read its data: it is set aside in {aside}, the cluster begins empty")
-        containers.remove([layout.CONTROL_PLANE])
-        control_plane.etcd_data().rename(aside)
-
     def _make(self, node: Node) -> None:
         self.restarted[node.name] = datetime.now(UTC).replace(microsecond=0)
         containers.create(nodes.container(node, self.machine), self.progress)
@@ -111,7 +111,7 @@ class Repair:
                 self.progress(text)
             return not left
 
-        _wait(settled, seconds, hopeless)
+        wait(settled, seconds, hopeless)
         return left
 
     def _problems(self) -> dict[str, str]:
@@ -150,44 +150,34 @@ def _is_hopeless(node: Node) -> bool:
     return any(_ended(node.container, name) >= HOPELESS for name in ("containerd", "kubelet"))
 
 
+def is_damage(said: str) -> bool:
+    """Whether etcd ended because it can't read its data. A full disk, or no memory, ends it too and harms nothing."""
+    return _DAMAGED.search(said) is not None and _HINDERED.search(said) is None
+
+
 def _ended(container: str, program: str) -> int:
     """How often the program has ended since its container started."""
-    try:
-        started = docker.docker("inspect", "--format", "{{.State.StartedAt}}", container)
-        said = docker.docker("logs", "--since", started, container)
-    except docker.DockerFailed:
-        return 0
-    return said.count(f"supervise: {program} ended")
+    return _said(container).count(f"supervise: {program} ended")
 
 
 def _last_words(container: str) -> str:
     """What the container's programs said last."""
-    return " / ".join(_words(container).splitlines()[-3:])
+    return " / ".join(_said(container).splitlines()[-3:])
 
 
-def _words(container: str) -> str:
-    """The last that the container's programs said, on either of its outputs: some starts of etcd, with their ends."""
+def _said(container: str) -> str:
+    """What the container's programs said since it was started, on either of its outputs; nothing if it isn't there."""
+    try:
+        started = docker.docker("inspect", "--format", "{{.State.StartedAt}}", container)
+    except docker.DockerFailed:
+        return ""
     done = subprocess.run(
-        ["docker", "logs", "--tail", "2000", container],
+        ["docker", "logs", "--since", started, container],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        errors="replace",
         env=docker.environment(),
         check=False,
     )
     return done.stdout
-
-
-def _wait(condition: Callable[[], bool], seconds: float, hopeless: Callable[[], bool] = lambda: False) -> bool:
-    now = time.monotonic()
-    deadline, next_look = now + seconds, now + LOOK_AGAIN
-    while not condition():
-        now = time.monotonic()
-        if now > next_look:
-            if hopeless():
-                return False
-            next_look = now + LOOK_AGAIN
-        if now > deadline:
-            return False
-        time.sleep(0.25)
-    return True

@@ -105,7 +105,7 @@ def test_what_the_api_server_knew_outlives_the_control_planes_container(pods: Po
 
 def test_a_lost_route_is_found_and_set_again() -> None:
     subprocess.run(["ip", "route", "del", NODE.pods], check=True)
-    assert problems()["routes to pods"] == "are missing on this machine"
+    assert problems()["routes to pods"] == f"are missing on this machine: to {NODE.name}"
     cluster.up(lambda _: None)
     assert problems() == {}
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from localcloud import docker
+from localcloud import docker, firewall, paths
 from localcloud.problem import Problem
 
 
@@ -67,20 +67,43 @@ def test_a_machine_without_docker_is_told_what_to_do(monkeypatch: pytest.MonkeyP
     assert "make up" in refused.value.hint
 
 
-def test_an_engine_that_does_not_start_says_why(
-    monkeypatch: pytest.MonkeyPatch, run_folder: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch, run_folder: Path, tmp_path: Path) -> Path:
+    """A machine on which `dockerd` is a script of the test's, and nothing answers."""
     assert run_folder
     programs = tmp_path / "bin"
     programs.mkdir()
-    (programs / "dockerd").write_text("#!/bin/sh\necho 'failed to mount: no such device' >&2\nexit 1\n")
-    (programs / "dockerd").chmod(0o755)
+    (programs / "dockerd").touch(mode=0o755)
     monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(paths, "LOCKS", tmp_path / "locks")
+    monkeypatch.setattr(docker, "SYSTEMD", tmp_path / "no-systemd")
+    return programs / "dockerd"
+
+
+@pytest.fixture
+def restored(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What the firewall would be put back to, in place of doing it."""
+    asked: list[object] = []
+    monkeypatch.setattr(firewall, "restore", lambda before: asked.append(before) or [])
+    return asked
+
+
+def test_an_engine_that_does_not_start_says_why(engine: Path, tmp_path: Path) -> None:
+    engine.write_text("#!/bin/sh\necho 'failed to mount: no such device' >&2\nexit 1\n")
     with pytest.raises(Problem, match="no such device") as refused:
         docker.ensure_engine(lambda _: None)
     assert str(tmp_path / "state") in refused.value.hint
+
+
+def test_how_the_machine_was_is_known_before_anything_is_done_to_it(engine: Path, tmp_path: Path) -> None:
+    """An engine that is started changes the firewall before it answers; a run may be killed meanwhile."""
+    record = tmp_path / "state/vision-week/docker/engine.json"
+    engine.write_text(f"#!/bin/sh\ncp {record} {tmp_path}/seen\nexit 1\n")
+    with pytest.raises(Problem):
+        docker.ensure_engine(lambda _: None)
+    assert json.loads((tmp_path / "seen").read_text())["network"] == firewall.remember()
 
 
 def test_an_engine_that_was_there_before_is_not_stopped(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -88,16 +111,50 @@ def test_an_engine_that_was_there_before_is_not_stopped(monkeypatch: pytest.Monk
     assert docker.release_engine() == []
 
 
-def test_a_process_id_that_is_another_programs_by_now_is_not_stopped(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, run_folder: Path
-) -> None:
-    assert run_folder
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    record = tmp_path / "vision-week" / "docker" / "engine.json"
+def started_here(tmp_path: Path, **said: object) -> Path:
+    """The record of an engine that was started here."""
+    record = tmp_path / "state/vision-week/docker/engine.json"
     record.parent.mkdir(parents=True)
+    record.write_text(json.dumps({"network": {"forwarding": "0", "policy": "ACCEPT"}, **said}))
+    return record
+
+
+def test_the_engine_that_was_started_here_is_stopped(engine: Path, tmp_path: Path, restored: list[object]) -> None:
+    assert engine
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as ours:
+        since = docker.Process.of(ours.pid)
+        assert since
+        record = started_here(tmp_path, engine={"pid": since.pid, "since": since.since})
+        assert docker.release_engine() == ["Docker, which was started here, is stopped"]
+        assert ours.wait(timeout=10) < 0
+    assert restored == [{"forwarding": "0", "policy": "ACCEPT"}]
+    assert not record.exists()
+
+
+def test_a_process_id_that_is_another_programs_by_now_is_not_stopped(
+    engine: Path, tmp_path: Path, restored: list[object]
+) -> None:
+    assert engine
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
-        record.write_text(json.dumps({"by": "pid", "pid": other.pid, "since": "1"}))
+        record = started_here(tmp_path, engine={"pid": other.pid, "since": "1"})
         docker.release_engine()
         assert other.poll() is None
         assert not record.exists()
         other.communicate(b"\n")
+    assert restored
+
+
+def test_an_engine_whose_start_was_interrupted_is_stopped(
+    engine: Path, tmp_path: Path, restored: list[object]
+) -> None:
+    """The run that started it was killed before it could say which one it is."""
+    started_here(tmp_path)
+    copy = engine.with_name("real")
+    copy.symlink_to(sys.executable)
+    engine.unlink()
+    engine.symlink_to(copy)
+    with subprocess.Popen([engine, "-c", "input()"], stdin=subprocess.PIPE) as ours:
+        docker.PID_FILE.write_text(str(ours.pid))
+        docker.release_engine()
+        assert ours.wait(timeout=10) < 0
+    assert restored
