@@ -89,7 +89,7 @@ def manifests() -> Iterator[dict[str, Any]]:
         "metrics_key": _encoded(serving.key),
         "metrics_server_image": METRICS_SERVER_IMAGE,
     }
-    for file in ("system.yaml", "storage.yaml", "dns.yaml", "metrics.yaml"):
+    for file in ("system.yaml", "policies.yaml", "storage.yaml", "dns.yaml", "metrics.yaml"):
         yield from yaml.safe_load_all(Template((MANIFESTS / file).read_text()).substitute(values))
 
 

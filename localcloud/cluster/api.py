@@ -28,6 +28,9 @@ _KINDS = {
     "RoleBinding": ("rolebindings", True),
     "StorageClass": ("storageclasses", False),
     "APIService": ("apiservices", False),
+    "CustomResourceDefinition": ("customresourcedefinitions", False),
+    "ValidatingAdmissionPolicy": ("validatingadmissionpolicies", False),
+    "ValidatingAdmissionPolicyBinding": ("validatingadmissionpolicybindings", False),
 }
 
 
@@ -42,6 +45,13 @@ class Api:
         answer.raise_for_status()
         content: dict[str, Any] = answer.json()
         return content
+
+    def about(self, path: str) -> list[dict[str, Any]]:
+        """Only the metadata of the objects at the path: for those that are large."""
+        accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
+        answer = self._client.get(path, headers={"Accept": accept})
+        answer.raise_for_status()
+        return [each["metadata"] for each in answer.json()["items"]]
 
     def find(self, path: str) -> dict[str, Any] | None:
         """What is at the path, or None if nothing is."""

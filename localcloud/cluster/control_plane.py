@@ -1,7 +1,8 @@
 """The control plane: etcd, API server, controller manager, scheduler and volume provisioner in one container.
 
 The API server keeps upstream's defaults: RBAC and node authorization, the default admission plugins with Pod Security
-among them. On top, Secrets are encrypted in etcd, and kubelets are only believed with a certificate of the cluster's.
+among them. On top, Secrets are encrypted in etcd, kubelets are only believed with a certificate of the cluster's, and
+there is an audit log.
 """
 
 import json
@@ -9,12 +10,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from localcloud import toolchain
-from localcloud.cluster import access, layout, pki
+from localcloud.cluster import access, audit, layout, pki
 from localcloud.cluster.containers import Container
 from localcloud.cluster.settings import write_folder
 
 INSIDE = Path(__file__).parent / "inside"
 SETTINGS = "/etc/vision-week"
+AUDIT = "/var/log/vision-week"
 PROGRAMS = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "volume-provisioner")
 PROVISIONER_USER = "vision-week:volume-provisioner"
 ASIDE = "etcd-set-aside-"
@@ -37,7 +39,8 @@ def etcd_set_aside() -> list[Path]:
 
 def container(machine: str) -> Container:
     """The control plane's container, its settings written."""
-    etcd_data().mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in (etcd_data(), audit.folder()):
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     layout.volumes().mkdir(parents=True, exist_ok=True)
     binaries = toolchain.build(PROGRAMS)
     return Container(
@@ -50,6 +53,7 @@ def container(machine: str) -> Container:
             f"--publish=127.0.0.1:{layout.API_PORT}:6443",
             *(f"--volume={path}:/usr/local/bin/{name}:ro" for name, path in sorted(binaries.items())),
             f"--volume={etcd_data()}:/var/lib/etcd",
+            f"--volume={audit.folder()}:{AUDIT}",
             f"--volume={layout.volumes()}:/var/lib/vision-week/volumes",
             "--read-only",
             "--tmpfs=/run",
@@ -97,6 +101,7 @@ def _files() -> dict[str, str | bytes]:
         files[f"pki/{name}.crt"] = pair.certificate
         files[f"pki/{name}.key"] = pair.key
     files["encryption.json"] = json.dumps(_encryption())
+    files["audit.json"] = json.dumps(audit.policy(), indent=1)
     files["controller-manager.kubeconfig"] = access.inside("system:kube-controller-manager")
     files["scheduler.kubeconfig"] = access.inside("system:kube-scheduler")
     files["volume-provisioner.kubeconfig"] = access.inside(PROVISIONER_USER)
@@ -134,6 +139,7 @@ def _api_server() -> list[str]:
         "--enable-admission-plugins=NodeRestriction",
         "--allow-privileged=true",  # which pods may be is Pod Security's to say
         "--profiling=false",
+        *audit.options(SETTINGS, AUDIT),
         # etcd, and Secrets encrypted in it.
         "--etcd-servers=https://127.0.0.1:2379",
         f"--etcd-cafile={SETTINGS}/pki/etcd-authority.crt",

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from localcloud import docker
-from localcloud.cluster import containers, control_plane, layout, network, nodes, registry
+from localcloud.cluster import containers, control_plane, layout, network, nodes, policies, registry
 from localcloud.cluster.api import Api, connect
 
 
@@ -122,6 +122,8 @@ def _inside(api: Api) -> Iterator[Part]:
     nodes = {node["metadata"]["name"]: node for node in api.get("/api/v1/nodes")["items"]}
     for node in layout.NODES:
         yield Part(name=node.name, problem=node_problem(nodes.get(node.name)))
+    for node in layout.NODES:
+        yield Part(name=f"network policies on {node.name}", problem=policies.problem(node))
     pods = dns_pods(api)
     for node in layout.NODES:
         yield Part(name=f"DNS on {node.name}", problem=pod_problem(pods.get(node.name)))

@@ -15,6 +15,7 @@ from localcloud.cluster import (
     addons,
     containers,
     control_plane,
+    gateway_api,
     image,
     kernel,
     layout,
@@ -38,6 +39,7 @@ def registry_up(progress: Progress) -> None:
 def up(progress: Progress) -> None:
     """Make the whole cluster be there and healthy, changing only what isn't."""
     toolchain.build((*control_plane.PROGRAMS, *nodes.PROGRAMS, *addons.PROGRAMS), progress)
+    gateway_api.ensure()
     with _only_one(progress):
         machine = _foundation(progress)
         access.write_administrators()
@@ -49,7 +51,10 @@ def up(progress: Progress) -> None:
             repair = Repair(api=api, machine=machine, restarted=restarted, progress=progress)
             repair.control_plane()
             addons.apply(api, progress)
-            repair.nodes()
+            with ThreadPoolExecutor() as pool:
+                kinds = pool.submit(gateway_api.apply, api)  # seconds of the API server's time, while the nodes start
+                repair.nodes()
+                kinds.result()
 
 
 def down(progress: Progress) -> list[str]:

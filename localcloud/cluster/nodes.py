@@ -1,10 +1,10 @@
-"""The nodes: containers that each run containerd, kubelet and kube-proxy, one in each zone."""
+"""The nodes: containers that each run containerd, kubelet, kube-proxy and the policies' enforcer, one in each zone."""
 
 import json
 from pathlib import Path
 
 from localcloud import toolchain
-from localcloud.cluster import access, layout, network, pki
+from localcloud.cluster import access, layout, network, pki, policies
 from localcloud.cluster.containers import Container
 from localcloud.cluster.layout import Node
 from localcloud.cluster.settings import write_folder
@@ -12,7 +12,8 @@ from localcloud.files import write_private
 
 INSIDE = Path(__file__).parent / "inside"
 SETTINGS = "/etc/vision-week"
-PROGRAMS = ("kubelet", "kube-proxy")
+CNI = "/usr/lib/cni"
+PROGRAMS = ("kubelet", "kube-proxy", policies.PROGRAM)
 RUNNING = (*PROGRAMS, "containerd")
 
 # `--privileged` without the one capability that some machines lack; a node mounts, sets sysctls and makes devices.
@@ -59,6 +60,7 @@ def container(node: Node, machine: str) -> Container:
             *PRIVILEGES,
             f"--env=PODS={layout.PODS}",
             *(f"--volume={path}:/usr/local/bin/{name}:ro" for name, path in sorted(binaries.items())),
+            f"--volume={binaries[policies.PROGRAM]}:{CNI}/{policies.PLUGIN}:ro",
             f"--volume={disk(node) / 'containerd'}:/var/lib/containerd",
             f"--volume={disk(node) / 'kubelet'}:/var/lib/kubelet",
             f"--volume={layout.volumes()}:/var/lib/vision-week/volumes",
@@ -91,6 +93,7 @@ def _files(node: Node) -> dict[str, str | bytes]:
         "pki/authority.crt": pki.authority("cluster").certificate,
         "pki/kubelet.crt": serving.certificate,
         "pki/kubelet.key": serving.key,
+        **policies.files(),
         f"certs.d/localhost:{layout.REGISTRY_PORT}/hosts.toml": _mirror(layout.REGISTRY_INSIDE, whole=True),
     }
     for host in layout.MIRRORED:
@@ -111,6 +114,7 @@ def _programs(node: Node) -> dict[str, list[str]]:
         "containerd": ["containerd", f"--config={SETTINGS}/containerd.toml", "--log-level=warn"],
         "kubelet": ["sh", "-c", kubelet],
         "kube-proxy": ["kube-proxy", f"--config={SETTINGS}/kube-proxy.json"],
+        policies.PROGRAM: policies.command(node, SETTINGS),
     }
 
 
@@ -178,6 +182,7 @@ def _pod_network(node: Node) -> dict[str, object]:
                 "ipam": addresses,
             },
             {"type": "portmap", "capabilities": {"portMappings": True}},
+            policies.plugin(),
         ],
     }
 
@@ -207,7 +212,7 @@ disabled_plugins = [
   restrict_oom_score_adj = true
 
 [plugins."io.containerd.grpc.v1.cri".cni]
-  bin_dir = "/usr/lib/cni"
+  bin_dir = "{CNI}"
   conf_dir = "{SETTINGS}/cni"
 
 [plugins."io.containerd.grpc.v1.cri".registry]

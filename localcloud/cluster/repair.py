@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from localcloud import docker
-from localcloud.cluster import containers, control_plane, health, layout, nodes
+from localcloud.cluster import containers, control_plane, health, layout, nodes, policies
 from localcloud.cluster.api import Api
 from localcloud.cluster.layout import Node
 from localcloud.problem import Problem
@@ -123,6 +123,8 @@ class Repair:
             problem = health.node_problem(found.get(node.name))
             if not problem and since and not self._heard_from(node, since):
                 problem = "hasn't been heard from since it was started"
+            if not problem and (unsafe := policies.problem(node)):
+                problem = f"isn't safe: network policies {unsafe}"
             if not problem and (missing := _dns_problem(pods.get(node.name), since)):
                 problem = f"has no DNS: {missing}"
             if problem:
@@ -147,7 +149,7 @@ def _etcd_is_hopeless() -> bool:
 
 
 def _is_hopeless(node: Node) -> bool:
-    return any(_ended(node.container, name) >= HOPELESS for name in ("containerd", "kubelet"))
+    return any(_ended(node.container, name) >= HOPELESS for name in ("containerd", "kubelet", policies.PROGRAM))
 
 
 def is_damage(said: str) -> bool:

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the container fit to be a node, then starts containerd, kubelet and kube-proxy.
+# Makes the container fit to be a node, then starts the node's programs.
 set -eu
 
 # Volumes that kubelet mounts must appear in pods; kubelet reads the kernel's log for out-of-memory kills.
@@ -20,8 +20,9 @@ else
 fi
 export CGROUP
 
-# Packets between pods of one node cross a bridge and must meet the same rules as those between nodes.
-echo 1 > /proc/sys/net/bridge/bridge-nf-call-iptables || true
+# Packets between pods of one node cross a bridge and must meet the same rules as those between nodes: no node without.
+bridged=/proc/sys/net/bridge/bridge-nf-call-iptables
+echo 1 > $bridged || [ "$(cat $bridged)" = 1 ]
 echo 1 > /proc/sys/net/ipv4/ip_forward
 iptables -P FORWARD ACCEPT
 iptables -t nat -C POSTROUTING -s "$PODS" ! -d "$PODS" -j MASQUERADE 2> /dev/null ||
