@@ -88,6 +88,12 @@ MODULES = (
 )
 ALL = tuple(name for module in MODULES for name in module.packages)
 
+# Built when a test wants them.
+FOR_TESTS = (
+    Module(name="cyclonus", packages={"cyclonus": "vision-week/localcloud/toolchain/cyclonus"}),
+    Module(name="policy-probe", packages={"policy-probe": "vision-week/localcloud/toolchain/policy-probe"}, space=0.25),
+)
+
 # Not programs: files that are wanted of a module.
 GATEWAY_API = Module(name="gateway-api", packages={})
 
@@ -95,7 +101,7 @@ GATEWAY_API = Module(name="gateway-api", packages={})
 def binary(name: str) -> Path:
     """The path of one program, built first if need be.
 
-    Raises `Problem` when it cannot be built, and KeyError for a name that is not in `ALL`.
+    Raises `Problem` when it cannot be built, and KeyError for a name that is not among them.
     """
     return build([name])[name]
 
@@ -103,9 +109,9 @@ def binary(name: str) -> Path:
 def build(names: Iterable[str] = ALL, progress: Callable[[str], None] = lambda _: None) -> dict[str, Path]:
     """Build what is missing of `names`, two modules at a time, and give the path of each."""
     wanted = set(names)
-    if unknown := wanted - set(ALL):
+    modules = [module for module in (*MODULES, *FOR_TESTS) if wanted & module.packages.keys()]
+    if unknown := wanted.difference(*(module.packages for module in modules)):
         raise KeyError(f"no such program in the toolchain: {', '.join(sorted(unknown))}")
-    modules = [module for module in MODULES if wanted & module.packages.keys()]
     built: dict[str, Path] = {name: _folder(module) / name for module in modules for name in module.packages}
     missing = [module for module in modules if not all(built[name].exists() for name in module.packages)]
     if missing:
