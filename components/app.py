@@ -15,6 +15,7 @@ from components import kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.scaling import autoscaler, disruption_budget, fixed_replicas, rolling
 from components.settings import App as AppSettings
+from components.values import mebibytes
 
 NAME = "app"
 MIGRATIONS = "migrations"
@@ -139,7 +140,12 @@ class App(ComponentResource):
                 opts=ResourceOptions(parent=self, depends_on=[deployment]),
             )
         if replicas.min > 1:
-            PodDisruptionBudget(NAME, metadata=self._metadata(NAME), spec=disruption_budget(NAME), opts=self._child)
+            PodDisruptionBudget(
+                NAME,
+                metadata=self._metadata(NAME),
+                spec=disruption_budget(NAME, replicas.disruptions),
+                opts=self._child,
+            )
         service = core.v1.Service(
             NAME,
             metadata=self._metadata(NAME),
@@ -218,11 +224,16 @@ class App(ComponentResource):
         )
 
     def _php(self, config: Input[str]) -> Container:
+        settings = self._args.settings
         return Container(
             name="php",
             image=self._args.image,
             command=["php-fpm", "--nodaemonize", "--fpm-config", "/etc/vision-week/php-fpm.conf"],
-            resources=self._args.settings.php_resources,
+            resources=settings.php_resources,
+            env={
+                "PHP_FPM_WORKERS": str(settings.workers),
+                "PHP_MEMORY_LIMIT": f"{mebibytes(settings.worker_memory)}M",  # PHP's M is a mebibyte
+            },
             env_from=[config],
             mounts=[
                 Mount(volume="run", path="/run/vision-week"),

@@ -1,38 +1,45 @@
 """Settings that are fine one by one and wrong together.
 
 A field's own limits are in `settings`; here is what only shows when two of them meet. Each check names the setting to
-change, so that the person who reads it has nothing to look up.
+change, so that the person who reads it has nothing to look up. What a stack must have for those who rely on it is in
+`demands`.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from ipaddress import IPv4Network
+from itertools import combinations, pairwise
 
-from components.settings import NginxEdge, Settings
-from components.values import Resources, amount
+from components.settings import GatewayEdge, GoogleCluster, IngressEdge, NginxEdge, Settings
+from components.values import MEBIBYTE, Resources, amount, mebibytes
 
 
 @dataclass(frozen=True)
 class Fault:
     """Something wrong with a stack's settings.
 
-    path: the key, as one would give it to `pulumi config set --path`, without the namespace.
-    reason: what is wrong and what would be right.
+    path: the key, as one would give it to `pulumi config set --path`, without our namespace; with a colon in it, it is
+        another's.
+    reason: what is wrong. hint: what would be right.
+    value: what was given, as a reader may see it; None where nothing was.
     """
 
     path: str
     reason: str
+    hint: str = ""
+    value: str | None = None
+
+    def at(self, value: str | None) -> "Fault":
+        return replace(self, value=value)
 
 
 def contradictions(settings: Settings) -> list[Fault]:
     """Every pair of settings that can't both be meant."""
-    return [*_quotas_admit_the_workloads(settings), *_edge_can_be_reached(settings)]
+    return [fault for check in _CHECKS for fault in check(settings)]
 
 
-def _edge_can_be_reached(settings: Settings) -> Iterator[Fault]:
-    edge = settings.edge
-    if isinstance(edge, NginxEdge) and edge.node_port is not None and edge.service != "NodePort":
-        yield Fault("edge.node_port", f"a {edge.service} has no port of its own on the nodes; set service to NodePort")
+# --- room
 
 
 def _quotas_admit_the_workloads(settings: Settings) -> Iterator[Fault]:
@@ -42,17 +49,17 @@ def _quotas_admit_the_workloads(settings: Settings) -> Iterator[Fault]:
         pods = sum(count for count, _ in groups)
         cpu = sum((count * amount(each.cpu) for count, pod in groups for each in pod), Decimal(0))
         memory = sum((count * amount(each.memory) for count, pod in groups for each in pod), Decimal(0))
-        if pods > quota.pods:
-            yield Fault(f"tenancy.{area}.pods", f"{quota.pods} is too few: the workloads at their largest need {pods}")
-        if cpu > amount(quota.cpu):
-            yield Fault(
-                f"tenancy.{area}.cpu", f"{quota.cpu} is too little: the workloads at their largest need {cpu:f}"
-            )
-        if memory > amount(quota.memory):
-            needed = f"{int(-(-memory // 2**20))}Mi"
-            yield Fault(
-                f"tenancy.{area}.memory", f"{quota.memory} is too little: the workloads at their largest need {needed}"
-            )
+        for what, admits, needs, needed in (
+            ("pods", Decimal(quota.pods), Decimal(pods), str(pods)),
+            ("cpu", amount(quota.cpu), cpu, f"{cpu.normalize():f}"),
+            ("memory", amount(quota.memory), memory, f"{int(-(-memory // MEBIBYTE))}Mi"),
+        ):
+            if needs > admits:
+                yield Fault(
+                    f"tenancy.{area}.{what}",
+                    f"is too little: the workloads at their largest, with a roll-out, need {needed}",
+                    f"write {needed} or more, or make the workloads smaller",
+                )
 
 
 def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
@@ -79,3 +86,314 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
         ],
         "edge": [(edge.replicas + 1, [edge.resources])] if isinstance(edge, NginxEdge) else [],
     }
+
+
+def _memory_suffices(settings: Settings) -> Iterator[Fault]:
+    """What a program plans to take must fit what it may take, or it is killed when it is busiest (S6, beyond)."""
+    app, postgres, redis = settings.app, settings.postgres, settings.redis
+    # A session of its own, with one sort in PostgreSQL's default work_mem of 4 MiB; three autovacuum workers.
+    sessions = postgres.max_connections * 5
+    buffers = postgres.shared_buffers + 3 * postgres.maintenance_memory
+    # A replica's output buffer is as large as the backlog; Redis itself takes some.
+    data = redis.data_bytes // MEBIBYTE
+    replication = mebibytes(redis.backlog) * (2 if redis.members > 1 else 1) + 8
+    for path, limit, needed, parts, hint in (
+        (
+            "app.php_resources.memory",
+            app.php_resources.memory,
+            app.php_memory,
+            f"{app.workers} workers of {app.worker_memory} and what they share",
+            "or write fewer app.workers",
+        ),
+        (
+            "postgres.resources.memory",
+            postgres.resources.memory,
+            buffers + sessions,
+            f"buffers ({buffers}Mi) and {postgres.max_connections} connections ({sessions}Mi)",
+            "or write fewer postgres.max_connections",
+        ),
+        (
+            "redis.resources.memory",
+            redis.resources.memory,
+            data + replication,
+            f"data ({data}Mi, {redis.memory_percent} %) and replication ({replication}Mi)",
+            "or a smaller redis.memory_percent",
+        ),
+    ):
+        if needed > mebibytes(limit):
+            yield Fault(path, f"is too little for {parts}: {needed}Mi", f"give it more, {hint}")
+
+
+# Patroni on each member, replication, migrations and an engineer: what is there beside the application.
+_OTHER_CONNECTIONS = 15
+
+
+def _connections_suffice(settings: Settings) -> Iterator[Fault]:
+    """Every worker of every pod may hold a connection; at the autoscaler's maximum they must not be refused (S6,
+    beyond)."""
+    app, given = settings.app, settings.postgres.max_connections
+    needed = (app.replicas.max + 1) * app.workers + _OTHER_CONNECTIONS
+    if needed > given:
+        yield Fault(
+            "postgres.max_connections",
+            f"is too few: {app.replicas.max} app pods and one of a roll-out, {app.workers} workers each, "
+            f"and {_OTHER_CONNECTIONS} others need {needed}",
+            f"write {needed} or more, or fewer app.workers",
+        )
+
+
+# --- who stays when some go
+
+
+def _disruptions_leave_enough(settings: Settings) -> Iterator[Fault]:
+    """A budget that allows all pods to go protects nothing; databases need their majority besides (S5, beyond)."""
+    postgres, redis, edge = settings.postgres, settings.redis, settings.edge
+    served: list[tuple[str, int, int, int]] = [
+        ("app.replicas", settings.app.replicas.min, settings.app.replicas.disruptions, 1),
+        ("websocket.replicas", settings.websocket.replicas.min, settings.websocket.replicas.disruptions, 1),
+        ("postgres", postgres.members, postgres.disruptions, postgres.members // 2 + 1),
+        ("redis", redis.members, redis.disruptions, redis.agreeing),
+    ]
+    if isinstance(edge, NginxEdge):
+        served.append(("edge", edge.replicas, edge.disruptions, 1))
+    for path, there, gone, needed in served:
+        # One alone has no budget: a drain must be able to go on.
+        if there > 1 and there - gone < needed:
+            yield Fault(
+                f"{path}.disruptions",
+                f"is too many: of {there} pods {needed} must stay",
+                f"write {max(there - needed, 1)} at most, or have more pods",
+            )
+
+
+def _quorum_is_a_majority(settings: Settings) -> Iterator[Fault]:
+    """Fewer than a majority could name a second primary beside the first; more than all never agree (S5.3)."""
+    members, quorum = settings.redis.members, settings.redis.quorum
+    majority = members // 2 + 1
+    if quorum is not None and not majority <= quorum <= members:
+        yield Fault(
+            "redis.quorum",
+            f"of {members} Sentinels it must be a majority: {majority} to {members}",
+            f"leave it out for {majority}",
+        )
+
+
+# --- networks and names
+
+COMPOSE = IPv4Network("172.20.0.0/16")  # S2.4
+_ADDRESSES_PER_NODE = 256  # GKE takes a /24 of the pods' range for each node
+_ZONES = 3
+
+
+def _networks_are_apart(settings: Settings) -> Iterator[Fault]:
+    """Two ranges that overlap route each other's traffic to the wrong place, and can't be changed later."""
+    if not isinstance(settings.cluster, GoogleCluster):
+        return
+    network = settings.cluster.network
+    ranges = [(name, getattr(network, name)) for name in ("nodes", "pods", "services", "control_plane")]
+    for (first, one), (second, other) in combinations(ranges, 2):
+        if one.overlaps(other):
+            yield Fault(
+                f"cluster.network.{second}", f"overlaps cluster.network.{first} ({one})", "choose one that is apart"
+            )
+    for name, one in ranges:
+        if one.overlaps(COMPOSE):
+            yield Fault(
+                f"cluster.network.{name}",
+                f"overlaps {COMPOSE}, compose's network: a machine that runs that could not reach the cluster",
+                "choose one that is apart",
+            )
+
+
+def _networks_are_large_enough(settings: Settings) -> Iterator[Fault]:
+    """A range that is full stops the autoscaler, and can't be changed later."""
+    cluster = settings.cluster
+    if not isinstance(cluster, GoogleCluster):
+        return
+    # One more in each zone and pool: an upgrade makes the new node before the old one goes.
+    nodes = sum(_ZONES * (pool.max_nodes + 1) for pool in (cluster.apps, cluster.data))
+    for name, has, needs in (
+        ("nodes", cluster.network.nodes.num_addresses - 4, nodes),  # Google keeps four of each range
+        ("pods", cluster.network.pods.num_addresses // _ADDRESSES_PER_NODE, nodes),
+    ):
+        if needs > has:
+            yield Fault(
+                f"cluster.network.{name}",
+                f"has room for {has} nodes; the pools at their largest, with an upgrade, have {needs}",
+                "choose a larger one, or fewer max_nodes",
+            )
+
+
+def _hosts_and_certificates_agree(settings: Settings) -> Iterator[Fault]:
+    """A name that the certificate lacks is a warning in every browser; one outside the zone leads nowhere (S4.1)."""
+    edge = settings.edge
+    hosts = edge.hosts
+    for (first, one), (second, other) in combinations(hosts.items(), 2):
+        if one == other:
+            yield Fault(f"edge.{second}", f"is the host of edge.{first} already", "leave it out, or choose another")
+    for setting, host in hosts.items():
+        if edge.certificate_names and not any(_covers(name, host) for name in edge.certificate_names):
+            yield Fault(
+                "edge.certificate_names",
+                f"has no name for {host} (edge.{setting})",
+                f'add {host} or "*.{host.partition(".")[2]}"',
+            )
+        if isinstance(edge, GatewayEdge) and edge.dns_zone and not f".{host}".endswith(f".{edge.dns_zone}"):
+            yield Fault(f"edge.{setting}", f"is not in edge.dns_zone ({edge.dns_zone})", "choose a host in that zone")
+    if isinstance(edge, GatewayEdge | IngressEdge) and edge.url != f"https://{edge.host}":
+        yield Fault("edge.url", f"has a port; a {edge.flavour} listens on 443 alone", f"write https://{edge.host}")
+
+
+def _covers(name: str, host: str) -> bool:
+    """Whether a certificate for `name` is one for `host`: a star stands for one part."""
+    return name == host or (name.startswith("*.") and name[2:] == host.partition(".")[2])
+
+
+def _edge_can_be_reached(settings: Settings) -> Iterator[Fault]:
+    edge = settings.edge
+    if isinstance(edge, NginxEdge) and edge.node_port is not None and edge.service != "NodePort":
+        yield Fault(
+            "edge.node_port", f"a {edge.service} has no port of its own on the nodes", "set edge.service to NodePort"
+        )
+
+
+# --- time
+
+
+def _timeouts_nest(settings: Settings) -> Iterator[Fault]:
+    """Who gives up first leaves the one behind at work for nobody, and tells the user less (S3)."""
+    for outer, inner in pairwise(("edge", "nginx", "php", "database")):
+        waits, takes = getattr(settings.timeouts, outer), getattr(settings.timeouts, inner)
+        if waits <= takes:
+            yield Fault(
+                f"timeouts.{outer}", f"must be longer than timeouts.{inner} ({takes})", f"write {takes + 1} or more"
+            )
+
+
+def _backups_reach_back(settings: Settings) -> Iterator[Fault]:
+    """Restoring to a second of the last day in the window begins at a full backup that is a day older (S11.2)."""
+    backups, cluster = settings.postgres.backups, settings.cluster
+    if backups.keep_days <= backups.recover_days:
+        yield Fault(
+            "postgres.backups.keep_days",
+            f"is too short: to restore to any second of {backups.recover_days} days, the full backup before them is "
+            "needed",
+            f"write {backups.recover_days + 1} or more",
+        )
+    if backups.archive_alert <= backups.archive_timeout:
+        yield Fault(
+            "postgres.backups.archive_alert",
+            f"would be raised all the time: a quiet database archives every {backups.archive_timeout} s "
+            "(postgres.backups.archive_timeout)",
+            f"write {backups.archive_timeout + 1} or more",
+        )
+    if backups.copy_to is None:
+        return
+    if backups.repository != "bucket":
+        yield Fault("postgres.backups.copy_to", "only a bucket is copied", "set postgres.backups.repository to bucket")
+    if isinstance(cluster, GoogleCluster) and backups.copy_to.project == cluster.project:
+        yield Fault(
+            "postgres.backups.copy_to.project",
+            "is the cluster's own: who can delete the one can delete the other",
+            "name another project",
+        )
+
+
+def _alarm_is_beyond_the_goal(settings: Settings) -> Iterator[Fault]:
+    """An alarm within what was promised as good rings for nothing (service levels: API latency)."""
+    alerts = settings.monitoring.alerts
+    if alerts.latency_ms <= alerts.latency_goal_ms:
+        yield Fault(
+            "monitoring.alerts.latency_ms",
+            f"is within the goal (monitoring.alerts.latency_goal_ms, {alerts.latency_goal_ms})",
+            f"write {alerts.latency_goal_ms + 1} or more",
+        )
+
+
+# --- machines and disks
+
+_PD = "pd.csi.storage.gke.io"
+# Google's machine families and the disks that they take: "Machine series support" and "Regional Persistent Disk" in
+# Compute Engine's documentation. A family that is not here is not refused, for there will be others.
+_REGIONAL_PD = frozenset({"e2", "n1", "n2", "n2d"})
+_PERSISTENT_DISK = _REGIONAL_PD | {"c2", "c2d", "c3", "c3d", "t2a", "t2d", "m1", "m2", "m3"}
+_HYPERDISK_ONLY = frozenset({"c4", "c4a", "c4d", "n4", "n4a", "n4d"})
+_NO_BALANCED_HYPERDISK = frozenset({"e2", "n1", "n2", "n2d", "c2", "c2d", "t2a", "t2d", "m2"})
+_REGIONAL_HYPERDISK = "hyperdisk-balanced-high-availability"
+
+
+def _disks_go_with_machines(settings: Settings) -> Iterator[Fault]:
+    """A claim whose disk the node can't attach is pending for ever (DECISIONS: fast-ssd)."""
+    cluster, storage = settings.cluster, settings.storage
+    if not isinstance(cluster, GoogleCluster):
+        return
+    for name, pool in (("apps", cluster.apps), ("data", cluster.data)):
+        if reason := _refused(pool.disk_type, pool.family, regional=False):
+            yield Fault(f"cluster.{name}.disk_type", reason[0], reason[1])
+    if storage.provisioner == _PD:
+        disk = storage.parameters.get("type", "pd-standard")
+        regional = storage.parameters.get("replication-type") == "regional-pd"
+        if reason := _refused(disk, cluster.data.family, regional=regional):
+            yield Fault("storage.parameters.type", f"{reason[0]} (cluster.data.machine)", reason[1])
+
+
+def _refused(disk: str, family: str, *, regional: bool) -> tuple[str, str] | None:
+    """Why machines of a family don't take a disk, and what to do."""
+    if disk.startswith("pd-"):
+        if family in _HYPERDISK_ONLY:
+            instead = _REGIONAL_HYPERDISK if regional else "hyperdisk-balanced"
+            return f"{disk} can't be attached to {family} machines", f"use {instead}, or n2 machines"
+        if regional and family in _PERSISTENT_DISK - _REGIONAL_PD:
+            return (
+                f"a regional {disk} can't be attached to {family} machines",
+                f"use n2 machines, or {_REGIONAL_HYPERDISK}",
+            )
+    elif disk.startswith("hyperdisk-balanced"):
+        if family in _NO_BALANCED_HYPERDISK:
+            return f"{disk} can't be attached to {family} machines", "use pd-ssd, or n4 machines"
+        if regional:
+            return f"{disk} is not replicated by replication-type", f"leave that out and use {_REGIONAL_HYPERDISK}"
+    return None
+
+
+# --- texts
+
+
+def _source_is_one_place(settings: Settings) -> Iterator[Fault]:
+    """Two sources would leave to chance what is built; a branch would leave it to time (S12.2)."""
+    source = settings.source
+    if source.git and source.path:
+        yield Fault("source.path", "is given beside source.git: only one can be meant", "leave one of them out")
+    if source.git and not source.reference:
+        yield Fault("source.reference", "is required with source.git", "give the commit in full")
+    if source.reference and not source.git:
+        yield Fault("source.git", "is required with source.reference", "give the repository's address")
+
+
+def _names_are_told_apart(settings: Settings) -> Iterator[Fault]:
+    """The second of two with one name would silently replace the first."""
+    names = [receiver.name for receiver in settings.monitoring.receivers]
+    exemptions = [(each.rule, each.resource) for each in settings.policies.exemptions]
+    for path, listed in (("monitoring.receivers", names), ("policies.exemptions", exemptions)):
+        for index, each in enumerate(listed):
+            if each in listed[:index]:
+                yield Fault(f"{path}[{index}]", "is there twice", "leave one out, or rename it")
+
+
+_CHECKS: tuple[Callable[[Settings], Iterator[Fault]], ...] = (
+    _quotas_admit_the_workloads,
+    _memory_suffices,
+    _connections_suffice,
+    _disruptions_leave_enough,
+    _quorum_is_a_majority,
+    _networks_are_apart,
+    _networks_are_large_enough,
+    _hosts_and_certificates_agree,
+    _edge_can_be_reached,
+    _timeouts_nest,
+    _backups_reach_back,
+    _alarm_is_beyond_the_goal,
+    _disks_go_with_machines,
+    _source_is_one_place,
+    _names_are_told_apart,
+)

@@ -115,7 +115,7 @@ class Edge(ComponentResource):
             opts=ResourceOptions(parent=self, depends_on=[*args.namespace.guards, policy]),
         )
         if settings.replicas > 1:
-            PodDisruptionBudget(NAME, metadata=about, spec=disruption_budget(NAME), opts=child)
+            PodDisruptionBudget(NAME, metadata=about, spec=disruption_budget(NAME, settings.disruptions), opts=child)
         core.v1.Service(
             NAME,
             metadata=about,

@@ -10,7 +10,7 @@ from typing import Any
 
 from components.kubernetes import selector
 from components.settings import Postgres
-from components.values import amount
+from components.values import mebibytes
 
 SCOPE = "postgres"
 ROLE = "vision-week/role"
@@ -84,13 +84,13 @@ _ACCESS = [
 
 def _parameters(settings: Postgres) -> dict[str, Any]:
     """PostgreSQL's own settings; memory in shares of the container's limit."""
-    megabytes = int(amount(settings.resources.memory) / 2**20)
+    megabytes = mebibytes(settings.resources.memory)
     return {
         "max_connections": settings.max_connections,
-        "shared_buffers": f"{megabytes // 4}MB",
+        "shared_buffers": f"{settings.shared_buffers}MB",
         # What the node's page cache of this container can hold beside them; for the planner only.
         "effective_cache_size": f"{megabytes * 6 // 10}MB",
-        "maintenance_work_mem": f"{max(megabytes // 20, 16)}MB",
+        "maintenance_work_mem": f"{settings.maintenance_memory}MB",
         "password_encryption": "scram-sha-256",
         "log_checkpoints": "on",
         "log_lock_waits": "on",

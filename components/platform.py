@@ -1,9 +1,9 @@
 """What is built from what, in order. Data flows one way: settings in, each component's outputs on to the next."""
 
 from collections.abc import Mapping
-from typing import TypeVar, get_args
+from typing import cast
 
-from pulumi import ComponentResource, Output, ResourceOptions, RunError
+from pulumi import ComponentResource, Output, ResourceOptions
 
 from components import app, edge, postgres, redis, websocket
 from components.app import App, AppArgs, Database, Store
@@ -17,10 +17,8 @@ from components.redis import Redis, RedisArgs
 from components.settings import ExistingCluster, NginxEdge, Settings
 from components.storage import Storage, StorageArgs
 from components.tenancy import Tenancy, TenancyArgs
-from components.values import Strict
+from components.unbuilt import refuse_unbuilt
 from components.websocket import WebSocket, WebSocketArgs
-
-Flavour = TypeVar("Flavour", bound=Strict)
 
 
 class Platform(ComponentResource):
@@ -38,13 +36,9 @@ class Platform(ComponentResource):
 
     def __init__(self, settings: Settings, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:platform:Platform", "platform", None, opts)
-        chosen_cluster = _built("cluster.flavour", settings.cluster, ExistingCluster)
-        chosen_edge = _built("edge.flavour", settings.edge, NginxEdge)
-        if settings.redis.members > 1:
-            raise RunError(
-                f"vision-week:redis.members: {settings.redis.members} is not built yet: nothing leads clients to the "
-                "primary among several; use 1"
-            )
+        refuse_unbuilt(settings)
+        chosen_cluster = cast("ExistingCluster", settings.cluster)
+        chosen_edge = cast("NginxEdge", settings.edge)
         child = ResourceOptions(parent=self)
         cluster = Cluster(
             "cluster",
@@ -187,11 +181,3 @@ class Platform(ComponentResource):
                 "images": self.images,
             }
         )
-
-
-def _built(path: str, chosen: Strict, kind: type[Flavour]) -> Flavour:
-    """The settings of a flavour that this program can build."""
-    if not isinstance(chosen, kind):
-        known = get_args(kind.model_fields["flavour"].annotation)[0]
-        raise RunError(f"vision-week:{path}: {getattr(chosen, 'flavour', '')} is not built yet; use {known}")
-    return chosen

@@ -96,7 +96,12 @@ class Postgres(ComponentResource):
             ),
         )
         if args.settings.members > 1:
-            PodDisruptionBudget(NAME, metadata=self._metadata(NAME), spec=disruption_budget(NAME), opts=self._child)
+            PodDisruptionBudget(
+                NAME,
+                metadata=self._metadata(NAME),
+                spec=disruption_budget(NAME, args.settings.disruptions),
+                opts=self._child,
+            )
         self.primary = Endpoint(host=kubernetes.host_of(primary), port=patroni.PORT)
         self.replicas = Endpoint(host=kubernetes.host_of(replicas), port=patroni.PORT)
         self.register_outputs({"primary": self.primary.host, "replicas": self.replicas.host})

@@ -18,7 +18,7 @@ from components import kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, labels, metadata, selector
 from components.scaling import disruption_budget
 from components.settings import Redis as RedisSettings
-from components.values import amount
+from components.values import mebibytes
 
 NAME = "redis"
 PORT = 6379
@@ -59,7 +59,9 @@ class Redis(ComponentResource):
         files: dict[str, Input[str]] = {
             "redis.conf": _redis_conf(args.settings),
             "sentinel.conf": _SENTINEL_CONF,
-            "members.env": addresses.apply(lambda found: _members_env(dict(zip(members, found, strict=True)))),
+            "members.env": addresses.apply(
+                lambda found: _members_env(dict(zip(members, found, strict=True)), args.settings.agreeing)
+            ),
             "members.sh": (_FILES / "redis-members.sh").read_text(),
             "start.sh": (_FILES / "redis-start.sh").read_text(),
             "sentinel.sh": (_FILES / "redis-sentinel.sh").read_text(),
@@ -100,7 +102,12 @@ class Redis(ComponentResource):
             opts=ResourceOptions(parent=self, protect=args.protect, depends_on=[*args.namespace.guards, policy]),
         )
         if args.settings.members > 1:
-            PodDisruptionBudget(NAME, metadata=self._metadata(NAME), spec=disruption_budget(NAME), opts=self._child)
+            PodDisruptionBudget(
+                NAME,
+                metadata=self._metadata(NAME),
+                spec=disruption_budget(NAME, args.settings.disruptions),
+                opts=self._child,
+            )
         service = self._service(NAME, selector(NAME), sentinel=False)
         self.endpoint = Endpoint(host=kubernetes.host_of(service), port=PORT)
         self.register_outputs({"host": self.endpoint.host})
@@ -194,9 +201,9 @@ sentinel announce-hostnames no
 
 
 def _redis_conf(settings: RedisSettings) -> str:
-    memory = int(amount(settings.resources.memory)) * settings.memory_percent // 100
-    # A primary that has lost its replicas refuses writes after 10 s, so that a minority can't go on by itself.
-    several = "min-replicas-to-write 1\nmin-replicas-max-lag 10\n" if settings.members > 1 else ""
+    # A primary that has lost its replicas refuses writes, so that a minority can't go on by itself.
+    lag = settings.replica_lag
+    several = f"min-replicas-to-write 1\nmin-replicas-max-lag {lag}\n" if settings.members > 1 else ""
     return f"""\
 port {PORT}
 bind * -::*
@@ -207,19 +214,19 @@ appendonly yes
 appendfsync everysec
 aof-use-rdb-preamble yes
 save 3600 1 300 100 60 10000
-maxmemory {memory}
+maxmemory {settings.data_bytes}
 maxmemory-policy {settings.eviction}
 # Freed in the background: a large key that goes doesn't stop everybody else.
 lazyfree-lazy-eviction yes
 lazyfree-lazy-expire yes
 lazyfree-lazy-server-del yes
 # A replica that was away for a minute catches up without a full copy.
-repl-backlog-size 16mb
+repl-backlog-size {mebibytes(settings.backlog)}mb
 repl-diskless-sync-delay 0
 tcp-keepalive 60
 {several}"""
 
 
-def _members_env(addresses: dict[str, str]) -> str:
+def _members_env(addresses: dict[str, str], quorum: int) -> str:
     listed = " ".join(f"{member}={address}" for member, address in addresses.items())
-    return f'addresses="{listed}"\nquorum={len(addresses) // 2 + 1}\n'
+    return f'addresses="{listed}"\nquorum={quorum}\n'

@@ -32,10 +32,10 @@ def autoscaler(name: str, replicas: Replicas) -> autoscaling.v2.HorizontalPodAut
     )
 
 
-def disruption_budget(name: str) -> policy.v1.PodDisruptionBudgetSpecArgs:
-    """One pod at a time: what a node's drain may take away from a service that has more than one."""
+def disruption_budget(name: str, at_once: int) -> policy.v1.PodDisruptionBudgetSpecArgs:
+    """What a node's drain may take away from a service that has more than one pod."""
     return policy.v1.PodDisruptionBudgetSpecArgs(
-        max_unavailable=1, selector=meta.v1.LabelSelectorArgs(match_labels=selector(name))
+        max_unavailable=at_once, selector=meta.v1.LabelSelectorArgs(match_labels=selector(name))
     )
 
 

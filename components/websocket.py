@@ -112,7 +112,7 @@ class WebSocket(ComponentResource):
                 opts=ResourceOptions(parent=self, depends_on=[deployment]),
             )
         if replicas.min > 1:
-            PodDisruptionBudget(NAME, metadata=about, spec=disruption_budget(NAME), opts=child)
+            PodDisruptionBudget(NAME, metadata=about, spec=disruption_budget(NAME, replicas.disruptions), opts=child)
         service = core.v1.Service(
             NAME,
             metadata=about,

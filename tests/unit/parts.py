@@ -9,6 +9,7 @@ from components.kubernetes import Endpoint, Namespace
 from components.settings import Settings
 
 LEAST: dict[str, Any] = {
+    "purpose": "workbench",
     "release": "v1",
     "cluster": "kind-kind",
     "images": {"registry": "registry.example/vision-week"},

@@ -33,6 +33,36 @@ class Replacement:
 
 REPLACEMENTS = (
     Replacement(
+        "purpose: workbench, because what the others demand is not all built yet",
+        "vision-week:purpose",
+        lambda config: config.get("vision-week:purpose") != "workbench",
+        lambda _: "workbench",
+    ),
+    Replacement(
+        "postgres.backups: off, because they are not built yet",
+        "vision-week:postgres",
+        lambda config: config.get("vision-week:postgres", {}).get("backups", {}).get("enabled") is not False,
+        lambda postgres: {**(postgres or {}), "backups": {"enabled": False}},
+    ),
+    Replacement(
+        "storage.snapshots: off, because they are not built yet",
+        "vision-week:storage",
+        lambda config: config.get("vision-week:storage", {}).get("snapshots", {}).get("enabled") is not False,
+        lambda storage: {**(storage or {}), "snapshots": {"enabled": False}},
+    ),
+    Replacement(
+        "monitoring: off, because it is not built yet",
+        "vision-week:monitoring",
+        lambda config: config.get("vision-week:monitoring", {}).get("enabled") is not False,
+        lambda _: {"enabled": False},
+    ),
+    Replacement(
+        "images.origin: built, because promotion is not built yet",
+        "vision-week:images",
+        lambda config: "origin" in config["vision-week:images"],
+        lambda images: {key: value for key, value in images.items() if key != "origin"},
+    ),
+    Replacement(
         "cluster: a cluster that is there already instead of GKE",
         "vision-week:cluster",
         lambda config: config["vision-week:cluster"].get("flavour") == "gke",

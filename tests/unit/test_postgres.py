@@ -116,7 +116,8 @@ def test_patronis_times_leave_room_for_two_tries() -> None:
 
 
 def test_memory_settings_fit_the_containers_limit() -> None:
-    chosen = settings(postgres={"resources": {"cpu": "1", "cpu_limit": "1", "memory": "1Gi"}}).postgres
+    resources = {"cpu": "1", "cpu_limit": "1", "memory": "1Gi"}
+    chosen = settings(postgres={"resources": resources, "max_connections": 100}, app={"replicas": 2}).postgres
     parameters = json.loads(patroni.shared(chosen))["postgresql"]["parameters"]
     assert parameters["shared_buffers"] == "256MB"
     assert parameters["effective_cache_size"] == "614MB"
@@ -142,7 +143,7 @@ def test_changed_shared_settings_roll_the_members() -> None:
     """Some of them only take effect when a member starts."""
     before, after = (
         stateful_set(built(max_connections=count)).at("spec", "template", "metadata", "annotations")
-        for count in (100, 200)
+        for count in (300, 350)
     )
     assert before != after
 

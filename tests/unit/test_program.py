@@ -90,7 +90,7 @@ def test_several_members_of_redis_are_refused_until_clients_find_the_primary() -
     """A Service over all members would lead writes to replicas."""
     config = stack_config("development")
     config["vision-week:redis"]["members"] = 3
-    with pytest.raises(pulumi.RunError, match=r"vision-week:redis\.members: 3 is not built yet"):
+    with pytest.raises(pulumi.RunError, match=r"vision-week:redis\.members: nothing leads clients"):
         run_stack(config)
 
 

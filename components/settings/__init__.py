@@ -1,0 +1,105 @@
+"""Everything that a stack may say about itself, as strict models: the one place of every default.
+
+The defaults are production's. A stack file names what differs, so `Pulumi.production.yaml` is short and
+`Pulumi.development.yaml` lists what was made smaller. What environments have in common is not a setting, and no code
+asks which stack it is in.
+
+The text below each field is its documentation: what it is, its unit and range, and in brackets what asks for it.
+`docs/settings.md`, the editors' schema and the words of an error are made from it.
+"""
+
+from typing import Annotated, Literal
+
+from components.settings.app import App, Limits, Timeouts, WebSocket
+from components.settings.capacity import Quota, Replicas, Tenancy
+from components.settings.cluster import Cluster, ClusterNetwork, ExistingCluster, GoogleCluster, Maintenance, NodePool
+from components.settings.data import BackupCopy, Backups, Postgres, Redis
+from components.settings.edge import Edge, EdgeBase, GatewayEdge, IngressEdge, NginxEdge
+from components.settings.governance import Exemption, Policies, Secrets
+from components.settings.monitoring import Alerts, Monitoring, Receiver
+from components.settings.storage import Images, Snapshots, Source, Storage
+from components.values import LATER, Name, Strict, form
+
+__all__ = [
+    "Alerts",
+    "App",
+    "BackupCopy",
+    "Backups",
+    "Cluster",
+    "ClusterNetwork",
+    "Edge",
+    "EdgeBase",
+    "Exemption",
+    "ExistingCluster",
+    "GatewayEdge",
+    "GoogleCluster",
+    "Images",
+    "IngressEdge",
+    "Limits",
+    "Maintenance",
+    "Monitoring",
+    "NginxEdge",
+    "NodePool",
+    "Policies",
+    "Postgres",
+    "Quota",
+    "Receiver",
+    "Redis",
+    "Replicas",
+    "Secrets",
+    "Settings",
+    "Snapshots",
+    "Source",
+    "Storage",
+    "Tenancy",
+    "Timeouts",
+    "WebSocket",
+]
+
+
+class Settings(Strict):
+    """One stack."""
+
+    purpose: Literal["live", "rehearsal", "workbench"] = "live"
+    """Who relies on the stack: people (`live`), a release about to go live (`rehearsal`), or its engineer
+    (`workbench`). The first two demand what such a stack must have (S10)."""
+    namespace_prefix: Name = "vision-week"
+    """Of the namespaces' names; two stacks in one cluster need two; 40 characters at most (S4.1)."""
+    release: Annotated[
+        str,
+        form(
+            r"^[A-Za-z0-9][-A-Za-z0-9._]{0,63}$",
+            "a tag of letters, digits, dots, dashes and underscores, 64 at most, a letter or digit first",
+        ),
+    ]
+    """Version of the application, and tag of our images, 64 characters at most (S9.1)."""
+    protect: bool = True
+    """Stateful resources are only removed by those who first take this away (DESIGN: stateful things are protected)."""
+    cluster: Cluster
+    """Where it runs (DESIGN)."""
+    tenancy: Tenancy = Tenancy()
+    """The namespaces' quotas (service levels: HPA and quota)."""
+    storage: Storage = Storage()
+    """Where volumes come from (S11)."""
+    images: Images
+    """Where images come from (S1)."""
+    source: Annotated[Source, LATER] = Source()
+    """Where the application's code comes from (S1)."""
+    postgres: Postgres = Postgres()
+    """The database (S5.2)."""
+    redis: Redis = Redis()
+    """Sessions, cache and messages (S5.3)."""
+    app: App = App()
+    """The application (S5.1)."""
+    websocket: WebSocket = WebSocket()
+    """Its real-time service (S6.1)."""
+    edge: Edge
+    """Where users come in (S2.1, S3)."""
+    timeouts: Annotated[Timeouts, LATER] = Timeouts()
+    """How long each waits for the next (S3)."""
+    monitoring: Annotated[Monitoring, LATER] = Monitoring()
+    """What is watched (S8)."""
+    secrets: Annotated[Secrets, LATER] = Secrets()
+    """Rotation (S7.3)."""
+    policies: Annotated[Policies, LATER] = Policies()
+    """Exemptions (S12.2)."""

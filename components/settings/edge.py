@@ -1,0 +1,82 @@
+"""Where users come in. Three flavours of one component."""
+
+from ipaddress import IPv4Network
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from components.values import LATER, Host, HostPattern, Networks, NodePort, Resources, Strict, Text, Url
+
+
+class EdgeBase(Strict):
+    """What every flavour has."""
+
+    url: Url
+    """What users type, without a path; the certificate is for its host (S4.1)."""
+    api_host: Annotated[Host | None, LATER] = None
+    """A second name for the API alone (S4.1)."""
+    websocket_host: Annotated[Host | None, LATER] = None
+    """A second name for the WebSocket service alone (S4.1)."""
+    certificate_names: Annotated[tuple[HostPattern, ...], Field(strict=False), LATER] = ()
+    """Names that the certificate is for; without them exactly the hosts (S4.1)."""
+
+    @property
+    def host(self) -> str:
+        return self.url.removeprefix("https://").partition(":")[0]
+
+    @property
+    def hosts(self) -> dict[str, str]:
+        """Setting -> host name, of those that there are."""
+        named = {"url": self.host, "api_host": self.api_host, "websocket_host": self.websocket_host}
+        return {setting: host for setting, host in named.items() if host is not None}
+
+
+def _not_everybody(networks: tuple[IPv4Network, ...]) -> tuple[IPv4Network, ...]:
+    if any(network.prefixlen < 8 for network in networks):
+        raise ValueError("must be /8 or smaller: a client that counts as a proxy says itself who it is")
+    return networks
+
+
+class NginxEdge(EdgeBase):
+    """Our own nginx load balancer, for clusters without a gateway."""
+
+    flavour: Literal["nginx"]
+    """`nginx` (DESIGN)."""
+    service: Literal["LoadBalancer", "NodePort"] = "LoadBalancer"
+    """How the cluster publishes it (S2.1)."""
+    node_port: NodePort | None = None
+    """The port on each node, 30000 to 32767, Kubernetes' own range; without it the cluster chooses (S2.1)."""
+    replicas: int = Field(default=2, ge=1, le=10)
+    """Pods, 1 to 10; two, so that one may go (DECISIONS: edge in production)."""
+    disruptions: int = Field(default=1, ge=1, le=5)
+    """Pods that a drained node may take away at once, 1 to 5; at least one stays (S5, beyond)."""
+    resources: Resources = Resources(cpu="100m", cpu_limit="1", memory="128Mi")
+    """Of each pod (S7 beyond: limits)."""
+    trusted_proxies: Annotated[Networks, AfterValidator(_not_everybody), LATER] = ()
+    """Load balancers in front of it that say who the client is; /8 or smaller each (S3, beyond)."""
+
+
+class GatewayEdge(EdgeBase):
+    """The Gateway API, with Google's load balancer, Certificate Manager and Cloud Armor."""
+
+    flavour: Literal["gateway"]
+    """`gateway` (DESIGN)."""
+    class_name: Text = "gke-l7-global-external-managed"
+    """The cluster's GatewayClass (DESIGN)."""
+    dns_zone: Host | None = None
+    """The domain whose zone the program makes, and writes the hosts to; without it somebody else does (S4.1)."""
+    requests_per_minute: int = Field(default=1200, ge=60, le=100000)
+    """Requests a minute from one client address, 60 to 100000, before Cloud Armor stops them (DECISIONS: rate
+    limits)."""
+
+
+class IngressEdge(EdgeBase):
+    """A plain Ingress, for clusters that have a controller."""
+
+    flavour: Literal["ingress"]
+    """`ingress` (DESIGN)."""
+    class_name: Text
+    """The class of that controller (DESIGN)."""
+
+
+Edge = Annotated[NginxEdge | GatewayEdge | IngressEdge, Field(discriminator="flavour")]

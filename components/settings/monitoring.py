@@ -1,0 +1,72 @@
+"""What is watched, how long it is kept, and who is told."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from components.values import Name, Percent, Size, Strict
+
+Severity = Literal["critical", "warning"]
+
+
+class Receiver(Strict):
+    """Somebody who is told of alerts, by a web hook."""
+
+    name: Name
+    """What the alerts' routing calls it, 40 characters at most (S8.2)."""
+    secret: Name
+    """Name of the secret that holds the web hook's address, never the address itself: whoever has it can raise alarms;
+    40 characters at most (S7.3)."""
+    severities: Annotated[tuple[Severity, ...], Field(strict=False, min_length=1)] = ("critical", "warning")
+    """What it is told of, at least 1 of them (service levels: alerts)."""
+
+
+class Alerts(Strict):
+    """When somebody is told. The defaults are the application's service levels."""
+
+    server_errors_per_second: float = Field(default=0.1, gt=0, le=100)
+    """5xx answers a second over 5 min that are critical, more than 0 to 100 (service levels: alerts)."""
+    latency_ms: int = Field(default=1000, ge=50, le=60000)
+    """Milliseconds that p95 of the API may take over 5 min, 50 to 60000 (service levels: API latency)."""
+    cpu_percent: Percent = 80
+    """Percent of the processor limit over 5 min that is a warning, 1 to 100 (service levels: alerts)."""
+    memory_percent: Percent = 90
+    """Percent of the memory limit over 5 min that is critical, 1 to 100 (service levels: alerts)."""
+    target_down_minutes: int = Field(default=1, ge=1, le=60)
+    """Minutes that a target may be down before it is critical, 1 to 60 (service levels: alerts)."""
+    availability_percent: float = Field(default=99.9, ge=90, le=99.99)
+    """Percent of requests that succeed, 90 to 99.99: what the error budget is made of (service levels:
+    availability)."""
+    latency_goal_ms: int = Field(default=500, ge=50, le=60000)
+    """Milliseconds within which 95 of 100 API answers come, 50 to 60000: the goal, not the alarm (service levels: API
+    latency)."""
+
+
+class Monitoring(Strict):
+    """Prometheus, Alertmanager, Grafana, logs and traces."""
+
+    enabled: bool = True
+    """Watch at all (S8)."""
+    replicas: int = Field(default=2, ge=1, le=3)
+    """Of Prometheus and Alertmanager each, 1 to 3: the one that fails can't tell (S10.3)."""
+    metrics_days: int = Field(default=30, ge=1, le=400)
+    """Days that metrics are kept, 1 to 400: long enough for the month of the availability goal (service levels:
+    availability)."""
+    metrics_size: Size = "50Gi"
+    """Of each Prometheus' volume, at least 1Mi (S8.1)."""
+    logs_days: int = Field(default=180, ge=1, le=3650)
+    """Days that logs are kept, 1 to 3650 (service levels: log retention)."""
+    logs_size: Size = "100Gi"
+    """Of the logs' volume, where they are not in a bucket; at least 1Mi (S8.3)."""
+    grafana: bool = True
+    """Dashboards; off where its image can't be had (S8.2)."""
+    kube_state_metrics: bool = True
+    """Metrics of Kubernetes' own objects; off where its image can't be had (S8.1)."""
+    traces: bool = True
+    """Follow requests from the edge to SQL (S8.3)."""
+    client_addresses: Literal["truncated", "full"] = "truncated"
+    """Whether logs show whole client addresses, which are personal data (DECISIONS: personal data)."""
+    alerts: Alerts = Alerts()
+    """Thresholds (service levels: alerts)."""
+    receivers: Annotated[tuple[Receiver, ...], Field(strict=False)] = ()
+    """Who is told (S8.2)."""

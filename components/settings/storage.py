@@ -1,0 +1,100 @@
+"""Where volumes and images come from."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from components.catalogue import CATALOGUE
+from components.values import LATER, Name, Short, Strict, Text, form
+
+
+class Snapshots(Strict):
+    """Snapshots of volumes: the second line behind the databases' own backups."""
+
+    enabled: bool = True
+    """Make them (S11.2)."""
+    every_hours: Literal[1, 2, 3, 4, 6, 8, 12, 24] = 24
+    """Hours between two snapshots, a part of the day: 1 to 24 (S11.2)."""
+    keep_days: int = Field(default=14, ge=1, le=365)
+    """Days that a snapshot is kept, 1 to 365 (S11.2: configurable retention)."""
+
+
+class Storage(Strict):
+    """Where claims get their volumes from."""
+
+    class_name: Name = "fast-ssd"
+    """Of the class for databases, cluster-wide: two stacks in one cluster need two; 40 characters at most (S11.1)."""
+    provisioner: Text = "pd.csi.storage.gke.io"
+    """CSI driver of that class (S11.1)."""
+    parameters: dict[str, str] = Field(
+        default_factory=lambda: {"type": "pd-ssd", "replication-type": "regional-pd"},
+    )
+    """Passed to the driver unchanged; the keys are the driver's (S11.1)."""
+    retain: bool = True
+    """Volumes outlive their claims (DESIGN: stateful things are protected)."""
+    shared_class: Name = "standard-rwx"
+    """The cluster's own class whose volumes many pods may mount, for uploads; 40 characters at most (S2.3)."""
+    shared_access: Literal["ReadWriteMany", "ReadWriteOnce"] = "ReadWriteMany"
+    """How they do; ReadWriteOnce will do where there is one node, and the class knows no better (kind) (S2.3)."""
+    snapshots: Annotated[Snapshots, LATER] = Snapshots()
+    """Of the volumes of this class (S11.2)."""
+
+
+def _in_catalogue(name: str) -> str:
+    if name not in CATALOGUE:
+        raise ValueError(f"is not in the catalogue, which has only {', '.join(sorted(CATALOGUE))}")
+    return name
+
+
+def _all(value: Any) -> Any:
+    return sorted(CATALOGUE) if value == "all" else value
+
+
+CatalogueName = Annotated[str, AfterValidator(_in_catalogue)]
+
+
+class Images(Strict):
+    """Where our images go, and what is expected of other people's."""
+
+    registry: Annotated[
+        str,
+        form(
+            r"^[a-z0-9][-a-z0-9.]*(:\d+)?(/[a-z0-9][-a-z0-9._]*)+$",
+            "a registry and a path in lower case, without https:// and tag: registry.example/vision-week",
+        ),
+    ]
+    """Prefix of our images' names: host, perhaps a port, and a path (S1, beyond)."""
+    app_target: Literal["production", "development"] = "production"
+    """Stage of the application's Dockerfile; `development` has the debugger (S1.4)."""
+    allow_unpinned: Annotated[
+        tuple[CatalogueName, ...],
+        Field(strict=False),
+        BeforeValidator(_all),
+        Short({"const": "all", "description": "Short for every name in the catalogue."}),
+    ] = ()
+    """Names in the catalogue that may run without a digest, or `all` (DECISIONS: images of others)."""
+    origin: Annotated[Literal["built", "promoted"], LATER] = "built"
+    """`promoted` looks the release's digest up in the registry and can't build (DECISIONS: promotion)."""
+    flutter: Annotated[str, form(r"^3\.\d+\.\d+$", 'a version of Flutter, in quotes: "3.24.5"'), LATER] = "3.24.5"
+    """Version of Flutter that builds the front end (S1.1)."""
+    php: Annotated[str, form(r"^8\.[2-9]$", 'a version of PHP, in quotes: "8.2"'), LATER] = "8.2"
+    """Version of PHP that runs the application (S1.1)."""
+
+
+class Source(Strict):
+    """Where the application's own code comes from."""
+
+    path: Text | None = None
+    """A folder, relative to the program; without it and `git` the reference application in `app/` (S1.1)."""
+    git: (
+        Annotated[str, form(r"^https://[^\s@]+$", "an address without a password: https://git.example/app.git")] | None
+    ) = None
+    """A Git repository, without credentials in its address (S1.1, S12.2)."""
+    reference: Annotated[str, form(r"^[0-9a-f]{40}$", "a commit in full: 40 hexadecimal digits, in quotes")] | None = (
+        None
+    )
+    """Commit of it, in full: a branch or a tag moves (S12.2)."""
+    document_root: Annotated[str, form(r"^[^/\s][^\s]*$", "a path within the application, like public")] = "public"
+    """The folder that nginx serves, relative to the application (S1)."""
+    variables: dict[str, str] = Field(default_factory=dict)
+    """Our name of an environment variable -> the name that the application reads (S1)."""

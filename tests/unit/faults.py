@@ -1,0 +1,37 @@
+"""Wrong settings, and what is said of them."""
+
+from typing import Any
+
+import pytest
+
+from components.checks import Fault
+from components.configuration import SettingsError, parse
+from tests.unit.parts import LEAST
+
+GKE = {"flavour": "gke", "project": "a-project", "region": "europe-west1"}
+GATEWAY = {"flavour": "gateway", "url": "https://vision-week.example"}
+
+
+def faults(values: dict[str, Any], **more: Any) -> list[Fault]:
+    """What is wrong with these values, nothing where they are right."""
+    try:
+        parse(values, **more)
+    except SettingsError as error:
+        return error.faults
+    return []
+
+
+def refused(**changes: Any) -> list[str]:
+    """The faults of the least settings with some keys changed, each with its path."""
+    with pytest.raises(SettingsError) as caught:
+        parse({**LEAST, **changes})
+    return [
+        f"{fault.path}: {fault.reason}" + (f"; {fault.hint}" if fault.hint else "") for fault in caught.value.faults
+    ]
+
+
+def changed(values: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """The values with one more at a path: `app.replicas.min`."""
+    first, _, rest = path.partition(".")
+    inner = changed(values.get(first) or {}, rest, value) if rest else value
+    return {**values, first: inner}
