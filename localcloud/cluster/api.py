@@ -51,7 +51,7 @@ class Api:
         accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
         answer = self._client.get(path, headers={"Accept": accept})
         answer.raise_for_status()
-        return [each["metadata"] for each in answer.json()["items"]]
+        return [each["metadata"] for each in answer.json()["items"] or ()]
 
     def find(self, path: str) -> dict[str, Any] | None:
         """What is at the path, or None if nothing is."""

@@ -90,9 +90,8 @@ def _foundation(progress: Progress) -> str:
     """What every container stands on: the engine, the network, the image."""
     docker.ensure_engine(progress)
     containers.refuse_strangers(containers.found())
-    machine = image.ensure(progress)
     network.ensure(progress)
-    return machine
+    return image.ensure(progress)
 
 
 def _registry(machine: str, progress: Progress) -> State:
