@@ -3,17 +3,21 @@
 import json
 import os
 import shlex
-import subprocess
+import shutil
+import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from types import FrameType
+from typing import Annotated, NoReturn
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
-from localcloud import cluster, debian, docker, images, paths, pulumi, toolchain
+from localcloud import application, cluster, debian, docker, files, images, paths, pulumi, toolchain
 from localcloud.display import console, explain, step
+from localcloud.failures import understood
 from localcloud.images import buildkit
 from localcloud.problem import Problem
 
@@ -63,46 +67,60 @@ def down() -> None:
 def status() -> None:
     """Say what runs and what is wrong; exits with 1 when something is."""
     report = cluster.status()
+    standing = pulumi.standing(STACK)
+    problems = {part.name: part.problem for part in report.parts}
     table = Table("part", "state", box=None)
-    for part in report.parts:
-        table.add_row(part.name, "[green]healthy[/green]" if part.healthy else f"[red]{part.problem}[/red]")
+    for name, problem in problems.items():
+        table.add_row(name, _state(problem))
+    table.add_row(f"stack {STACK}", _state(standing.problem, standing.said))
+    if report.healthy and {"url", "ca_certificate"} <= standing.outputs.keys():
+        problems["application"] = application.problem(standing.outputs["url"], standing.outputs["ca_certificate"])
+        table.add_row("application", _state(problems["application"], f"answers at {standing.outputs['url']}"))
     console.print(table)
-    if not report.healthy:
+    _tell_notices()
+    if any(problems.values()):
         raise Problem("Not everything runs.", "`make up` brings back what is missing.")
+    if standing.problem:
+        raise Problem(f"The stack {STACK} {standing.problem}.", "`make up` carries on from there.")
 
 
 @app.command()
 def preview(stack: Annotated[str, typer.Option(help="development, staging or production")] = STACK) -> None:
-    """Show what `pulumi up` would change."""
+    """Show what `pulumi up` would change: localcloud preview --stack staging."""
+    pulumi.require_settings(stack)
     environment = _environment()
     pulumi.ensure_stack(stack, environment)
-    raise typer.Exit(pulumi.run(["preview", "--stack", stack, "--diff"], environment))
+    _become([str(pulumi.command()), "preview", "--stack", stack, "--diff"], environment)
 
 
 @app.command()
 def url() -> None:
-    """Print the application's URL, and nothing else."""
+    """Print the application's URL, and nothing else: curl "$(make -s url)/health"."""
     print(pulumi.output(STACK, "url", _environment()))
 
 
 @app.command()
 def ca() -> None:
-    """Print the path of the certificate that signs the application's own."""
+    """Print the path of the certificate that signs the application's: curl --cacert "$(make -s ca)" …"""
     file = paths.state() / "ca.crt"
-    file.write_text(pulumi.output(STACK, "ca_certificate", _environment()))
+    files.write(file, pulumi.output(STACK, "ca_certificate", _environment()))
     print(file)
 
 
 @app.command()
 def kubeconfig() -> None:
-    """Print the path of the local cluster's kubeconfig."""
-    print(cluster.kubeconfig())
+    """Print the path of the local cluster's kubeconfig: kubectl --kubeconfig "$(make -s kubeconfig)" get pods."""
+    print(_kubeconfig())
 
 
 @app.command()
 def env() -> None:
     """Print the environment for working by hand: eval "$(make -s env)"."""
-    for name, value in sorted(_environment().items()):
+    variables = _environment()
+    for name in pulumi.foreign(os.environ):
+        if name not in variables:
+            print(f"unset {name}")
+    for name, value in sorted(variables.items()):
         if os.environ.get(name) != value:
             print(f"export {name}={shlex.quote(value)}")
 
@@ -110,7 +128,7 @@ def env() -> None:
 @app.command(context_settings={"ignore_unknown_options": True})
 def run(command: list[str]) -> None:
     """Run a command in the environment of the local cloud: localcloud run -- kubectl get pods."""
-    raise typer.Exit(subprocess.run(command, env={**os.environ, **_environment()}, check=False).returncode)
+    _become(command, _environment())
 
 
 def _machine_up() -> None:
@@ -125,42 +143,82 @@ def _machine_up() -> None:
         images.buildkit_up(progress)
     with step("Stand-in images") as progress:
         contexts = images.stand_ins_up(progress)
-        _build_contexts().write_text(json.dumps(contexts))
+        files.write(_build_contexts(), json.dumps(contexts))
     with step("Kubernetes cluster") as progress:
         cluster.up(progress)
+    _tell_notices()
     with step("Pulumi plugins") as progress:
         pulumi.install(progress)
 
 
+def _tell_notices() -> None:
+    for notice in cluster.notices():
+        console.print(f"[yellow]{escape(notice)}[/yellow]")
+
+
 def _environment() -> Mapping[str, str]:
     """What pulumi and kubectl need to find the local cloud."""
-    if not cluster.kubeconfig().exists():
-        raise Problem("The local cloud is not there.", "Run `make up` first.")
+    config = _kubeconfig()
     pulumis = pulumi.environment()
     tools = {str(toolchain.binary(name).parent) for name in ("kubectl", "buildctl")}
     return {
         **pulumis,
         **buildkit.environment(),
-        "KUBECONFIG": str(cluster.kubeconfig()),
+        "KUBECONFIG": str(config),
         "LOCALCLOUD_BUILD_CONTEXTS": _build_contexts().read_text(),
-        "PATH": os.pathsep.join([*sorted(tools), pulumis["PATH"]]),
+        "PATH": os.pathsep.join(dict.fromkeys([*sorted(tools), *pulumis["PATH"].split(os.pathsep)])),
     }
+
+
+def _kubeconfig() -> Path:
+    """The kubeconfig of a local cloud that was brought up as far as the last step, whether or not it runs now."""
+    if not (cluster.kubeconfig().exists() and _build_contexts().exists() and pulumi.command().exists()):
+        raise Problem("The local cloud is not there.", "Run `make up` first.")
+    return cluster.kubeconfig()
 
 
 def _build_contexts() -> Path:
     return paths.state() / "build-contexts.json"
 
 
+def _state(problem: str | None, otherwise: str = "healthy") -> str:
+    return f"[red]{escape(problem)}[/red]" if problem else f"[green]{escape(otherwise)}[/green]"
+
+
+def _become(command: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
+    """Go on as another command, so that interrupts and exit codes are its own."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
+    variables = pulumi.complete(environment)
+    program = shutil.which(command[0], path=variables["PATH"])
+    if program is None:
+        raise Problem(f"There is no command {command[0]}.", "Correct its name, or put it on PATH.")
+    sys.stdout.flush()
+    os.execve(program, list(command), variables)  # noqa: S606  a list of words, and no shell
+
+
 def main() -> None:
-    """Run a command; a `Problem` becomes a message with the way out, and exit code 1."""
+    """Run a command. What a person can mend becomes a message with the way out, and exit code 1."""
+    heard: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        heard.append(number)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as it is in a shell's background
+            signal.signal(number, interrupt)
     try:
         app()
-    except Problem as problem:
+    except BaseException as error:
+        if heard:
+            console.print("\nInterrupted. The same command carries on from here.")
+            sys.exit(128 + heard[0])
+        if (problem := understood(error)) is None:
+            raise
         explain(problem)
         sys.exit(1)
-    except KeyboardInterrupt:
-        console.print("\nInterrupted. The same command carries on from here.")
-        sys.exit(130)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,21 @@
 """Pulumi on this machine: the command with its plugins, a backend of files, and stacks that survive bad luck."""
 
-from localcloud.pulumi.command_line import run
-from localcloud.pulumi.home import command, environment, install
+from localcloud.pulumi.home import command, complete, environment, foreign, install
 from localcloud.pulumi.recovery import recover
-from localcloud.pulumi.stacks import ensure_stack, output, up
+from localcloud.pulumi.stacks import ensure_stack, output, require_settings, up
+from localcloud.pulumi.standing import Standing, standing
 
-__all__ = ["command", "ensure_stack", "environment", "install", "output", "recover", "run", "up"]
+__all__ = [
+    "Standing",
+    "command",
+    "complete",
+    "ensure_stack",
+    "environment",
+    "foreign",
+    "install",
+    "output",
+    "recover",
+    "require_settings",
+    "standing",
+    "up",
+]

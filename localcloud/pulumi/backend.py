@@ -33,6 +33,12 @@ def lock_folder(project: str, stack: str) -> Path:
     return folder() / ".pulumi" / "locks" / "organization" / project / stack
 
 
+def history(project: str, stack: str) -> list[Path]:
+    """What the engine keeps of each update, the newest first: its kind, its times and how it ended."""
+    kept = (folder() / ".pulumi" / "history" / project / stack).glob("*.history.json")
+    return sorted(kept, key=lambda file: file.name, reverse=True)
+
+
 def copies(project: str, stack: str) -> list[Path]:
     """What the engine keeps of the state beside it, the newest first."""
     kept = (folder() / ".pulumi" / "backups" / project / stack).glob("*.json")

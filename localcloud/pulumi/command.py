@@ -5,7 +5,7 @@ state as well. The passphrase belongs to one machine, the file to the repository
 with the salt in it, made anew each time, and the checkout stays clean. What `pulumi config` changes goes back to the
 original.
 
-Only the standard library is needed, to start quickly: this runs before each and every `pulumi`.
+Only the standard library and one small file of ours are needed, to start quickly: this runs before each `pulumi`.
 """
 
 # ruff: noqa: S606  it becomes the real command, given its own arguments
@@ -15,10 +15,13 @@ import json
 import os
 import re
 import signal
+import stat
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+from localcloud import files
 
 _NAME = re.compile(r"^name:\s*[\"']?([^\s\"'#]+)", re.MULTILINE)
 _OWN_SECRETS = re.compile(r"^(encryptionsalt|secretsprovider|encryptedkey):", re.MULTILINE)
@@ -29,24 +32,34 @@ _SALT = re.compile(r'"salt":\s*"(v1:[^"]+)"')
 def main(arguments: Sequence[str]) -> int:
     """Run the real pulumi, `arguments[0]`, with the others."""
     pulumi, *rest = arguments
+    environment = without_other_passphrases(os.environ)
     project = _project(Path(_value(rest, "--cwd", "-C") or ".").absolute())
-    stack = project and (_value(rest, "--stack", "-s") or _selected(project, os.environ))
-    if not project or not stack or "PULUMI_OPTION_CONFIG_FILE" in os.environ or _value(rest, "--config-file"):
-        os.execv(pulumi, [pulumi, *rest])
+    stack = project and (_value(rest, "--stack", "-s") or _selected(project, environment))
+    if not project or not stack or "PULUMI_OPTION_CONFIG_FILE" in environment or _value(rest, "--config-file"):
+        os.execve(pulumi, [pulumi, *rest], environment)
     original = project.with_name(f"Pulumi.{stack.rpartition('/')[2]}.yaml")
-    copy = copy_with_salt(original, project, os.environ)
+    copy = copy_with_salt(original, project, environment)
     if copy is None:
-        os.execv(pulumi, [pulumi, *rest])
-    environment = {**os.environ, "PULUMI_OPTION_CONFIG_FILE": str(copy)}
+        os.execve(pulumi, [pulumi, *rest], environment)
+    environment["PULUMI_OPTION_CONFIG_FILE"] = str(copy)
     if next((word for word in rest if not word.startswith("-")), "") != "config":
         os.execve(pulumi, [pulumi, *rest], environment)
     before = copy.read_text()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the child decides; it is in the same process group
+        signal.signal(number, lambda *_: None)  # the child decides; it is in the same process group
     code = subprocess.run([pulumi, *rest], env=environment, check=False).returncode
     if (after := copy.read_text()) != before:
-        original.write_text(_SALT_LINE.sub("", after))
+        mode = stat.S_IMODE(original.stat().st_mode) if original.exists() else 0o644
+        files.write(original.resolve(), _SALT_LINE.sub("", after), mode)
     return code
+
+
+def without_other_passphrases(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without a passphrase in clear, which would win over the one that belongs to the backend."""
+    backend = environment.get("PULUMI_BACKEND_URL", "").removeprefix("file://")
+    kept = environment.get("PULUMI_CONFIG_PASSPHRASE_FILE")
+    ours = bool(backend and kept) and Path(backend).parent == Path(kept or "").parent
+    return {name: value for name, value in environment.items() if not ours or name != "PULUMI_CONFIG_PASSPHRASE"}
 
 
 def copy_with_salt(original: Path, project: Path, environment: Mapping[str, str]) -> Path | None:

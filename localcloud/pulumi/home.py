@@ -11,19 +11,20 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
-from localcloud import paths, toolchain
+from localcloud import files, paths, toolchain
 from localcloud.interpreter import Interpreter
 from localcloud.problem import Problem
 from localcloud.pulumi import backend
 
 # Plugin -> the module that stands in for it. What the project's packages need beyond these can't be had here.
 _STAND_INS: Final[Mapping[str, str]] = {
+    "docker": "localcloud.plugins.docker",
     "docker-build": "localcloud.plugins.docker_build",
     "kubernetes": "localcloud.plugins.kubernetes",
     "random": "localcloud.plugins.random",
@@ -61,6 +62,20 @@ def environment() -> dict[str, str]:
     return variables
 
 
+def foreign(variables: Iterable[str]) -> list[str]:
+    """Which of these variables must not be there: settings of the person's other stacks, which would win over ours.
+
+    PULUMI_HOME may: an official `pulumi` is used with the plugins that the person has for it.
+    """
+    return sorted(name for name in variables if name.startswith("PULUMI_") and name != "PULUMI_HOME")
+
+
+def complete(environment: Mapping[str, str]) -> dict[str, str]:
+    """All variables of a command that works on the local cloud's stacks: the person's own, and `environment`."""
+    others = set(foreign(os.environ))
+    return {**{name: value for name, value in os.environ.items() if name not in others}, **environment}
+
+
 def command() -> Path:
     """The `pulumi` to run."""
     return _home() / "bin" / "pulumi"
@@ -96,10 +111,7 @@ def _make_passphrase(file: Path) -> None:
                 f"{file} is gone, and with it the passphrase of the stacks {', '.join(sorted(stacks))}.",
                 "Put it back from a copy, or start anew with `make down` and `make up`.",
             )
-        new = file.with_name(f".{file.name}.{os.getpid()}")
-        new.touch(mode=0o600)
-        new.write_text(secrets.token_urlsafe(32))
-        new.rename(file)
+        files.write(file, secrets.token_urlsafe(32), mode=0o600)
 
 
 def _install_plugins(folder: Path) -> None:
@@ -119,10 +131,7 @@ def _write_script(file: Path, *words: str) -> None:
     if file.exists() and file.read_text() == text:
         return
     file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_name(f".{file.name}.{os.getpid()}")
-    new.write_text(text)
-    new.chmod(0o755)
-    new.replace(file)
+    files.write(file, text, mode=0o755)
 
 
 # The official one.
@@ -134,7 +143,7 @@ def _choose(progress: Callable[[str], None]) -> Path | None:
     kept = _choice_file()
     if not kept.exists() or json.loads(kept.read_text())["found"] != str(found):
         usable = found is not None and _gets_plugins(found, progress)
-        kept.write_text(json.dumps({"found": str(found), "usable": usable}))
+        files.write(kept, json.dumps({"found": str(found), "usable": usable}))
     return _official_choice()
 
 

@@ -7,15 +7,13 @@ and taken over; for what exists in the state alone there is nothing to look up, 
 """
 
 import json
-import shutil
 import socket
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from localcloud import paths
+from localcloud import files, paths
 from localcloud.problem import Problem
 from localcloud.pulumi import backend
 from localcloud.pulumi.command_line import quietly
@@ -43,10 +41,11 @@ def recover(
     progress("completing the interrupted update")
     exported = json.loads(quietly(["stack", "export", "--stack", stack], environment, directory))
     looked_up = settle(exported["deployment"])
-    with tempfile.NamedTemporaryFile("w", suffix=".json", dir=file.parent) as copy:
-        json.dump(exported, copy)
-        copy.flush()
-        quietly(["stack", "import", "--stack", stack, "--file", copy.name], environment, directory)
+    # Not beside the state: whatever lies there is a stack to the engine, also what a killed run has left.
+    settled = backend.folder() / f"settled-{project}-{stack}.json"
+    files.write(settled, json.dumps(exported), mode=0o600)
+    quietly(["stack", "import", "--stack", stack, "--file", str(settled)], environment, directory)
+    settled.unlink()
     if looked_up:
         targets = [f"--target={urn}" for urn in looked_up]
         arguments = ["refresh", "--yes", "--skip-preview", "--stack", stack, *targets]
@@ -64,7 +63,7 @@ def _restore(file: Path, copies: Sequence[Path]) -> None:
     """A machine that was switched off may have kept a file's name and not its content."""
     for copy in copies:
         if _is_whole(copy):
-            shutil.copyfile(copy, file)
+            files.write(file, copy.read_text(), mode=0o600)
             return
     raise Problem(
         f"The state {file} is damaged, and none of the engine's copies of it is whole.",
@@ -103,18 +102,23 @@ def _identity(resource: Mapping[str, Any]) -> str | None:
 def remove_stale_locks(folder: Path) -> None:
     """Remove the locks of processes that are no more. Raises `Problem` for one that runs."""
     for file in folder.glob("*.json"):
-        try:
-            lock = json.loads(file.read_text())
-            alive = _runs(lock["pid"], lock["hostname"], datetime.fromisoformat(lock["timestamp"]))
-        except (ValueError, KeyError):
-            lock, alive = {}, False
-        if alive:
+        if lock := held(file):
             raise Problem(
                 f"Another update of this stack is running: process {lock['pid']}, since {lock['timestamp']}.",
                 "Wait until it is done, or stop it with Ctrl-C where it runs.",
             )
         file.unlink(missing_ok=True)
         file.with_name(f"{file.name}.attrs").unlink(missing_ok=True)
+
+
+def held(file: Path) -> Mapping[str, Any] | None:
+    """What a lock says of its process, if that still runs."""
+    try:
+        lock: dict[str, Any] = json.loads(file.read_text())
+        alive = _runs(lock["pid"], lock["hostname"], datetime.fromisoformat(lock["timestamp"]))
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+    return lock if alive else None
 
 
 def _runs(pid: int, host: str, since: datetime) -> bool:

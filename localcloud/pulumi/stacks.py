@@ -1,5 +1,6 @@
 """Stacks in the backend of files: made without touching the checkout, brought up, asked for their outputs."""
 
+import difflib
 import re
 import tempfile
 from collections import deque
@@ -20,6 +21,17 @@ _CHANGED: Final = re.compile(r"^ +[+~-]+ *(?P<what>\d+ [a-z]+)$")
 _KEPT_LINES: Final = 2000
 
 
+def require_settings(stack: str, directory: Path = paths.CHECKOUT) -> None:
+    """Refuse a stack that the checkout has no settings for: its name is a slip of the pen."""
+    known = sorted(file.name.removeprefix("Pulumi.").removesuffix(".yaml") for file in directory.glob("Pulumi.*.yaml"))
+    if stack not in known:
+        close = difflib.get_close_matches(stack, known, n=1)
+        raise Problem(
+            f"There is no stack {stack}: the checkout has no Pulumi.{stack}.yaml. It has {', '.join(known) or 'none'}.",
+            f"Did you mean {close[0]}?" if close else "Name one of these, or write the settings of a new one first.",
+        )
+
+
 def ensure_stack(stack: str, environment: Mapping[str, str], directory: Path = paths.CHECKOUT) -> None:
     """Have the stack in the backend.
 
@@ -38,6 +50,8 @@ def ensure_stack(stack: str, environment: Mapping[str, str], directory: Path = p
 
 def output(stack: str, name: str, environment: Mapping[str, str], directory: Path = paths.CHECKOUT) -> str:
     """One output of the stack, decrypted if it is secret."""
+    if not backend.state_file(backend.project_name(directory / "Pulumi.yaml"), stack).exists():
+        raise Problem(f"The stack {stack} is not up, so it has no {name}.", "Run `make up` first.")
     return quietly(["stack", "output", "--show-secrets", "--stack", stack, name], environment, directory).strip()
 
 
