@@ -8,6 +8,8 @@ LOCALCLOUD := $(PYTHON) -m localcloud
 ARGUMENTS ?=
 # Without compiled modules every start of the program takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
+# A checkout that was copied, or a machine with another Python: the environment is made anew.
+_ := $(shell .venv/bin/python -I -c '' 2>/dev/null || rm -f .venv/.ready)
 
 .PHONY: help
 help: ## List the targets
@@ -52,13 +54,15 @@ test: .venv/.ready ## Run every test; the local cloud is set up for them
 
 .PHONY: test-unit
 test-unit: .venv/.ready ## Run the tests that need neither an engine nor a cluster
+	@PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || \
+		echo "nginx isn't installed, so its tests are left out; \`make test\` installs it." >&2
 	@$(PYTHON) -m pytest tests/unit $(ARGUMENTS)
 
 .PHONY: lint
 lint: .venv/.ready ## Check style, types and Dockerfiles
 	@.venv/bin/ruff check .
 	@.venv/bin/ruff format --check .
-	@.venv/bin/mypy .
+	@$(PYTHON) -m mypy .
 	@.venv/bin/hadolint $$(git ls-files '*Dockerfile')
 
 .PHONY: format
@@ -78,14 +82,21 @@ lock: .venv/.ready ## Lock the Python packages by version and hash, our images' 
 	@for image in postgres websocket; do .venv/bin/uv pip compile images/$$image/requirements.in --python-platform linux \
 		--python-version 3.11 --generate-hashes -q -o images/$$image/requirements.txt; done
 
+# What a failed step of the next rule ends with: what went wrong, and the way out.
+give_up = { printf '%s\n%s\n' $(1) "What to do: "$(2) >&2; exit 1; }
+
 # uv first, by the hash that requirements-dev.txt has for it; uv then installs the rest in seconds.
 .venv/.ready: requirements-dev.txt
 	@python3 -c 'import ensurepip' 2>/dev/null || { echo "Installing python3-venv …" >&2; \
-		apt-get -qq update && apt-get -qq install --yes --no-install-recommends python3-venv >/dev/null || { \
-		echo "python3-venv is missing and cannot be installed. Run: sudo apt-get install python3-venv" >&2; exit 1; }; }
+		apt-get -qq -o DPkg::Lock::Timeout=600 update && \
+		apt-get -qq -o DPkg::Lock::Timeout=600 install --yes --no-install-recommends python3-venv >/dev/null; } || \
+		$(call give_up,"python3-venv is missing and can't be installed.","run \`apt-get install python3-venv\` as root.")
 	@echo "Installing Python packages …" >&2
-	@python3 -m venv .venv
+	@python3 -m venv --clear .venv || $(call give_up,"The Python environment .venv can't be made.", \
+		"mend what is named above; then run the same command again.")
 	@awk '/^[^ ]/ { keep = /^uv==/ } keep' requirements-dev.txt > .venv/uv.txt
-	@.venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt
-	@.venv/bin/uv pip sync --quiet --require-hashes requirements-dev.txt
+	@{ .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt && \
+		.venv/bin/uv pip sync --quiet --require-hashes requirements-dev.txt; } || \
+		$(call give_up,"The Python packages can't be installed.","check the network and pip's index\
+		(\`python3 -m pip config list\`); then run the same command again.")
 	@touch $@
