@@ -32,7 +32,7 @@ def load() -> Settings:
     values = {key: _decoded(key, value) for key, value in own.items()}
     secret = frozenset(key for key in own if is_config_secret(f"{NAMESPACE}:{key}"))
     name = os.environ.get("PULUMI_OPTION_CONFIG_FILE", f"Pulumi.{get_stack()}.yaml")
-    file = StackFile.read(Path(get_root_directory(), name)) or StackFile(name, "")
+    file = StackFile.read(Path(get_root_directory(), name)) or StackFile(name)
     try:
         return parse(values, secret, file, strangers(list(config)))
     except SettingsError as error:
@@ -75,7 +75,9 @@ def parse(
 
     secret: the keys whose values may not be printed. file: where they were written. also: what is wrong besides.
     """
-    file = file or StackFile("the stack's file", "")
+    file = file or StackFile("the stack's file")
+    if file.shape and not values:
+        raise SettingsError(file.shape, file)
     traps = [*file.traps(values)]
     faults = [*file.shape, *also, *traps]
     settings = None

@@ -130,7 +130,7 @@ DEMANDS = (
         _LIVE,
         lambda settings: not settings.images.allow_unpinned,
         "a tag may be another program tomorrow (DECISIONS: images of others)",
-        "leave it out, and record the digests with make pin-images",
+        "leave it out, and record the digests in components/catalogue.py",
     ),
     Demand(
         "images.origin",

@@ -104,14 +104,13 @@ class StackFile:
     shape: what is wrong with the file as a whole.
     """
 
-    def __init__(self, name: str, text: str) -> None:
+    def __init__(self, name: str, text: str | None = None) -> None:
         self.name = name
         self.places: dict[str, Place] = {}
         self.lines: dict[str, int] = {}
         self.shape: list[Fault] = []
-        root = yaml.compose(text, Loader=_Loader)
-        if isinstance(root, yaml.MappingNode):
-            self._top(root)
+        if text is not None:
+            self._top(yaml.compose(text, Loader=_Loader))
 
     @classmethod
     def read(cls, file: Path) -> "StackFile | None":
@@ -141,9 +140,9 @@ class StackFile:
                     yield Fault(setting, trap.why + told, trap.instead.format(text=place.text), place.text)
                     break
 
-    def _top(self, root: yaml.MappingNode) -> None:
+    def _top(self, root: yaml.Node | None) -> None:
         config: yaml.Node | None = None
-        for key, value in root.value:
+        for key, value in _entries(root):
             self.lines[key.value] = key.start_mark.line + 1
             if key.value == "config":
                 config = value
@@ -151,22 +150,23 @@ class StackFile:
                 self.shape.append(Fault(key.value, "stands beside `config:`, not below it", "indent it"))
             elif key.value not in _TOP:
                 self.shape.append(Fault(f"{key.value}:", "is not a key of a stack's file", _meant(key.value, _TOP)))
-        if isinstance(config, yaml.MappingNode):
-            for key, value in config.value:
-                self.lines[key.value] = key.start_mark.line + 1
-                namespace, _, name = key.value.partition(":")
-                if namespace == NAMESPACE:
-                    self._keep((name.removeprefix("config:"),), key, value)
-        else:
+        settings = list(_entries(config))
+        if not settings:
             self.shape.append(Fault("config:", "is missing or empty", "write the settings below it"))
+        for key, value in settings:
+            self.lines[key.value] = key.start_mark.line + 1
+            if (name := own(key.value)) in self.places:
+                first = self.places[name].line
+                self.shape.append(Fault(key.value, f"is there twice, first in line {first}", "leave one out"))
+            elif name:
+                self._keep((name,), key, value)
 
     def _keep(self, steps: Steps, key: yaml.Node, value: yaml.Node) -> None:
         plain = isinstance(value, yaml.ScalarNode) and not value.style
         self.places[path(steps)] = Place(key.start_mark.line + 1, steps, value.value if plain else None)
-        if isinstance(value, yaml.MappingNode):
-            for inner, inner_value in value.value:
-                self._keep((*steps, str(inner.value)), inner, inner_value)
-        elif isinstance(value, yaml.SequenceNode):
+        for inner, inner_value in _entries(value):
+            self._keep((*steps, inner.value), inner, inner_value)
+        if isinstance(value, yaml.SequenceNode):
             for index, inner_value in enumerate(value.value):
                 self._keep((*steps, index), inner_value, inner_value)
 
@@ -175,6 +175,18 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
     """Resolves nothing: a plain value is its text, and one with quotes is told by its style."""
 
     yaml_implicit_resolvers: dict[str, Any] = {}  # noqa: RUF012  as the library has it
+
+
+def _entries(node: yaml.Node | None) -> Iterator[tuple[yaml.ScalarNode, yaml.Node]]:
+    """The keys of a mapping, with their values; nothing where it is none."""
+    if isinstance(node, yaml.MappingNode):
+        yield from ((key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode))
+
+
+def own(key: str) -> str:
+    """The setting that a key of a stack's file is, empty where it isn't ours. Pulumi knows three ways to write one."""
+    namespace, _, name = key.rpartition(":")
+    return name if namespace in {"", NAMESPACE, f"{NAMESPACE}:config"} else ""
 
 
 def strangers(keys: Sequence[str]) -> Iterator[Fault]:

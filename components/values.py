@@ -43,13 +43,14 @@ class Short:
 
 
 class Format:
-    """Marks a text that a function checks: the form as a pattern, for editors.
+    """Marks a text that a function checks: its form, for editors and readers.
 
-    pattern: at least as wide as the function.
+    pattern: at least as wide as the function. words: what such a text is.
     """
 
-    def __init__(self, pattern: str) -> None:
+    def __init__(self, pattern: str, words: str) -> None:
         self.pattern = pattern
+        self.words = words
 
     def __get_pydantic_json_schema__(self, core_schema: Any, handler: Any) -> dict[str, Any]:
         return {**handler(core_schema), "pattern": self.pattern}
@@ -118,10 +119,10 @@ Cpu = Annotated[
     str,
     BeforeValidator(_plain_number),
     AfterValidator(_positive),
-    Format(_QUANTITY),
+    Format(_QUANTITY, "cores: 250m, 2"),
     Short({"type": "number", "exclusiveMinimum": 0}),
 ]
-Size = Annotated[str, AfterValidator(_bytes), Format(_QUANTITY)]
+Size = Annotated[str, AfterValidator(_bytes), Format(_QUANTITY, "a size, 1Mi or more: 512Mi, 10Gi")]
 
 
 # --- texts with a form
@@ -179,7 +180,10 @@ def _network(value: Any) -> Any:
 
 
 Network = Annotated[
-    IPv4Network, BeforeValidator(_network), Field(strict=False), Format(r"^\d{1,3}(\.\d{1,3}){3}(/\d{1,2})?$")
+    IPv4Network,
+    BeforeValidator(_network),
+    Field(strict=False),
+    Format(r"^\d{1,3}(\.\d{1,3}){3}(/\d{1,2})?$", "a network: 10.0.0.0/20"),
 ]
 Networks = Annotated[tuple[Network, ...], Field(strict=False)]
 

@@ -90,8 +90,8 @@ class Redis(Strict):
     )
     """What goes when that is full (S5.3)."""
     replica_lag: int = Field(default=10, ge=2, le=60)
-    """Seconds without a replica after which a primary refuses writes, 2 to 60: less than a hiccup, more than a fail-
-    over (DECISIONS: Redis's promise)."""
+    """Seconds without a replica after which a primary refuses writes, 2 to 60: less than a hiccup, more than a
+    fail-over (DECISIONS: Redis's promise)."""
     backlog: Size = "16Mi"
     """What a primary keeps for replicas that were away for a moment, at least 1Mi (S5.3)."""
     disruptions: int = Field(default=1, ge=1, le=2)

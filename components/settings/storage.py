@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from components.catalogue import CATALOGUE
-from components.values import LATER, Name, Short, Strict, Text, form
+from components.values import LATER, Format, Name, Short, Strict, Text, form
 
 
 class Snapshots(Strict):
@@ -50,7 +50,9 @@ def _all(value: Any) -> Any:
     return sorted(CATALOGUE) if value == "all" else value
 
 
-CatalogueName = Annotated[str, AfterValidator(_in_catalogue)]
+CatalogueName = Annotated[
+    str, AfterValidator(_in_catalogue), Format(f"^({'|'.join(sorted(CATALOGUE))})$", ", ".join(sorted(CATALOGUE)))
+]
 
 
 class Images(Strict):
