@@ -38,11 +38,13 @@ class Diff:
 
     delete_before_replace: the old one must go before the new one can be made.
     stables: properties that an update never alters, so that who depends on them need not wait.
+    due: an update is wanted even where no property changes.
     """
 
     changes: Mapping[str, Change] = field(default_factory=dict)
     delete_before_replace: bool = False
     stables: tuple[str, ...] = ()
+    due: bool = False
 
     @property
     def replaces(self) -> bool:

@@ -290,7 +290,7 @@ def _compared(compare: Callable[[Comparison], Diff], request: provider_pb2.DiffR
     }
     top_level = {path: path.partition(".")[0].partition("[")[0] for path in diff.changes}
     return provider_pb2.DiffResponse(
-        changes=provider_pb2.DiffResponse.DIFF_SOME if detailed else provider_pb2.DiffResponse.DIFF_NONE,
+        changes=getattr(provider_pb2.DiffResponse, "DIFF_SOME" if detailed or diff.due else "DIFF_NONE"),
         diffs=sorted(set(top_level.values())),
         replaces=sorted({top_level[path] for path, change in diff.changes.items() if change.replace}),
         detailedDiff=detailed,

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from localcloud.plugins.kubernetes.objects import metadata_of
-from localcloud.plugins.provider import Failed
 
 AUTONAMED: Final = "pulumi.com/autonamed"
 FORCE: Final = "pulumi.com/patchForce"
@@ -16,6 +15,7 @@ SKIP_AWAIT: Final = "pulumi.com/skipAwait"
 TIMEOUT: Final = "pulumi.com/timeoutSeconds"
 WAIT_FOR: Final = "pulumi.com/waitFor"
 
+_SLOW_TO_GO: Final = frozenset({"DaemonSet", "Deployment", "Namespace", "Pod", "StatefulSet"})
 _POLICIES: Final = {"background": "Background", "orphan": "Orphan", "foreground": "Foreground"}
 
 
@@ -36,9 +36,9 @@ def waits(item: Mapping[str, Any]) -> bool:
     return annotation(item, SKIP_AWAIT) not in {"true", "ready"}
 
 
-def waits_for_deletion(item: Mapping[str, Any]) -> bool:
-    """Whether to wait until the object is gone."""
-    return annotation(item, SKIP_AWAIT) != "true"
+def waits_for_deletion(kind: str, item: Mapping[str, Any]) -> bool:
+    """Whether to wait until the object is gone: always, but for the kinds that take their time."""
+    return kind not in _SLOW_TO_GO or annotation(item, SKIP_AWAIT) != "true"
 
 
 def seconds(item: Mapping[str, Any], given: float, default: float) -> float:
@@ -56,19 +56,11 @@ def propagation(item: Mapping[str, Any]) -> str:
     return _POLICIES.get(annotation(item, PROPAGATION).lower(), "Foreground")
 
 
-def conditions(item: Mapping[str, Any]) -> list[str]:
-    """The program's own conditions for readiness: one expression, or a JSON list of them."""
+def expression(item: Mapping[str, Any]) -> Any:
+    """The program's own condition for readiness: a text, a list of which all must hold, or `{operator, conditions}`."""
     text = annotation(item, WAIT_FOR)
-    if not text:
-        return []
     try:
-        found = json.loads(text)
+        found = json.loads(text) if text else None
     except ValueError:
-        found = text
-    expressions = found if isinstance(found, list) else [text]
-    wrong = [one for one in expressions if not str(one).startswith(("jsonpath=", "condition="))]
-    if wrong or not expressions:
-        raise Failed(
-            f"the annotation {WAIT_FOR} must be `jsonpath=…`, `condition=…` or a JSON list of such, not {text!r}"
-        )
-    return [str(one) for one in expressions]
+        return text
+    return found if isinstance(found, list | dict) else text

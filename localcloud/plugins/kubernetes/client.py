@@ -4,6 +4,7 @@ Not the `kubernetes` package: importing it alone takes longer than a preview sho
 """
 
 import json
+import socket
 import ssl
 import tempfile
 import threading
@@ -15,11 +16,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.exceptions import HTTPError
 
 from localcloud.plugins.kubernetes.credentials import Credentials, Identity
 from localcloud.plugins.kubernetes.errors import ApiError, Unreachable
 from localcloud.plugins.kubernetes.kubeconfig import Connection
+from localcloud.plugins.kubernetes.quarantine import local
 
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML
@@ -155,6 +158,34 @@ class Client:
             return self._pool
 
 
+class _Local:
+    """A connection that goes nowhere but to this machine, whatever its server's name has come to mean since."""
+
+    def _new_conn(self) -> socket.socket:
+        made: socket.socket = super()._new_conn()  # type: ignore[misc]  # urllib3's own hook
+        address = str(made.getpeername()[0])
+        if not local(address):
+            made.close()
+            raise OSError(f"{address} is not on this machine")
+        return made
+
+
+class _LocalConnection(_Local, HTTPConnection):
+    pass
+
+
+class _LocalTlsConnection(_Local, HTTPSConnection):
+    pass
+
+
+class _LocalPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _LocalConnection
+
+
+class _LocalTlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _LocalTlsConnection
+
+
 class Stream:
     """The events of one watch, as they come."""
 
@@ -188,9 +219,9 @@ def _make_pool(connection: Connection, identity: Identity) -> urllib3.PoolManage
         options["ssl_context"] = _tls(connection, identity)
         if connection.server_name:
             options["server_hostname"] = options["assert_hostname"] = connection.server_name
-    if connection.proxy:
-        return urllib3.ProxyManager(connection.proxy, **options)
-    return urllib3.PoolManager(**options)
+    pool = urllib3.PoolManager(**options)
+    pool.pool_classes_by_scheme = {"http": _LocalPool, "https": _LocalTlsPool}
+    return pool
 
 
 def _tls(connection: Connection, identity: Identity) -> ssl.SSLContext:

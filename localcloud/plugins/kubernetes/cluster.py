@@ -11,6 +11,7 @@ from localcloud.plugins.kubernetes.kubeconfig import connect, load
 from localcloud.plugins.kubernetes.operations import Operations
 from localcloud.plugins.kubernetes.quarantine import require_local
 from localcloud.plugins.kubernetes.settings import Settings
+from localcloud.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -33,10 +34,14 @@ def open_cluster(settings: Settings, cancelled: threading.Event, warn: Callable[
     try:
         connection = connect(load(settings.kubeconfig), settings.context, settings.cluster, settings.namespace)
         namespace = connection.namespace
-        require_local(connection.server)
+        require_local(connection.server, connection.proxy)
         client = Client(connection, cancelled=cancelled, warn=warn, read_timeout=settings.request_timeout)
         discovery = Discovery(client)
         discovery.load(patience=0)
+    except Problem as error:
+        if not settings.render_to:
+            raise
+        return Cluster(namespace, None, error.what)
     except Unreachable as error:
         return Cluster(namespace, None, str(error))
     except ApiError as error:

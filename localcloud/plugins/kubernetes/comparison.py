@@ -12,8 +12,9 @@ from typing import Any, Final
 
 from localcloud.plugins.changes import Change, Kind, path_of
 from localcloud.plugins.kubernetes.objects import ObjectKind
+from localcloud.plugins.kubernetes.quantities import same_quantity
 from localcloud.plugins.kubernetes.replacement import Path, Pattern, touches
-from localcloud.plugins.values import Values
+from localcloud.plugins.values import Values, has_unknown
 
 _MISSING: Final = object()
 
@@ -23,13 +24,26 @@ _KEYS: Final = ("name", "key", "containerPort", "port", "mountPath", "ip", "topo
 
 def changes(old: Mapping[str, Any], new: Mapping[str, Any], replacing: Sequence[Pattern]) -> dict[str, Change]:
     """The changes from old inputs to new ones, by property path. An unknown value counts as changed."""
+    content = _content(new) if new.get("kind") == "Secret" else None
+    same_content = content is not None and content == _content(old)
+    quantities = ObjectKind(str(new.get("apiVersion", "")), "").built_in
     return {
-        path_of(*path): Change(kind, replace=touches(path, value, replacing))
-        for path, kind, value in _differences((), old, new)
+        path_of(*path): Change(kind, replace=touches(path, before if after is None else after, replacing))
+        for path, kind, before, after in _differences((), old, new)
+        if not (same_content and path[0] in {"data", "stringData"})
+        and not (quantities and same_quantity(path, before, after))
     }
 
 
-def _differences(path: Path, old: Any, new: Any) -> Iterator[tuple[Path, Kind, Any]]:
+def _content(secret: Mapping[str, Any]) -> Values | None:
+    """What a Secret holds, however it was given; None where that isn't known yet."""
+    data, strings = (secret.get(key) or {} for key in ("data", "stringData"))
+    if has_unknown([data, strings]) or not (isinstance(data, Mapping) and isinstance(strings, Mapping)):
+        return None
+    return {**data, **{key: base64.b64encode(str(text).encode()).decode() for key, text in strings.items()}}
+
+
+def _differences(path: Path, old: Any, new: Any) -> Iterator[tuple[Path, Kind, Any, Any]]:
     if isinstance(old, Mapping) and isinstance(new, Mapping):
         for key in sorted(old.keys() | new.keys()):
             yield from _differences((*path, key), old.get(key), new.get(key))
@@ -39,11 +53,11 @@ def _differences(path: Path, old: Any, new: Any) -> Iterator[tuple[Path, Kind, A
             after = new[index] if index < len(new) else None
             yield from _differences((*path, index), before, after)
     elif old is None and new is not None:
-        yield path, Kind.ADD, new
+        yield path, Kind.ADD, old, new
     elif old is not None and new is None:
-        yield path, Kind.DELETE, old
+        yield path, Kind.DELETE, old, new
     elif not _same(old, new):
-        yield path, Kind.UPDATE, new
+        yield path, Kind.UPDATE, old, new
 
 
 def _same(old: Any, new: Any) -> bool:

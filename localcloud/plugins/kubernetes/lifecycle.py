@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from localcloud.plugins.kubernetes.annotations import seconds, waits_for_deletion
-from localcloud.plugins.kubernetes.awaiting.readiness import TIMEOUT
+from localcloud.plugins.kubernetes.awaiting.readiness import TIMEOUT, Readiness
 from localcloud.plugins.kubernetes.awaiting.registry import readiness_of
 from localcloud.plugins.kubernetes.awaiting.wait import NotReady, Waiter
 from localcloud.plugins.kubernetes.cluster import Cluster
@@ -41,6 +41,10 @@ _GONE = (
 )
 
 _SHORTEST_SECRET = 4  # shorter ones occur in any text
+
+
+class _Unanswered(Exception):
+    """The API server was told to make an object and broke off before it said whether it has."""
 
 
 class Lifecycle:
@@ -79,16 +83,20 @@ class Lifecycle:
         """Make the object and wait until it is ready; in a preview, ask what would become of it."""
         plain = normalised(request.inputs, kind)
         manager = manager_of(plain, None, request.resource.urn)
+        readiness = None if kind.patch else readiness_of(kind, plain)
         if request.preview:
             live = self._would_become(request, kind, plain, manager)
             return "", outputs_of(unsettled(live, plain), request.inputs, manager, kind.api_version)
-        with _plain_errors(request.inputs, f"{kind} {id_of(plain)} was not made"):
-            operations = self._operations()
-            target = Target(kind, plain, manager, forced(plain, self._settings.patch_force))
-            live = self._make(operations, target, request)
-            self.remember(kind, live)
         keep = functools.partial(outputs_of, inputs=request.inputs, manager=manager, initial=kind.api_version)
-        live = self._until_ready(request, kind, live, request.inputs, keep)
+        target = Target(kind, plain, manager, forced(plain, self._settings.patch_force))
+        with _plain_errors(request.inputs, f"{kind} {id_of(plain)} was not made"):
+            try:
+                live = self._make(self._operations(), target, request)
+            except _Unanswered as error:
+                reason = f"{kind} {id_of(plain)} may have been made or not: {error}. The next update finds out."
+                raise Incomplete(id_of(plain), keep(plain), request.inputs, [reason]) from None
+            self.remember(kind, live)
+        live = self._until_ready(request, readiness, live, request.inputs, keep)
         return id_of(live), keep(live)
 
     def _make(self, operations: Operations, target: Target, request: Create) -> Values:
@@ -97,7 +105,10 @@ class Lifecycle:
             self._await_deletion(operations, there, request, request.inputs)
             there = None
         if there is None:
-            return operations.create(target)
+            try:
+                return operations.create(target)
+            except Unreachable as error:
+                raise _Unanswered(str(error)) from None
         if self._ours(operations, target, there):
             return operations.update(target, there)
         raise Failed(
@@ -177,6 +188,7 @@ class Lifecycle:
     def update(self, request: Update, kind: ObjectKind) -> Values:
         """Change the object and wait until it is ready again; in a preview, ask what would become of it."""
         plain = normalised(request.new, kind)
+        readiness = None if kind.patch else readiness_of(kind, plain)
         known = parse(request.old_outputs)
         manager = manager_of(plain, known, request.resource.urn)
         target = Target(kind, plain, manager, forced(plain, self._settings.patch_force), former=known.manager)
@@ -188,24 +200,31 @@ class Lifecycle:
         with _plain_errors(request.new, f"{kind} {id_of(plain)} was not changed"):
             operations = self._operations()
             live = self._read_to_change(operations, target, known.live)
-            if request.preview and not operations.can_try(target, live):
+            if request.preview and (live is None or not operations.can_try(target, live)):
                 return keep(changed_preview(known.live, plain))
             try:
-                live = operations.update(target, live, request.ignore_changes, dry_run=request.preview)
+                live = (
+                    operations.create(target)
+                    if live is None
+                    else operations.update(target, live, request.ignore_changes, dry_run=request.preview)
+                )
             except ApiError as error:
                 if request.preview and _undecided(error):
                     return keep(changed_preview(known.live, plain))
                 raise
         if not request.preview:
-            live = self._until_ready(request, kind, live, request.new, keep)
+            live = self._until_ready(request, readiness, live, request.new, keep)
         return keep(live)
 
-    def _read_to_change(self, operations: Operations, target: Target, before: Values) -> Values:
+    def _read_to_change(self, operations: Operations, target: Target, before: Values) -> Values | None:
+        """The live object; None where it was never seen and isn't there: its creation was not answered."""
         try:
             return operations.read(target.kind, target.namespace, name_of(before) or target.name)
         except ApiError as error:
             if not error.not_found:
                 raise
+            if not field_of(before, "metadata", "uid"):
+                return None
             hint = "someone removed it: `pulumi refresh` takes note of that, and the next update makes it anew"
             raise Failed(f"{error.message}; {hint}") from None
 
@@ -233,7 +252,7 @@ class Lifecycle:
                 if not error.not_found:
                     raise
                 return
-        if waits_for_deletion(inputs):
+        if waits_for_deletion(kind.kind, inputs):
             live = {**known.live, "apiVersion": kind.api_version, "kind": kind.kind}
             self._await_deletion(operations, live, request, inputs)
         with self._lock:
@@ -253,13 +272,12 @@ class Lifecycle:
     def _until_ready(
         self,
         request: Create | Update,
-        kind: ObjectKind,
+        readiness: Readiness | None,
         live: Values,
         inputs: Values,
         keep: Callable[[Values], Values],
     ) -> Values:
-        readiness = readiness_of(kind, reveal(inputs))
-        if readiness is None or kind.patch:
+        if readiness is None:
             return live
         timeout = seconds(reveal(inputs), request.timeout, readiness.timeout)
         try:

@@ -92,7 +92,7 @@ class KubernetesProvider(Provider):
         if kind.kind == CRD:
             self._define(inputs)
         metadata = inputs["metadata"]
-        if isinstance(metadata, dict) and self._cluster.namespace and self._namespaced(kind):
+        if isinstance(metadata, dict) and self._cluster.namespace and self._placeable(kind):
             metadata.setdefault("namespace", self._cluster.namespace)
         return sealed_inputs(inputs, request.new)
 
@@ -117,7 +117,11 @@ class KubernetesProvider(Provider):
         same = name_of(new) == name_of(known.live) and namespace_of(new) == namespace_of(self._placed(known.live, kind))
         replaces = any(change.replace for change in found.values())
         # Two objects of one name can't be there at once; one whose name we made gets another.
-        return Diff(found, delete_before_replace=replaces and same and not marked(new, AUTONAMED))
+        return Diff(
+            found,
+            delete_before_replace=replaces and same and not marked(new, AUTONAMED),
+            due=bool(self._settings.render_to) and self._settings.always_render,
+        )
 
     def create(self, request: Create) -> tuple[str, Mapping[str, Any]]:
         self._speak_of(request.resource)
@@ -151,13 +155,26 @@ class KubernetesProvider(Provider):
         return {**inputs, "metadata": placed}
 
     def _namespaced(self, kind: ObjectKind) -> bool:
+        known = self._scope(kind)
+        return probably_namespaced(kind) if known is None else known
+
+    def _placeable(self, kind: ObjectKind) -> bool:
+        """Whether a namespace may be filled in. In a manifest, what isn't known is left to who applies it."""
+        known = self._scope(kind)
+        if known is None and self._settings.render_to and not kind.built_in:
+            self._warn(f"rendered without a namespace: no cluster and no definition says whether a {kind} has one")
+            return False
+        return self._namespaced(kind)
+
+    def _scope(self, kind: ObjectKind) -> bool | None:
+        """Whether objects of this kind have a namespace, as the cluster or the program says; None if neither does."""
         operations = self._cluster.operations
         try:
             if operations:
                 return operations.discovery.find(kind.api_version, kind.kind).namespaced
         except (NoSuchKind, ApiError, Unreachable):
             pass  # perhaps the program defines it
-        return self._defined.get((kind.api_version, kind.kind), probably_namespaced(kind))
+        return self._defined.get((kind.api_version, kind.kind))
 
     def _define(self, inputs: Mapping[str, Any]) -> None:
         """Remember a kind that the program defines: its objects are checked before it is there."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from localcloud.plugins.kubernetes.errors import Unreachable
 from localcloud.plugins.provider import Failed
 from localcloud.problem import Problem
 
@@ -18,16 +19,17 @@ _OURS: Final = "vision-week"
 _NETWORK: Final = ipaddress.ip_network("172.31.240.0/24")  # the local cluster's own bridge
 
 
-def require_local(server: str) -> None:
-    """Refuse an API server that isn't on this machine."""
+def require_local(server: str, proxy: str) -> None:
+    """Refuse an API server that isn't on this machine, and one behind a proxy: whose `localhost` is it?"""
     host = urlsplit(server).hostname or ""
     try:
         found = {entry[4][0] for entry in socket.getaddrinfo(host, None, proto=socket.IPPROTO_TCP)}
-    except OSError:
-        return  # unknown, so nothing can be done there: the first request will say so
-    if not all(_local(str(address)) for address in found):
+    except OSError as error:
+        raise Unreachable(f"no answer from {server}: {error.strerror}") from None
+    if proxy or not all(local(str(address)) for address in found):
+        behind = f" behind the proxy {proxy}" if proxy else ""
         raise Problem(
-            f"the local kubernetes plugin refuses {server}: it is no cluster on this machine",
+            f"the local kubernetes plugin refuses {server}{behind}: it is no cluster on this machine",
             "Use a kubeconfig context of a local cluster, or install the official plugin: "
             "pulumi plugin install resource kubernetes",
         )
@@ -47,6 +49,7 @@ def require_own(outputs: Mapping[str, Any], urn: str) -> None:
         )
 
 
-def _local(address: str) -> bool:
+def local(address: str) -> bool:
+    """Whether an address is this machine's, or one of the local cluster's containers'."""
     parsed = ipaddress.ip_address(address.partition("%")[0])
     return parsed.is_loopback or (parsed.version == 4 and parsed in _NETWORK)

@@ -15,6 +15,7 @@ from localcloud.plugins.values import Unknown, Values, reveal
 _CLUSTER_KEYS: Final = ("kubeconfig", "context", "cluster")
 _IDENTIFIER: Final = "clusterIdentifier"
 _RENDER: Final = "renderYamlToDirectory"
+_ALWAYS: Final = "alwaysRender"
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Settings:
     cluster: str
     namespace: str
     render_to: str
+    always_render: bool
     request_timeout: float | None
     delete_unreachable: bool
     skip_update_unreachable: bool
@@ -52,6 +54,7 @@ def settings_of(inputs: Mapping[str, Any]) -> Settings:
         cluster=_text(plain, "cluster"),
         namespace=_text(plain, "namespace"),
         render_to=_text(plain, _RENDER),
+        always_render=_true(plain.get(_ALWAYS)),
         request_timeout=float(timeout) if timeout else None,
         delete_unreachable=_flag(plain, "deleteUnreachable", "DELETE_UNREACHABLE"),
         skip_update_unreachable=_flag(plain, "skipUpdateUnreachable", "SKIP_UPDATE_UNREACHABLE"),
@@ -69,10 +72,12 @@ def check_settings(inputs: Mapping[str, Any], urn: str) -> None:
     failures = []
     if plain.get(_RENDER):
         failures = [(key, f'"{key}" and "{_RENDER}" exclude each other') for key in _CLUSTER_KEYS if plain.get(key)]
+    elif _true(plain.get(_ALWAYS)) and _RENDER not in plain:
+        failures = [(_ALWAYS, f'"{_ALWAYS}" means nothing without "{_RENDER}"')]
     if not _flag(plain, "enableServerSideApply", "ENABLE_SERVER_SIDE_APPLY", default=True):
         failures.append(("enableServerSideApply", "the local kubernetes plugin knows server-side apply only"))
     strict = plain.get("strictMode", _parsed(os.environ.get("PULUMI_CONFIG") or "{}").get("strictMode"))
-    if str(strict).lower() == "true":
+    if _true(strict):
         if urn.rpartition("::")[2].startswith("default"):
             failures.append(("", "strict mode forbids the default provider: give each resource one of your own"))
         failures += [(key, f"strict mode asks for {key!r}") for key in ("kubeconfig", "context") if not plain.get(key)]
@@ -116,7 +121,11 @@ def _flag(inputs: Mapping[str, Any], key: str, variable: str, *, default: bool =
     value = inputs.get(key)
     if value is None or isinstance(value, Unknown):
         value = os.environ.get(f"PULUMI_K8S_{variable}")
-    return default if value is None else str(value).lower() == "true"
+    return default if value is None else _true(value)
+
+
+def _true(value: Any) -> bool:
+    return str(value).lower() == "true"
 
 
 def _text(inputs: Mapping[str, Any], key: str) -> str:

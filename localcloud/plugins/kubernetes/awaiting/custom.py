@@ -1,44 +1,81 @@
-"""Readiness as the program defines it: the annotation `pulumi.com/waitFor`, with kubectl's expressions."""
+"""Readiness as the program defines it: the annotation `pulumi.com/waitFor`, with kubectl's expressions.
 
-from collections.abc import Mapping, Sequence
+One expression, a list of which all must hold at once, or `{"operator": "and" or "or", "conditions": [...]}`, nested.
+"""
+
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from localcloud.plugins.kubernetes.annotations import WAIT_FOR
 from localcloud.plugins.kubernetes.awaiting.jsonpath import Path, parse, values
 from localcloud.plugins.kubernetes.awaiting.readiness import READY, Readiness, Verdict, View, number, waiting
 from localcloud.plugins.kubernetes.objects import field_of
+from localcloud.plugins.provider import Failed
+
+Test = Callable[[Mapping[str, Any]], str]  # what is still missing; empty where it holds
 
 
-def custom_readiness(expressions: Sequence[str]) -> Readiness:
-    """Ready when all of the expressions hold at once."""
-    paths = [(text, *_jsonpath(text)) for text in expressions if text.startswith("jsonpath=")]
-    wanted = [_condition(text) for text in expressions if text.startswith("condition=")]
+def custom_readiness(expression: Any) -> Readiness:
+    """Ready when the expression holds."""
+    test = _test(expression)
 
     def assess(view: View) -> Verdict:
-        for text, path, value in paths:
-            if not _holds(path, value, view.live):
-                return waiting(f"{text} does not hold")
-        for kind, status in wanted:
-            found = _find(view.live, kind)
-            if str(found.get("status", "")).lower() != status.lower():
-                reason = f": {found.get('reason', '')}: {found.get('message', '')}" if found else ""
-                return waiting(f"its condition {kind} is not {status}{reason}")
-        return READY
+        missing = test(view.live)
+        return waiting(missing) if missing else READY
 
     return Readiness(assess)
 
 
-def _jsonpath(text: str) -> tuple[Path, str | None]:
+def _test(expression: Any) -> Test:
+    if isinstance(expression, str) and expression.startswith("jsonpath="):
+        return _jsonpath(expression)
+    if isinstance(expression, str) and expression.startswith("condition="):
+        return _condition(expression)
+    if isinstance(expression, list) and expression:
+        return _all([_test(one) for one in expression])
+    if isinstance(expression, Mapping) and expression.get("operator") in {"and", "or"} and expression.get("conditions"):
+        tests = [_test(one) for one in expression["conditions"]]
+        return _all(tests) if expression["operator"] == "and" else _any(tests)
+    raise Failed(
+        f"the annotation {WAIT_FOR} must be `jsonpath=…`, `condition=…`, a JSON list of such, "
+        f'or {{"operator": "and" or "or", "conditions": […]}}, not {expression!r}'
+    )
+
+
+def _all(tests: list[Test]) -> Test:
+    return lambda live: next((missing for test in tests if (missing := test(live))), "")
+
+
+def _any(tests: list[Test]) -> Test:
+    def missing(live: Mapping[str, Any]) -> str:
+        found = [test(live) for test in tests]
+        return "" if "" in found else ", and ".join(found)
+
+    return missing
+
+
+def _jsonpath(text: str) -> Test:
     """`jsonpath={.a.b}` or `jsonpath={.a.b}=value`."""
     body = text.removeprefix("jsonpath=")
     end = body.rfind("}")
     rest = body[end + 1 :]
-    return parse(body[: end + 1]), rest.removeprefix("=").strip("'\"") if rest.startswith("=") else None
+    path, wanted = parse(body[: end + 1]), rest.removeprefix("=").strip("'\"") if rest.startswith("=") else None
+    return lambda live: "" if _holds(path, wanted, live) else f"{text} does not hold"
 
 
-def _condition(text: str) -> tuple[str, str]:
+def _condition(text: str) -> Test:
     """`condition=Type` or `condition=Type=Status`."""
-    kind, _, status = text.removeprefix("condition=").partition("=")
-    return kind, status.strip("'\"") or "True"
+    kind, _, given = text.removeprefix("condition=").partition("=")
+    status = given.strip("'\"") or "True"
+
+    def missing(live: Mapping[str, Any]) -> str:
+        found = _find(live, kind)
+        if str(found.get("status", "")).lower() == status.lower():
+            return ""
+        reason = f": {found.get('reason', '')}: {found.get('message', '')}" if found else ""
+        return f"its condition {kind} is not {status}{reason}"
+
+    return missing
 
 
 def _holds(path: Path, wanted: str | None, live: Mapping[str, Any]) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from localcloud.plugins.kubernetes.awaiting.readiness import Source
-from localcloud.plugins.kubernetes.client import Client, Stream
+from localcloud.plugins.kubernetes.client import PATIENCE, Client, Stream
 from localcloud.plugins.kubernetes.discovery import Discovery
 from localcloud.plugins.kubernetes.errors import ApiError, NoSuchKind, Unreachable
 from localcloud.plugins.values import Values
@@ -94,16 +94,16 @@ class Follower:
                 self._streams.discard(stream)
 
 
-def look(client: Client, discovery: Discovery, source: Source) -> Values:
+def look(client: Client, discovery: Discovery, source: Source, patience: float = PATIENCE) -> Values:
     """The source's objects now, as a list object."""
-    listing: Values = client.request("GET", _path(discovery, source), query=_query(source))
+    listing: Values = client.request("GET", _path(discovery, source), query=_query(source), patience=patience)
     return listing
 
 
-def found(client: Client, discovery: Discovery, source: Source) -> list[Values]:
+def found(client: Client, discovery: Discovery, source: Source, patience: float = PATIENCE) -> list[Values]:
     """The source's objects now; none where we may not look."""
     try:
-        return _items(look(client, discovery, source))
+        return _items(look(client, discovery, source, patience))
     except (ApiError, NoSuchKind):
         return []
 

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from localcloud.plugins.kubernetes.annotations import conditions, waits
+from localcloud.plugins.kubernetes.annotations import expression, waits
 from localcloud.plugins.kubernetes.awaiting.batch import JOB, POD
+from localcloud.plugins.kubernetes.awaiting.conventions import CONVENTIONAL, asked_for
 from localcloud.plugins.kubernetes.awaiting.custom import custom_readiness
 from localcloud.plugins.kubernetes.awaiting.network import INGRESS, SERVICE
 from localcloud.plugins.kubernetes.awaiting.readiness import Readiness
@@ -38,6 +39,7 @@ def readiness_of(kind: ObjectKind, inputs: Mapping[str, Any]) -> Readiness | Non
     """How an object with these inputs becomes ready; None where there is nothing to wait for."""
     if not waits(inputs):
         return None
-    if own := conditions(inputs):
+    if own := expression(inputs):
         return custom_readiness(own)
-    return _KINDS.get((kind.api_version.rpartition("/")[0], kind.kind))
+    known = _KINDS.get((kind.api_version.rpartition("/")[0], kind.kind))
+    return known or (CONVENTIONAL if asked_for() else None)

@@ -12,6 +12,7 @@ from localcloud.plugins.kubernetes.awaiting.pods import explain, headline
 from localcloud.plugins.kubernetes.awaiting.readiness import Readiness, Source, Verdict, View, title, waiting
 from localcloud.plugins.kubernetes.client import Client
 from localcloud.plugins.kubernetes.discovery import Discovery
+from localcloud.plugins.kubernetes.errors import Unreachable
 from localcloud.plugins.kubernetes.objects import field_of, name_of, namespace_of
 from localcloud.plugins.values import Values
 
@@ -63,13 +64,12 @@ class Waiter:
                 if verdict.ready:
                     return watched.live
                 if (over := self._over(verdict, deadline, timeout)) is not None:
-                    raise NotReady(watched.live, self._reasons(over, watched.view(), readiness, verdict))
+                    view = self._seen_now(watched.view(), related)
+                    raise NotReady(watched.live, self._reasons(over, view, readiness, verdict))
 
     def ready_now(self, live: Values, readiness: Readiness) -> None:
         """Look once; raises `NotReady`."""
-        related: dict[str, list[Values]] = {}
-        for source in readiness.related(live):
-            related[source.kind] = found(self.client, self.discovery, source)
+        related = {source.kind: found(self.client, self.discovery, source) for source in readiness.related(live)}
         view = View(live, related)
         verdict = readiness.assess(view)
         if not verdict.ready:
@@ -94,6 +94,14 @@ class Waiter:
                     raise NotReady(watched.live, [f"{title(live)} is not gone yet: cancelled", remains])
                 if time.monotonic() > deadline:
                     raise NotReady(watched.live, [f"{title(live)} is not gone after {timeout:.0f} s", remains])
+
+    def _seen_now(self, view: View, related: Sequence[Source]) -> View:
+        """A last look around before giving up: a pod's own word may have come later than the controller's."""
+        try:
+            now = {source.kind: found(self.client, self.discovery, source, patience=0) for source in related}
+        except Unreachable:
+            return view
+        return View(view.live, now, view.quiet)
 
     def _over(self, verdict: Verdict, deadline: float, timeout: float) -> str | None:
         if verdict.hopeless:
