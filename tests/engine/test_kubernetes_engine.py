@@ -7,14 +7,13 @@ object is in `test_kubernetes_objects.py` and `test_kubernetes_awaits.py`.
 import json
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
 from tests.engine.control_plane import ControlPlane
 from tests.engine.planes import Api
 from tests.engine.project import Project, interrupt
-from tests.engine.waiting import exists
+from tests.engine.waiting import exists, plugins_of
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.engine
@@ -202,22 +201,6 @@ def test_after_the_plugin_was_killed_the_next_update_carries_on(
     project.up()
     assert project.resource("app")["outputs"]["metadata"]["uid"] == made
     project.preview("--expect-no-changes")
-
-
-def plugins_of(parent: int) -> list[int]:
-    """The Kubernetes plugins that this engine started."""
-    found = []
-    for folder in Path("/proc").iterdir():
-        if not folder.name.isdigit():
-            continue
-        try:
-            command = (folder / "cmdline").read_bytes().decode()
-            parents = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-        except OSError:
-            continue
-        if int(parents) == parent and "localcloud.plugins.kubernetes" in command:
-            found.append(int(folder.name))
-    return found
 
 
 def test_a_conflict_with_another_manager_is_told_and_nothing_is_overwritten(

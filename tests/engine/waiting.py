@@ -1,6 +1,7 @@
 """Updates that a test watches while they wait for something to become ready."""
 
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -55,3 +56,19 @@ def exists(api: Api, path: str) -> bool:
     except ApiError:
         return False
     return True
+
+
+def plugins_of(parent: int) -> list[int]:
+    """The Kubernetes plugins that this engine started."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            command = (folder / "cmdline").read_bytes().decode()
+            parents = (folder / "stat").read_text().rpartition(")")[2].split()[1]
+        except OSError:
+            continue
+        if int(parents) == parent and "localcloud.plugins.kubernetes" in command:
+            found.append(int(folder.name))
+    return found
