@@ -4,20 +4,17 @@ The daemon shares this machine's network, because a build reaches the package re
 it has built is kept in the cache, so a rebuild with nothing changed runs no step even after `make down`.
 """
 
-import base64
 import json
 import os
-import re
 import shutil
 import subprocess
 import tempfile
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from localcloud import paths, toolchain
+from localcloud import buildctl, paths, toolchain
 from localcloud.cluster import containers, image, layout
 from localcloud.cluster.containers import Container
 from localcloud.cluster.settings import write_folder
@@ -32,13 +29,6 @@ START_TIME = 60  # seconds; it takes one on an idle machine
 _KEPT = 4 * 1024**3
 _MOST = 8 * 1024**3
 _LEFT_FREE = 2 * 1024**3
-
-# Proxies of the environment reach a build through arguments that Dockerfiles know without declaring them; they are
-# neither kept in the image nor part of what decides whether a step must run again.
-_PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
-
-# A step of the Dockerfile, `[builder 2/4] RUN …`, as opposed to `[internal] …` and to taking the base.
-_STEP = re.compile(r"^\[(?P<place>[^\]]*\d+/\d+)\] (?!FROM )")
 
 # Quick to make and readable by every engine; the images travel over a bridge of this machine only.
 _COMPRESSION = "compression=gzip,compression-level=1"
@@ -142,7 +132,7 @@ def _command(request: Build, metadata: Path) -> list[str]:
     options = {
         "filename": request.dockerfile.name,
         **{f"build-arg:{name}": value for name, value in request.arguments.items()},
-        **{f"build-arg:{name}": os.environ[name] for name in _PROXIES if name in os.environ},
+        **buildctl.proxies(os.environ),
         **{f"label:{name}": value for name, value in request.labels.items()},
         **{f"context:{name}": value for name, value in request.contexts.items()},
     }
@@ -160,61 +150,21 @@ def _command(request: Build, metadata: Path) -> list[str]:
 
 
 def _run(command: Sequence[str], dockerfile: Path, progress: Callable[[str], None]) -> tuple[str, ...]:
-    with subprocess.Popen(
-        command,
-        env={**os.environ, **environment()},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stderr is not None  # noqa: S101  # PIPE gives one
-        told = _Told(progress)
-        for line in process.stderr:
-            told.hear(line)
-    if process.returncode != 0:
-        raise Problem(
-            f"{dockerfile.parent.name}/{dockerfile.name} does not build: {told.failure}",
-            "Mend what it names; if the network or a package source failed, run the same command again.",
-        )
-    return tuple(told.steps_run)
+    report = buildctl.Report(lambda step: progress(_short(step)))
+    if buildctl.run(command, {**os.environ, **environment()}, report) == 0:
+        return tuple(report.steps_run)
+    failed = f"{dockerfile.parent.name}/{dockerfile.name} does not build: {report.failure}"
+    if not report.lacks_network:
+        raise Problem(failed, "Mend what it names, then run the same command again.")
+    hint = "The build reaches nothing outside: check this machine's network and its proxy settings (`http_proxy`, …)"
+    if buildctl.hides_proxy_user(os.environ):
+        hint += "; a proxy's user and password are not handed to builds, so use one that asks for none"
+    raise Problem(failed, f"{hint}. Then run the same command again: what was built is kept.")
 
 
-class _Told:
-    """What buildctl tells of a build, line by line."""
-
-    def __init__(self, progress: Callable[[str], None]) -> None:
-        self._progress = progress
-        self._output: deque[str] = deque(maxlen=12)
-        self._error = ""
-        self.steps_run: list[str] = []
-
-    @property
-    def failure(self) -> str:
-        return "\n".join([self._error, *self._output])
-
-    def hear(self, line: str) -> None:
-        try:
-            status = json.loads(line)
-        except ValueError:
-            self._error = line.strip() or self._error
-            return
-        for step in status.get("vertexes") or ():
-            self._hear_step(step)
-        for log in status.get("logs") or ():
-            self._output.extend(base64.b64decode(log["data"]).decode(errors="replace").splitlines())
-
-    def _hear_step(self, step: Mapping[str, str]) -> None:
-        name = step["name"]
-        match = _STEP.match(name)
-        if not step.get("started") or step.get("cached"):
-            return
-        if not step.get("completed"):
-            self._output.clear()
-            if match or name == "exporting to image":
-                self._progress(f"step {match['place']}" if match else "pushing")
-        elif match and name not in self.steps_run:
-            self.steps_run.append(name)
+def _short(step: str) -> str:
+    """`[builder 2/4] RUN …` is `step builder 2/4`."""
+    return f"step {step[1:].partition(']')[0]}" if step.startswith("[") else "pushing"
 
 
 def _container(buildkitd: Path, machine: str) -> Container:

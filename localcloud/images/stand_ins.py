@@ -6,8 +6,8 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from graphlib import TopologicalSorter
 from pathlib import Path
 
-from localcloud import debian
-from localcloud.images import buildkit, catalogue, dockerfile, registry
+from localcloud import debian, dockerfile
+from localcloud.images import buildkit, catalogue, registry
 from localcloud.images.catalogue import STAND_INS, StandIn
 
 # Raised when the code here changes what an image contains.

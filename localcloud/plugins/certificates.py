@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
+    load_ssh_private_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 
@@ -95,17 +96,26 @@ def private_key(algorithm: str, curve: str, bits: int) -> Made:
     traditional = pkcs8
     if algorithm != "ED25519":
         traditional = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption())
-    public = key.public_key()
     described = {
-        "id": hashlib.sha1(
-            public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo), usedforsecurity=False
-        ).hexdigest(),
         "privateKeyPem": traditional.decode(),
         "privateKeyPemPkcs8": pkcs8.decode(),
-        "publicKeyPem": public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
-        **_openssh(key),
+        "privateKeyOpenssh": _private_openssh(key),
+        **_public(key),
     }
     return described["id"], described
+
+
+def public_key(pem: str, openssh: str) -> Values:
+    """What is public of a private key, given in PEM or in OpenSSH's own form."""
+    if openssh:
+        try:
+            key = load_ssh_private_key(openssh.encode(), password=None)
+        except (ValueError, TypeError, UnsupportedAlgorithm):
+            raise Failed("privateKeyOpenssh is no unencrypted key in OpenSSH's form") from None
+        known = _of_known_kind(key)
+    else:
+        known = _key(pem)
+    return {"algorithm": _algorithm(known), **_public(known)}
 
 
 def request(key_pem: str, inputs: Values) -> Made:
@@ -171,7 +181,8 @@ def _certificate(
     start = datetime.now(UTC).replace(microsecond=0)
     end = start + timedelta(hours=inputs["validityPeriodHours"])
     serial = secrets.randbits(128) | 1
-    constraints = x509.BasicConstraints(authority, inputs.get("maxPathLength") if authority else None)
+    limited = authority and inputs["maxPathLength"] >= 0
+    constraints = x509.BasicConstraints(authority, inputs["maxPathLength"] if limited else None)
     builder = x509.CertificateBuilder(issuer.name, subject, public, serial, start, end)
     builder = builder.add_extension(constraints, critical=True)
     if usage := _key_usage(inputs["allowedUses"]):
@@ -201,6 +212,10 @@ def _key(pem: str) -> PrivateKey:
         key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):
         raise Failed("the private key is no unencrypted key in PEM format") from None
+    return _of_known_kind(key)
+
+
+def _of_known_kind(key: object) -> PrivateKey:
     if not isinstance(key, rsa.RSAPrivateKey | ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey):
         raise Failed("the private key is neither RSA nor ECDSA nor Ed25519")
     return key
@@ -220,19 +235,34 @@ def _digest(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | hashes.SHA512 | 
     return hashes.SHA256()
 
 
-def _openssh(key: PrivateKey) -> Values:
-    """OpenSSH knows no P224: then these are empty, as the official provider leaves them."""
+def _private_openssh(key: PrivateKey) -> str:
+    """OpenSSH knows no P224: then this is empty, as the official provider leaves it."""
+    try:
+        return key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
+    except (ValueError, UnsupportedAlgorithm):
+        return ""
+
+
+def _public(key: PrivateKey) -> Values:
     public = key.public_key()
+    content = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return {
+        "id": hashlib.sha1(content, usedforsecurity=False).hexdigest(),
+        "publicKeyPem": public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+        **_openssh(public),
+    }
+
+
+def _openssh(public: PublicKey) -> Values:
+    """Empty where OpenSSH doesn't know the curve, like the private key in its form."""
     try:
         line = public.public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
     except (ValueError, UnsupportedAlgorithm):
-        names = ("privateKeyOpenssh", "publicKeyFingerprintMd5", "publicKeyFingerprintSha256", "publicKeyOpenssh")
-        return dict.fromkeys(names, "")
+        return dict.fromkeys(("publicKeyFingerprintMd5", "publicKeyFingerprintSha256", "publicKeyOpenssh"), "")
     content = base64.b64decode(line.split()[1])
     md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
     sha256 = base64.b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
     return {
-        "privateKeyOpenssh": key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode(),
         "publicKeyFingerprintMd5": ":".join(md5[i : i + 2] for i in range(0, len(md5), 2)),
         "publicKeyFingerprintSha256": f"SHA256:{sha256}",
         "publicKeyOpenssh": f"{line.decode()}\n",

@@ -13,6 +13,7 @@ from localcloud.plugins.provider import (
     Check,
     Comparison,
     Create,
+    Delete,
     Failed,
     Found,
     Provider,
@@ -20,9 +21,11 @@ from localcloud.plugins.provider import (
     Refused,
     Update,
 )
+from localcloud.plugins.quarantine import marked, require_own
 from localcloud.plugins.values import UNKNOWN, Unknown, Values, reveal, seal
 
-Made = tuple[str, Values]
+Made = tuple[str, Values]  # the id and what is computed
+Recalled = tuple[str, Values, Values]  # the id, the inputs and what is computed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,16 +63,17 @@ class ResourceKind:
     computed: Mapping[str, bool]
     make: Callable[[Values], Made]
     check: Callable[[Values], list[tuple[str, str]]] = lambda _: []
-    recall: Callable[[str], tuple[str, Values, Values]] | None = None
+    recall: Callable[[str], Recalled] | None = None
     refresh: Callable[[Values], Values] = lambda _: {}
     stale: Callable[[Values], str | None] = lambda _: None
     mirrors: Mapping[str, str] = field(default_factory=dict)
 
     def complete(self, inputs: Mapping[str, Any]) -> Values:
-        """The inputs with defaults for what isn't given."""
+        """The inputs with defaults for what isn't given. An empty list or map is the same as none."""
         complete: Values = {}
         for name, description in self.inputs.items():
             value = inputs.get(name)
+            value = None if value in ([], {}) else value
             if value is None and name in self.mirrors:
                 value = inputs.get(self.mirrors[name])
             if value is None:
@@ -79,13 +83,13 @@ class ResourceKind:
         return complete
 
     def outputs(self, inputs: Mapping[str, Any], computed: Mapping[str, Any]) -> Values:
-        """What is kept in the state, secrets sealed."""
+        """What is kept in the state, secrets sealed, with the mark of who wrote it."""
         kept = {name: value for name, value in self.complete(inputs).items() if not self.inputs[name].written_only}
         for name, value in kept.items():
             kept[name] = seal(value) if self.inputs[name].secret else value
         for name, value in computed.items():
             kept[name] = seal(value) if self.computed.get(name) else value
-        return kept
+        return marked(kept)
 
 
 class KindProvider(Provider):
@@ -113,6 +117,7 @@ class KindProvider(Provider):
 
     def diff(self, request: Comparison) -> Diff:
         """Compare what the resource has with what it shall have, defaults included on both sides."""
+        require_own(self.name, request.old_outputs, request.resource.urn)
         kind = self._kind(request.resource.type)
         old, new = reveal(request.old_outputs), reveal(kind.complete(request.new))
         names = [name for name, given in kind.inputs.items() if not given.written_only]
@@ -135,6 +140,7 @@ class KindProvider(Provider):
 
     def read(self, request: Read) -> Found | None:
         """On refresh the state with what has changed by itself; on import what the id tells."""
+        require_own(self.name, request.outputs, request.resource.urn)
         kind = self._kind(request.resource.type)
         if request.outputs:
             changed = kind.refresh(reveal(request.outputs))
@@ -146,9 +152,14 @@ class KindProvider(Provider):
 
     def update(self, request: Update) -> Mapping[str, Any]:
         """Take over the inputs that replace nothing."""
+        require_own(self.name, request.old_outputs, request.resource.urn)
         kind = self._kind(request.resource.type)
         computed = {name: value for name, value in request.old_outputs.items() if name not in kind.inputs}
         return kind.outputs(request.new, computed)
+
+    def delete(self, request: Delete) -> None:
+        """It is in the state alone."""
+        require_own(self.name, request.outputs, request.resource.urn)
 
     def _kind(self, token: str) -> ResourceKind:
         if token not in self.kinds:

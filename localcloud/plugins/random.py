@@ -1,15 +1,21 @@
-"""The `random` provider: passwords, strings, bytes and ids that are made once and kept in the state.
+"""The `random` provider: passwords, strings, bytes, ids and the like that are made once and kept in the state.
 
 It stands in for pulumi-random 4.21.4. A change of any input, `keepers` among them, makes a new value. Import works as
-there: the id is the value itself.
+there: the id is the value itself. A `seed` gives the same value each time, though not the official provider's.
 """
 
 import base64
+import binascii
 import secrets
+import uuid
 from collections.abc import Callable, Mapping
+from random import Random as Generator
+from random import SystemRandom
+from time import time_ns
 from typing import Any, ClassVar, Final
 
-from localcloud.plugins.kinds import Input, KindProvider, Made, ResourceKind
+from localcloud.plugins.kinds import Input, KindProvider, Made, Recalled, ResourceKind
+from localcloud.plugins.provider import Failed
 from localcloud.plugins.server import serve
 from localcloud.plugins.values import Values
 
@@ -81,7 +87,7 @@ def _password(inputs: Values) -> Made:
     return "none", {"id": "none", "result": text, "bcryptHash": _bcrypt(text)}
 
 
-def _recall_password(text: str) -> tuple[str, Values, Values]:
+def _recall_password(text: str) -> Recalled:
     return "none", {"length": len(text)}, {"id": "none", "result": text, "bcryptHash": _bcrypt(text)}
 
 
@@ -99,8 +105,8 @@ def _of_bytes(content: bytes) -> Made:
     return text, {"base64": text, "hex": content.hex()}
 
 
-def _recall_bytes(text: str) -> tuple[str, Values, Values]:
-    content = base64.b64decode(text)
+def _recall_bytes(text: str) -> Recalled:
+    content = _decoded(text, base64.b64decode)
     made, computed = _of_bytes(content)
     return made, {"length": len(content)}, computed
 
@@ -120,11 +126,87 @@ def _of_id(content: bytes, prefix: str) -> Made:
     }
 
 
-def _recall_id(text: str) -> tuple[str, Values, Values]:
+def _recall_id(text: str) -> Recalled:
     prefix, _, url = text.rpartition(",")
-    content = base64.urlsafe_b64decode(url + "=" * (-len(url) % 4))
+    content = _decoded(url + "=" * (-len(url) % 4), base64.urlsafe_b64decode)
     made, computed = _of_id(content, prefix)
     return made, {"byteLength": len(content), **({"prefix": prefix} if prefix else {})}, computed
+
+
+def _decoded(text: str, decode: Callable[[str], bytes]) -> bytes:
+    try:
+        return decode(text)
+    except (binascii.Error, ValueError):
+        raise Failed(f"{text!r} is no base64") from None
+
+
+def _generator(inputs: Values) -> Generator:
+    return Generator(inputs["seed"]) if inputs.get("seed") else SystemRandom()
+
+
+def _check_range(inputs: Values) -> list[tuple[str, str]]:
+    if inputs["max"] < inputs["min"]:
+        return [("max", f"the minimum {inputs['min']} must not be larger than the maximum {inputs['max']}")]
+    return []
+
+
+def _integer(inputs: Values) -> Made:
+    number = _generator(inputs).randint(inputs["min"], inputs["max"])
+    return str(number), {"id": str(number), "result": number}
+
+
+def _recall_integer(text: str) -> Recalled:
+    try:
+        result, least, most, *seed = text.split(",", 3)
+        inputs: Values = {"min": int(least), "max": int(most), **({"seed": seed[0]} if seed else {})}
+        return result, inputs, {"id": result, "result": int(result)}
+    except ValueError:
+        raise Failed("an integer is imported as result,min,max or result,min,max,seed") from None
+
+
+def _shuffle(inputs: Values) -> Made:
+    """As often as needed all of them, in another order each time."""
+    given, generator = list(inputs.get("inputs") or ()), _generator(inputs)
+    count = inputs.get("resultCount") or len(given)
+    results: list[Any] = []
+    while given and len(results) < count:
+        results += generator.sample(given, len(given))
+    return "-", {"id": "-", "results": results[:count]}
+
+
+def _pet(inputs: Values) -> Made:
+    from localcloud.plugins import pets  # noqa: PLC0415  hardly ever wanted
+
+    words = pets.name(inputs["length"], inputs["separator"])
+    name = f"{inputs['prefix']}{inputs['separator']}{words}" if inputs.get("prefix") else words
+    return name, {"id": name}
+
+
+def _uuid(_: Values) -> Made:
+    return _of_uuid(uuid.uuid4())
+
+
+def _uuid7(_: Values) -> Made:
+    """RFC 9562: milliseconds first, so that later ones sort later."""
+    number = (time_ns() // 1_000_000) << 80 | secrets.randbits(80)
+    number = number & ~(0xF << 76) | 7 << 76
+    return _of_uuid(uuid.UUID(int=number & ~(0b11 << 62) | 0b10 << 62))
+
+
+def _of_uuid(made: uuid.UUID) -> Made:
+    return str(made), {"id": str(made), "result": str(made)}
+
+
+def _recall_uuid(text: str) -> Recalled:
+    try:
+        made, computed = _of_uuid(uuid.UUID(text))
+    except ValueError:
+        raise Failed(f"{text!r} is no UUID") from None
+    return made, {}, computed
+
+
+def _uuids(make: Callable[[Values], Made]) -> ResourceKind:
+    return ResourceKind(inputs=_KEEPERS, computed={"id": False, "result": False}, make=make, recall=_recall_uuid)
 
 
 class Random(KindProvider):
@@ -161,6 +243,31 @@ class Random(KindProvider):
             make=_id,
             recall=_recall_id,
         ),
+        "random:index/randomInteger:RandomInteger": ResourceKind(
+            inputs={**_KEEPERS, "max": Input(required=True), "min": Input(required=True), "seed": Input()},
+            computed={"id": False, "result": False},
+            check=_check_range,
+            make=_integer,
+            recall=_recall_integer,
+        ),
+        "random:index/randomPet:RandomPet": ResourceKind(
+            inputs={
+                **_KEEPERS,
+                "length": Input(default=2, check=_at_least(1)),
+                "prefix": Input(),
+                "separator": Input(default="-"),
+            },
+            computed={"id": False},
+            make=_pet,
+        ),
+        "random:index/randomShuffle:RandomShuffle": ResourceKind(
+            inputs={**_KEEPERS, "inputs": Input(required=True), "resultCount": Input(), "seed": Input()},
+            computed={"id": False, "results": False},
+            make=_shuffle,
+        ),
+        "random:index/randomUuid:RandomUuid": _uuids(_uuid),
+        "random:index/randomUuid4:RandomUuid4": _uuids(_uuid),
+        "random:index/randomUuid7:RandomUuid7": _uuids(_uuid7),
     }
 
 

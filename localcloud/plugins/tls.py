@@ -10,8 +10,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Final
 
 from localcloud.plugins.kinds import Input, KindProvider, Made, ResourceKind
+from localcloud.plugins.provider import Refused
 from localcloud.plugins.server import serve
-from localcloud.plugins.values import Values
+from localcloud.plugins.values import Values, reveal
 
 _USES: Final = (
     "any_extended",
@@ -49,8 +50,8 @@ def _uses(value: Any) -> str | None:
     return f"{', '.join(unknown)}: none of {', '.join(_USES)}" if unknown else None
 
 
-def _not_negative(value: Any) -> str | None:
-    return "must be at least 0" if value < 0 else None
+def _at_least(least: int) -> Callable[[Any], str | None]:
+    return lambda value: None if value >= least else f"must be at least {least}"
 
 
 def _one_key(name: str) -> Callable[[Values], list[tuple[str, str]]]:
@@ -83,11 +84,11 @@ _SUBJECTS: Final[Mapping[str, Input]] = {
 }
 _VALIDITY: Final[Mapping[str, Input]] = {
     "allowedUses": Input(required=True, check=_uses),
-    "earlyRenewalHours": Input(default=0, replaces=False, check=_not_negative),
+    "earlyRenewalHours": Input(default=0, replaces=False, check=_at_least(0)),
     "isCaCertificate": Input(default=False),
-    "maxPathLength": Input(check=_not_negative),
+    "maxPathLength": Input(default=-1, check=_at_least(-1)),
     "setSubjectKeyId": Input(default=False),
-    "validityPeriodHours": Input(required=True, check=_not_negative),
+    "validityPeriodHours": Input(required=True, check=_at_least(0)),
 }
 _DATES: Final = {"certPem": False, "readyForRenewal": False, "validityEndTime": False, "validityStartTime": False}
 
@@ -131,6 +132,15 @@ def _refresh(outputs: Values) -> Values:
 
 def _stale(outputs: Values) -> str | None:
     return "readyForRenewal" if _renewable(outputs) else None
+
+
+def _public_key(arguments: Values) -> Values:
+    from localcloud.plugins import certificates  # noqa: PLC0415
+
+    pem, openssh = (str(arguments.get(name) or "") for name in ("privateKeyPem", "privateKeyOpenssh"))
+    if bool(pem) == bool(openssh):
+        raise Refused([("privateKeyPem", "exactly one of privateKeyPem and privateKeyOpenssh must be given")])
+    return certificates.public_key(pem, openssh)
 
 
 class Tls(KindProvider):
@@ -185,6 +195,12 @@ class Tls(KindProvider):
             stale=_stale,
         ),
     }
+
+    def invoke(self, token: str, arguments: Values, preview: bool) -> Mapping[str, Any]:
+        """The functions that need no connection to somewhere else."""
+        if token != "tls:index/getPublicKey:getPublicKey":  # noqa: S105  a function's name
+            return super().invoke(token, arguments, preview)
+        return {**arguments, **_public_key(reveal(arguments))}
 
 
 if __name__ == "__main__":

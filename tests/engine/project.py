@@ -122,6 +122,17 @@ class Project:
         assert len(found) == 1, f"{len(found)} resources named {name}"
         return dict(found[0])
 
+    def ids(self) -> dict[str, str]:
+        """What is in the state: URN -> id."""
+        return {item["urn"]: item.get("id", "") for item in self.deployment()["resources"]}
+
+    def unmark(self) -> None:
+        """Let the state look as if other plugins than the local ones had written it."""
+        state = json.loads(self.state_file.read_text())
+        for resource in state["checkpoint"]["latest"]["resources"]:
+            resource.get("outputs", {}).pop("__standIn", None)
+        self.state_file.write_text(json.dumps(state))
+
     @property
     def home(self) -> Path:
         """Where Pulumi's plugins are."""
@@ -156,9 +167,22 @@ def make_project(root: Path) -> Project:
     (directory / "Pulumi.yaml").write_text(_PROJECT)
     with state_in(root / "state"):
         pulumi.install(lambda _: None)
+        _put_under_test(paths.state() / "pulumi-home")
         project = Project(directory, paths.state(), pulumi.environment())
         pulumi.ensure_stack(STACK, project.environment, directory)
     return project
+
+
+def _put_under_test(home: Path) -> None:
+    """Take plugins from the environment: CONFORMANCE_DOCKER_BUILD_PLUGIN=/path/to/pulumi-resource-docker-build, say.
+
+    So the tests of conformance run against official plugins, unchanged.
+    """
+    for place in home.glob("plugins/resource-*-v*/pulumi-resource-*"):
+        name = place.name.removeprefix("pulumi-resource-")
+        if given := os.environ.get(f"CONFORMANCE_{name.upper().replace('-', '_')}_PLUGIN"):
+            place.unlink()
+            place.symlink_to(Path(given).resolve(strict=True))
 
 
 def interrupt(process: subprocess.Popen[str]) -> None:

@@ -88,11 +88,6 @@ def test_links_are_followed_to_files_and_not_into_folders(folder: Path) -> None:
     assert digest(folder) != before
 
 
-def test_stages_are_found_by_their_names() -> None:
-    text = "ARG V=1\nFROM a:${V} AS base\nRUN x\nfrom --platform=linux/amd64 base as Second\nFROM base\n"
-    assert context.stage_names(text) == {"base", "Second"}
-
-
 def test_an_export_is_written_in_buildkits_words() -> None:
     registry = options.export({"registry": {"ociMediaTypes": True, "names": ["a", "b"]}})
     assert options.text(registry) == 'push=true,type=image,oci-mediatypes=true,"name=a,b"'

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from localcloud import paths
-from localcloud.images import catalogue, dockerfile, registry
+from localcloud import dockerfile, paths
+from localcloud.images import catalogue, registry
 from localcloud.images.buildkit import Build, build
 from localcloud.images.catalogue import STAND_INS, StandIn
 from localcloud.images.stand_ins import keys_of

@@ -15,9 +15,7 @@ from typing import Final, Protocol
 
 _CHUNK: Final = 1 << 20
 _PERMISSIONS: Final = "rwxrwxrwx"
-_STAGE: Final = re.compile(r"^[ \t]*FROM[ \t]+.*?[ \t]AS[ \t]+(\S+)[ \t]*$", re.IGNORECASE | re.MULTILINE)
 _WILDCARD: Final = re.compile(r"[*?\[\\]")
-_FROM: Final = re.compile(r"^[ \t]*FROM[ \t]+\S", re.IGNORECASE | re.MULTILINE)
 
 
 class _Hash(Protocol):
@@ -46,16 +44,6 @@ class Pattern:
 def is_remote(location: str) -> bool:
     """Whether a context or Dockerfile is an address, which BuildKit fetches itself."""
     return location.startswith(("http://", "https://", "git://", "git@", "ssh://", "github.com/"))
-
-
-def stage_names(dockerfile: str) -> frozenset[str]:
-    """The names of a Dockerfile's stages."""
-    return frozenset(_STAGE.findall(dockerfile))
-
-
-def has_stage(dockerfile: str) -> bool:
-    """Whether there is anything to build in it."""
-    return _FROM.search(dockerfile) is not None
 
 
 def digest(location: str, dockerfile: str, named: Mapping[str, str], replaced: Sequence[str]) -> str:

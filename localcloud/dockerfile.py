@@ -1,17 +1,41 @@
-"""What a Dockerfile takes from other images: enough of its language to know what must be there before a build."""
+"""What a Dockerfile says: enough of its language to know what must be there before a build, and what can't be built."""
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
-_CONTINUED = re.compile(r"\\[ \t]*\n")
-_COMMENT = re.compile(r"^[ \t]*#.*\n?", re.MULTILINE)
-_FROM = re.compile(r"^\s*FROM\s+(?:--platform=\S+\s+)?(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?\s*$", re.IGNORECASE)
-_ARG = re.compile(r"^\s*ARG\s+(?P<name>\w+)=(?P<default>\S+)\s*$", re.IGNORECASE)
-_USE = re.compile(
+_CONTINUED: Final = re.compile(r"\\[ \t]*\n")
+_COMMENT: Final = re.compile(r"^[ \t]*#.*\n?", re.MULTILINE)
+_FROM: Final = re.compile(r"^\s*FROM\s+(?:--\S+\s+)*(?P<image>\S+)(?:\s+AS\s+(?P<stage>\S+))?\s*$", re.IGNORECASE)
+_ARG: Final = re.compile(r"^\s*ARG\s+(?P<name>\w+)=(?P<default>\S+)\s*$", re.IGNORECASE)
+_USE: Final = re.compile(
     r"^\s*COPY\s+(?:--\S+\s+)*?--from=(?P<copied>\S+)|--mount=\S*?from=(?P<mounted>[^,\s]+)", re.IGNORECASE
 )
-_VARIABLE = re.compile(r"\$(?:\{(?P<braced>\w+)(?::-[^}]*)?\}|(?P<plain>\w+))")
+_VARIABLE: Final = re.compile(r"\$(?:\{(?P<braced>\w+)(?::-[^}]*)?\}|(?P<plain>\w+))")
+_HERE_DOCUMENT: Final = re.compile(r"\s\d*<<-?[\"']?(?P<end>\w+)[\"']?(?=\s|$)")
+_INSTRUCTIONS: Final = frozenset(
+    [
+        "ADD",
+        "ARG",
+        "CMD",
+        "COPY",
+        "ENTRYPOINT",
+        "ENV",
+        "EXPOSE",
+        "FROM",
+        "HEALTHCHECK",
+        "LABEL",
+        "MAINTAINER",
+        "ONBUILD",
+        "RUN",
+        "SHELL",
+        "STOPSIGNAL",
+        "USER",
+        "VOLUME",
+        "WORKDIR",
+    ]
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +69,25 @@ def images(text: str, replaced: frozenset[str] = frozenset()) -> frozenset[str]:
     )
 
 
+def wrong(text: str) -> str | None:
+    """Why no builder would take this Dockerfile, None if its form is right."""
+    for line in _instructions(text):
+        word = line.split(maxsplit=1)[0]
+        if word.upper() not in _INSTRUCTIONS:
+            return f"unknown instruction: {word}"
+    return None if stages(text) else "no build stage, it has no FROM"
+
+
 def _instructions(text: str) -> Iterator[str]:
-    yield from _CONTINUED.sub(" ", _COMMENT.sub("", text)).splitlines()
+    """One line an instruction. What a here-document holds is no instruction."""
+    end = ""
+    for line in _CONTINUED.sub(" ", _COMMENT.sub("", text)).splitlines():
+        if end:
+            end = "" if line.strip() == end else end
+        elif line.strip():
+            document = _HERE_DOCUMENT.search(line)
+            end = document["end"] if document else ""
+            yield line
 
 
 def _filled(image: str, arguments: dict[str, str]) -> str:

@@ -1,27 +1,21 @@
-"""Builds by `buildctl`, and what it tells of them."""
+"""One build: the words for `buildctl` and the credentials that it gets, none of them among its arguments."""
 
-import base64
 import json
 import os
-import re
 import shutil
-import subprocess
 import tempfile
 import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any
+from urllib.parse import urlsplit
 
+from localcloud import buildctl
 from localcloud.plugins.docker_build.context import is_remote
 from localcloud.plugins.provider import Failed
-
-_KEPT_LINES: Final = 30
-_STEP: Final = re.compile(r"^\[(?!internal\])[^\]]*\] ")
-# BuildKit hands these to every step without the Dockerfile declaring them, and keeps them out of image and cache key.
-_PROXIES: Final = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
+from localcloud.plugins.quarantine import is_local
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +48,7 @@ def build(
     if program is None or "BUILDKIT_HOST" not in os.environ:
         missing = "BUILDKIT_HOST is not set" if program else "there is no buildctl on PATH"
         raise Failed(f'no image can be built: {missing}. `make up` starts the builder; by hand: eval "$(make -s env)"')
+    _require_local(os.environ["BUILDKIT_HOST"])
     with tempfile.TemporaryDirectory(prefix="docker-build-") as folder, _docker_config(credentials, folder) as config:
         metadata = Path(folder, "metadata.json")
         # Values of secrets go by the environment: arguments can be read by everyone on the machine.
@@ -67,11 +62,17 @@ def build(
     return str(told.get("containerimage.digest", ""))
 
 
+def _require_local(builder: str) -> None:
+    address = urlsplit(builder)
+    if address.scheme != "unix" and not (address.scheme == "tcp" and is_local(address.netloc)):
+        raise Failed(
+            f"BUILDKIT_HOST={builder} is no builder of this machine, and the local docker-build plugin uses no other: "
+            'eval "$(make -s env)" names the local one'
+        )
+
+
 def _words(request: Build, folder: str) -> Iterator[str]:
-    options = dict(request.options)
-    for name in _PROXIES:
-        if name in os.environ:
-            options.setdefault(f"build-arg:{name}", os.environ[name])
+    options = {**buildctl.proxies(os.environ), **request.options}
     yield "--frontend=dockerfile.v0"
     if is_remote(request.context):
         options["context"] = request.context
@@ -109,80 +110,16 @@ def _run(
     cancelled: threading.Event,
     timeout: float,
 ) -> None:
-    report = _Report(tell)
-    with subprocess.Popen(
-        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        done = threading.Event()
-        guard = threading.Thread(target=_stop_early, args=(process, cancelled, done, timeout), daemon=True)
-        guard.start()
-        stream = process.stderr
-        assert stream is not None  # noqa: S101  PIPE gives one
-        for line in stream:
-            report.hear(line)
-        process.wait()
-        done.set()
-    if process.returncode != 0:
-        if cancelled.is_set():
-            raise Failed("the build was cancelled")
-        if process.returncode < 0:
-            raise Failed(f"the build was stopped after {timeout:.0f} s\n{report.failure()}")
-        raise Failed(report.failure())
-
-
-def _stop_early(
-    process: subprocess.Popen[str], cancelled: threading.Event, done: threading.Event, timeout: float
-) -> None:
-    """Stop a build that nobody wants any more or that has had its time."""
-    waited = 0.0
-    while not done.wait(0.2):
-        waited += 0.2
-        if cancelled.is_set() or (timeout and waited > timeout):
-            process.terminate()
-            return
-
-
-class _Report:
-    """What buildctl says line by line, kept as far as an error needs it."""
-
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
-        self._names: dict[str, str] = {}
-        self._output: dict[str, deque[str]] = {}
-        self._failed: tuple[str, str] | None = None
-        self._said: deque[str] = deque(maxlen=_KEPT_LINES)
-
-    def hear(self, line: str) -> None:
-        """One line: a status as JSON, or plain words when buildctl itself fails."""
-        try:
-            status = json.loads(line)
-        except ValueError:
-            if line.strip():
-                self._said.append(line.rstrip())
-            return
-        for vertex in status.get("vertexes") or ():
-            self._hear_step(vertex)
-        for log in status.get("logs") or ():
-            kept = self._output.setdefault(log["vertex"], deque(maxlen=_KEPT_LINES))
-            kept.extend(base64.b64decode(log["data"]).decode(errors="replace").splitlines())
-
-    def _hear_step(self, vertex: Mapping[str, Any]) -> None:
-        digest, name = vertex["digest"], vertex.get("name", "")
-        self._names[digest] = name
-        if error := vertex.get("error"):
-            # The first is the cause; others are cancelled because of it.
-            if self._failed is None or "context canceled" in self._failed[1]:
-                self._failed = (digest, error)
-        elif vertex.get("started") and not vertex.get("completed") and not vertex.get("cached") and _STEP.match(name):
-            self._tell(name)
-
-    def failure(self) -> str:
-        """The failing step, what it wrote last, and why it failed."""
-        if self._failed is None:
-            return "the build failed: " + ("\n".join(self._said) or "buildctl gives no reason")
-        digest, error = self._failed
-        output = [f"  {line}" for line in self._output.get(digest, ())]
-        return "\n".join([f"the build failed at: {self._names[digest]}", *output, error])
+    report = buildctl.Report(tell)
+    code = buildctl.run(command, environment, report, cancelled, timeout)
+    if code != 0 and cancelled.is_set():
+        raise Failed("the build was cancelled")
+    if code < 0:
+        raise Failed(f"the build was stopped after {timeout:.0f} s: {report.failure}")
+    if code != 0:
+        hidden = report.lacks_network and buildctl.hides_proxy_user(environment)
+        hint = "\na proxy's user and password are not handed to builds: use one that asks for none" if hidden else ""
+        raise Failed(f"the build failed: {report.failure}{hint}")
 
 
 @contextmanager

@@ -1,0 +1,508 @@
+"""Images and indexes, as the official plugin documents them.
+
+Each test states one documented behaviour and where it is documented. The plugin under test is the local one, or the one
+that CONFORMANCE_DOCKER_BUILD_PLUGIN names; it builds with this machine's BuildKit and pushes to its registry.
+"""
+
+import json
+import shutil
+import tarfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from localcloud.images import registry
+from tests.engine.builds import base_with_shell, configuration, prepare, read, there
+from tests.engine.project import Project, make_project
+
+pytestmark = [pytest.mark.engine, pytest.mark.cluster]
+
+PROGRAM = """
+    import pulumi
+    import pulumi_docker_build as docker_build
+
+    config = pulumi.Config()
+    PREFIX = "@prefix@"
+    context = {"location": "context"}
+
+    def image(name, **settings):
+        settings.setdefault("context", context)
+        settings.setdefault("push", "exports" not in settings)
+        if settings["push"]:
+            settings.setdefault("tags", [f"{PREFIX}/{name}:1"])
+        made = docker_build.Image(name, **settings)
+        pulumi.export(name, {"id": made.id, "digest": made.digest, "ref": made.ref, "hash": made.context_hash})
+        return made
+
+    title = config.get("title") or "tried"
+    image("image", tags=[f"{PREFIX}/image:1", f"{PREFIX}/image:other"], labels={"title": title})
+    image("inline", dockerfile={"inline": "FROM scratch AS first\\nCOPY one.txt /\\nFROM scratch\\nCOPY nowhere /\\n"},
+          target="first")
+    image("elsewhere", dockerfile={"location": "elsewhere/Containerfile"})
+    word = config.get("word") or "blue"
+    image("arguments", build_args={"WORD": word}, exports=[{"local": {"dest": "out/arguments"}}])
+    image("archive", exports=[{"tar": {"dest": "out/archive.tar"}}])
+    image("layout", tags=["layout:1"], exports=[{"oci": {"dest": "out/layout.tar"}}])
+    image("raw", exports=[{"raw": "type=local,dest=out/raw"}])
+    image("disabled", exports=[{"local": {"dest": "out/disabled"}, "disabled": True}, {"cacheonly": {}}])
+    image("unexported", tags=["localhost/unexported:1"], push=False)
+    image("canonical", push=False, exports=[{"registry": {"names": [f"{PREFIX}/canonical:1"], "ociMediaTypes": True}}])
+    image("named", dockerfile={"inline": "FROM scratch\\nCOPY --from=other three.txt /\\n"},
+          context={"location": "context", "named": {"other": {"location": "other"}}},
+          exports=[{"local": {"dest": "out/named"}}])
+    platforms = {}
+    for name in ("amd64", "arm64"):
+        cache = {"local": {"dest": f"out/cache-{name}", "mode": "max"}}
+        platforms[name] = image(name, platforms=[f"linux/{name}"], cache_to=[cache])
+    image("both", platforms=["linux/amd64", "linux/arm64"])
+    cache = {"registry": {"ref": f"{PREFIX}/cache"}}
+    image("cached", cache_from=[{"local": {"src": "out/cache-amd64"}}], cache_to=[cache])
+    tag = f"{PREFIX}/index:{config.get('release') or '1'}"
+    index = docker_build.Index("index", tag=tag, sources=[each.ref for each in platforms.values()])
+    pulumi.export("index", {"id": index.id, "ref": index.ref})
+    unpushed = docker_build.Index("unpushed", tag=f"{PREFIX}/unpushed:1", sources=[platforms["amd64"].ref], push=False)
+    pulumi.export("unpushed", {"ref": unpushed.ref})
+"""
+REPOSITORY = "tried/conformance"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """All of them, built."""
+    project = prepare(make_project(tmp_path_factory.mktemp("images")))
+    for folder in ("elsewhere", "other", "out"):
+        (project.directory / folder).mkdir()
+    (project.directory / "elsewhere/Containerfile").write_text("FROM scratch\nCOPY two.txt /\n")
+    (project.directory / "other/three.txt").write_text("three\n")
+    write(project)
+    said = project.up().said
+    (project.directory / "said").write_text(said)
+    return project
+
+
+@pytest.fixture(scope="module")
+def values(made: Project) -> dict[str, dict[str, Any]]:
+    return made.outputs()
+
+
+@pytest.fixture
+def building(project: Project) -> Project:
+    """A project with something to build, of this test alone."""
+    return prepare(project)
+
+
+def write(project: Project, **configuration_: str) -> None:
+    project.write(PROGRAM.replace("@prefix@", f"{registry.ADDRESS}/{REPOSITORY}"), configuration_)
+
+
+def one(project: Project, **settings: Any) -> None:
+    """Let the program be one image."""
+    settings = {"context": {"location": "context"}, "push": False, "exports": [{"cacheonly": {}}], **settings}
+    project.write(
+        f"""
+        import json
+        import pulumi
+        import pulumi_docker_build as docker_build
+
+        settings = json.loads({json.dumps(settings)!r})
+        it = docker_build.Image("it", **settings)
+        pulumi.export("digest", it.digest)
+        """
+    )
+
+
+# Where from.
+
+
+def test_a_dockerfile_is_taken_from_the_context_by_default(made: Project, values: dict[str, Any]) -> None:
+    """`dockerfile.location`: defaults to `${context.location}/Dockerfile` if context is on-disk.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#dockerfile
+    """
+    assert made.resource("image")["inputs"]["dockerfile"] == {"location": "context/Dockerfile"}
+    assert values["image"]["digest"].startswith("sha256:")
+
+
+def test_a_dockerfile_can_be_somewhere_else(values: dict[str, Any]) -> None:
+    """`dockerfile.location`: location of the Dockerfile to use, an absolute or relative path.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#dockerfile
+    """
+    assert len(read(f"{REPOSITORY}/elsewhere", f"manifests/{values['elsewhere']['digest']}")["layers"]) == 1
+
+
+def test_a_dockerfile_can_be_written_in_the_program(values: dict[str, Any]) -> None:
+    """`dockerfile.inline`: raw Dockerfile contents. `target`: set the target build stage to build.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#dockerfile
+    """
+    assert len(read(f"{REPOSITORY}/inline", f"manifests/{values['inline']['digest']}")["layers"]) == 1
+
+
+def test_a_dockerfile_is_given_one_way_only(building: Project) -> None:
+    """`dockerfile`: `inline` conflicts with `location`.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#dockerfile
+    """
+    one(building, dockerfile={"inline": "FROM scratch\n", "location": "context/Dockerfile"})
+    assert 'only specify "location" or "inline", not both' in building.preview(succeeds=False).said
+
+
+def test_a_dockerfile_on_the_disk_is_validated_though_nothing_is_built(building: Project) -> None:
+    """On-disk Dockerfiles are always validated for syntactic correctness regardless of `buildOnPreview`.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#inputs
+    """
+    (building.directory / "context/Dockerfile").write_text("FROM scratch\nCOPPY one.txt /\n")
+    one(building, build_on_preview=False)
+    assert "unknown instruction: COPPY" in building.preview(succeeds=False).said
+
+
+def test_a_context_must_be_a_folder(building: Project) -> None:
+    """`context.location`: resources to use for build context, a directory or an address.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#buildcontext
+    """
+    one(building, context={"location": "nowhere"})
+    assert "not a valid directory or URL" in building.preview(succeeds=False).said
+
+
+def test_other_contexts_can_be_named(made: Project) -> None:
+    """`context.named`: additional build contexts, accessed with `FROM name` or `--from=name` statements.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#buildcontext
+    """
+    assert (made.directory / "out/named/three.txt").read_text() == "three\n"
+
+
+# How.
+
+
+def test_build_arguments_reach_the_build(made: Project) -> None:
+    """`buildArgs`: `ARG` names and values to set during the build.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#inputs
+    """
+    assert (made.directory / "out/arguments/blue.txt").read_text() == "two\n"
+
+
+def test_labels_are_in_the_image(values: dict[str, Any]) -> None:
+    """`labels`: attach arbitrary key/value metadata to the image.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#inputs
+    """
+    assert configuration(f"{REPOSITORY}/image", values["image"]["digest"])["config"]["Labels"] == {"title": "tried"}
+
+
+def test_a_secret_reaches_the_build_and_nothing_else(building: Project) -> None:
+    """`secrets`: a mapping of names to values, passed by value; not persistent in the final image, kept as a secret.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#inputs
+    """
+    command = "test $(wc -c < /run/secrets/word) = 9"
+    settings = {
+        "dockerfile": {"inline": f"FROM shell\nRUN --mount=type=secret,id=word {command}\n"},
+        "context": {"location": "context", "named": {"shell": {"location": base_with_shell()}}},
+        "tags": [f"{registry.ADDRESS}/{REPOSITORY}/secret:1"],
+        "push": True,
+        "exports": [],
+    }
+    one(building, secrets={"word": "hush-hush"}, **settings)
+    said = building.up().said + building.preview("--diff").said
+    assert "hush-hush" not in said
+    assert "hush-hush" not in building.state_file.read_text()
+    found = configuration(f"{REPOSITORY}/secret", building.outputs()["digest"])
+    assert any(command in step["created_by"] for step in found["history"])
+    assert "hush-hush" not in json.dumps(found)
+    one(building, secrets={"word": "other-one"}, **settings)
+    assert building.steps()["it"]["detailedDiff"] == {"secrets": {"kind": "update", "inputDiff": True}}
+    one(building, secrets={"word": "other-one"}, ignore_secrets_in_diff_calculation=["word"], **settings)
+    building.preview("--expect-no-changes")
+
+
+def test_hosts_can_be_added(building: Project) -> None:
+    """`addHosts`: custom `host:ip` mappings to use during the build. `network`: the network mode for RUN instructions.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#inputs
+    """
+    one(
+        building,
+        dockerfile={
+            "inline": "FROM shell\nRUN grep '10.9.8.7.*far' /etc/hosts && ! grep -v lo: /proc/net/dev | grep :\n"
+        },
+        context={"location": "context", "named": {"shell": {"location": base_with_shell()}}},
+        add_hosts=["far:10.9.8.7"],
+        network="none",
+    )
+    building.up()
+
+
+def test_an_image_can_be_for_several_platforms(values: dict[str, Any]) -> None:
+    """`platforms`: set target platform(s) for the build.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#inputs
+    """
+    index = read(f"{REPOSITORY}/both", f"manifests/{values['both']['digest']}")
+    platforms = {entry["platform"]["architecture"] for entry in index["manifests"]} - {"unknown"}
+    assert platforms == {"amd64", "arm64"}
+
+
+def test_several_platforms_with_a_cache_are_warned_of(building: Project) -> None:
+    """Building multi-platform images with caching will only export a cache for one platform at a time.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/index/
+    """
+    one(building, platforms=["linux/amd64", "linux/arm64"], cache_to=[{"local": {"dest": "cache"}}])
+    assert "Caching doesn't work reliably with multi-platform builds" in building.preview().said
+
+
+def test_a_cache_is_kept_and_used_again(made: Project, values: dict[str, Any]) -> None:
+    """`cacheTo`, `cacheFrom`: a cache in a local directory, or in a registry under `ref`.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#cacheto
+    """
+    assert (made.directory / "out/cache-amd64/index.json").is_file()
+    assert there(f"{REPOSITORY}/cache", "latest")
+    assert values["cached"]["digest"].startswith("sha256:")
+
+
+# Where to.
+
+
+def test_tags_lead_to_the_pushed_image(values: dict[str, Any]) -> None:
+    """`push`: the build will automatically include a `registry` export. `tags`: name and optionally a tag.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#inputs
+    """
+    assert there(f"{REPOSITORY}/image", "1") == there(f"{REPOSITORY}/image", "other") == values["image"]["digest"]
+
+
+def test_ref_is_a_tag_with_the_digest(values: dict[str, Any]) -> None:
+    """`ref`: if the image was pushed, a single fully-qualified tag including the build's digest.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#outputs
+    """
+    found = values["image"]
+    assert found["ref"] == f"{registry.ADDRESS}/{REPOSITORY}/image:1@{found['digest']}"
+
+
+def test_an_image_that_is_not_exported_has_no_digest(made: Project, values: dict[str, Any]) -> None:
+    """`digest`: empty if the image was not exported. `ref`: if it had tags but was not exported, one of those tags.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#outputs
+    """
+    found = values["unexported"]
+    assert (found["digest"], found["ref"]) == ("", "localhost/unexported:1")
+    assert "the build will only remain in the local build cache" in (made.directory / "said").read_text()
+
+
+def test_an_image_is_exported_to_a_folder(made: Project) -> None:
+    """`exports.local`: export to a local directory as files and directories.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#export
+    """
+    assert (made.directory / "out/arguments/one.txt").read_text() == "one\n"
+    assert (made.directory / "out/raw/one.txt").read_text() == "one\n"
+
+
+def test_an_image_is_exported_as_a_tarball(made: Project) -> None:
+    """`exports.tar`: export to a local directory as a tarball.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#export
+    """
+    with tarfile.open(made.directory / "out/archive.tar") as tar:
+        assert "one.txt" in tar.getnames()
+
+
+def test_an_image_is_exported_as_a_layout(made: Project) -> None:
+    """`exports.oci`: identical to the Docker exporter but uses OCI media types by default.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#export
+    """
+    with tarfile.open(made.directory / "out/layout.tar") as tar:
+        file = tar.extractfile("index.json")
+        assert file
+        assert json.load(file)["manifests"][0]["mediaType"] == "application/vnd.oci.image.manifest.v1+json"
+
+
+def test_a_disabled_export_is_left_out(made: Project) -> None:
+    """`exports.disabled`: when `true` this entry will be excluded. `cacheonly`: a no-op export, silences the warning.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#export
+    """
+    assert not (made.directory / "out/disabled").exists()
+
+
+def test_an_export_to_a_registry_is_pushed_under_its_names(values: dict[str, Any]) -> None:
+    """`exports.registry`: identical to the Image exporter, but pushes by default; `names`: image names to export.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#exportregistry
+    """
+    assert there(f"{REPOSITORY}/canonical", "1") == values["canonical"]["digest"]
+
+
+def test_one_export_has_one_type(building: Project) -> None:
+    """`exports` is a union of types, each described by one of its properties.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#export
+    """
+    one(building, exports=[{"cacheonly": {}, "local": {"dest": "out"}}])
+    assert "should only specify one" in building.preview(succeeds=False).said
+
+
+def test_a_push_needs_a_name(building: Project) -> None:
+    """`tags`: if exporting to a registry, the name should include the fully qualified registry address.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#inputs
+    """
+    one(building, push=True, exports=[])
+    assert "at least one tag or export name is needed" in building.preview(succeeds=False).said
+
+
+# Previews and changes.
+
+
+@contextmanager
+def changed(file: Path, content: str) -> Iterator[None]:
+    before = file.read_text()
+    file.write_text(content)
+    try:
+        yield
+    finally:
+        file.write_text(before)
+
+
+def test_nothing_changed_builds_nothing(made: Project) -> None:
+    """`contextHash`: Pulumi uses this to determine if an image may need to be re-built.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#outputs
+    """
+    made.up("--expect-no-changes")
+    made.refresh("--expect-no-changes")
+
+
+def test_a_change_in_the_context_shows_in_the_preview(made: Project, values: dict[str, Any]) -> None:
+    """`contextHash`: a preliminary hash of the image's build context.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#outputs
+    """
+    with changed(made.directory / "context/two.txt", "other\n"):
+        steps = made.steps()
+    expected = {"contextHash": {"kind": "update", "inputDiff": False}}
+    assert {name: steps[name]["detailedDiff"] for name in ("image", "arguments", "elsewhere")} == dict.fromkeys(
+        ("image", "arguments", "elsewhere"), expected
+    )
+    assert len(values["image"]["hash"]) == 64
+
+
+def test_what_is_ignored_changes_nothing(made: Project) -> None:
+    """A .dockerignore in the context leaves files out of the build, and so out of the hash.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#dockerfile
+    """
+    (made.directory / "context/notes.md").write_text("not in the image\n")
+    made.preview("--expect-no-changes")
+
+
+def test_changed_inputs_show_by_name(made: Project) -> None:
+    """Every input may be changed without replacing the image, which is built again.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#inputs
+    """
+    write(made, title="other", word="green")
+    try:
+        steps = made.steps()
+    finally:
+        write(made)
+    assert {name: (step["op"], list(step["detailedDiff"])) for name, step in steps.items()} == {
+        "image": ("update", ["labels"]),
+        "arguments": ("update", ["buildArgs"]),
+    }
+
+
+def test_a_preview_builds_and_pushes_nothing(building: Project) -> None:
+    """`buildOnPreview`: images built during previews are never exported to registries; defaults to `true`.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#inputs
+    """
+    tag = f"{registry.ADDRESS}/{REPOSITORY}/previewed:1"
+    one(building, tags=[tag], push=True, exports=[])
+    assert "sha256:" in building.preview().said
+    assert there(f"{REPOSITORY}/previewed", "1") is None
+
+
+def test_a_preview_builds_nothing_where_it_should_not(building: Project) -> None:
+    """`buildOnPreview`: setting this to `false` will always skip image builds during previews.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#inputs
+    """
+    (building.directory / "context/Dockerfile").write_text("FROM scratch\nCOPY missing.txt /\n")
+    one(building, build_on_preview=False)
+    building.preview()
+    one(building)
+    assert "missing.txt" in building.preview(succeeds=False).said
+
+
+def test_a_folder_that_is_gone_is_exported_again(made: Project) -> None:
+    """`exports.local` is where the image is persisted: what is missing is made by the next update.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#exportlocal
+    """
+    shutil.rmtree(made.directory / "out/arguments")
+    assert made.steps()["arguments"]["detailedDiff"] == {"exports[0]": {"kind": "update", "inputDiff": True}}
+    made.up()
+    assert (made.directory / "out/arguments/one.txt").read_text() == "one\n"
+
+
+def test_another_password_is_no_change(building: Project) -> None:
+    """`registries`: credentials, required if reading or exporting to private repositories; kept in memory.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#registry
+    """
+    entry = {"address": "registry.example.org", "username": "ada", "password": "one"}
+    one(building, registries=[entry])
+    building.up()
+    one(building, registries=[{**entry, "password": "two"}])
+    building.preview("--expect-no-changes")
+    one(building, registries=[{**entry, "username": "bob"}])
+    assert building.steps()["it"]["detailedDiff"] == {"registries[0]": {"kind": "update", "inputDiff": True}}
+
+
+# Indexes.
+
+
+def test_an_index_joins_images(values: dict[str, Any]) -> None:
+    """Creates an index (or manifest list) referencing one or more existing images; `ref`: the pushed tag with digest.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/index/
+    """
+    digest = there(f"{REPOSITORY}/index", "1")
+    assert values["index"]["ref"] == f"{registry.ADDRESS}/{REPOSITORY}/index:1@{digest}"
+    index = read(f"{REPOSITORY}/index", "manifests/1")
+    found = {entry["platform"]["architecture"]: entry["digest"] for entry in index["manifests"]}
+    assert found == {name: values[name]["digest"] for name in ("amd64", "arm64")}
+
+
+def test_an_index_that_is_not_pushed_is_its_tag(values: dict[str, Any]) -> None:
+    """`push`: if true, push the index to the target registry; `ref`: identical to the tag if it was not pushed.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/index/
+    """
+    assert values["unpushed"]["ref"] == f"{registry.ADDRESS}/{REPOSITORY}/unpushed:1"
+    assert there(f"{REPOSITORY}/unpushed", "1") is None
+
+
+def test_another_tag_is_another_index(made: Project) -> None:
+    """`tag`: the tag to apply to the index.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/index/
+    """
+    write(made, release="2")
+    try:
+        step = made.steps()["index"]
+    finally:
+        write(made)
+    assert (step["op"], step["replaceReasons"]) == ("replace", ["tag"])
