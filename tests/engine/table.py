@@ -79,8 +79,8 @@ def _difference(node: ast.FunctionDef) -> str:
 
 def _title(source: str) -> str:
     """What a link is called: the page, or the repository's thread."""
-    parts = source.removeprefix("https://").rstrip("/").split("/")
-    return f"#{parts[-1]}" if parts[-2] in {"pull", "issues"} else parts[-1].partition("#")[0]
+    parts = source.partition("#")[0].removeprefix("https://").rstrip("/").split("/")
+    return f"#{parts[-1]}" if parts[-2] in {"pull", "issues"} else parts[-1]
 
 
 def _verdicts(report: Path) -> dict[str, str]:
