@@ -236,7 +236,7 @@ def _hosts_and_certificates_agree(settings: Settings) -> Iterator[Fault]:
             yield Fault(
                 "edge.certificate_names",
                 f"has no name for {host} (edge.{setting})",
-                f'add {host} or "*.{host.partition(".")[2]}"',
+                f"add {host}" + (f' or "*.{parent}"' if "." in (parent := host.partition(".")[2]) else ""),
             )
         if isinstance(edge, GatewayEdge) and edge.dns_zone and not f".{host}".endswith(f".{edge.dns_zone}"):
             yield Fault(f"edge.{setting}", f"is not in edge.dns_zone ({edge.dns_zone})", "choose a host in that zone")

@@ -60,7 +60,7 @@ class NodePool(Strict):
     """Machines of one kind, as many in each of the region's three zones."""
 
     machine: Annotated[
-        str, form(r"^[a-z]\d[a-z]?-[a-z]+(-\d+)?(-[a-z]+)?$", "a Google Cloud machine type, like n2-standard-4")
+        str, form(r"^[a-z]\d[a-z]?-(medium|[a-z]+-\d+(-[a-z]+)?)$", "a Google Cloud machine type, like n2-standard-4")
     ]
     """Google's machine type; its family decides which disks it takes (DECISIONS: fast-ssd)."""
     disk_type: Literal["pd-ssd", "pd-balanced", "hyperdisk-balanced"] = "pd-balanced"

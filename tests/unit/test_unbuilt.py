@@ -1,0 +1,99 @@
+"""What the program does not build is refused, never silently without effect."""
+
+from typing import Any
+
+import pulumi
+import pytest
+
+from components.configuration import parse
+from components.fields import walk
+from components.unbuilt import refuse_unbuilt, unbuilt
+from components.values import LATER
+from tests.unit.faults import GATEWAY, GKE, changed
+from tests.unit.parts import LEAST
+from tests.unit.recording import run_stack, stack_config
+
+BUILT = {
+    **LEAST,
+    "redis": {"members": 1},
+    "postgres": {"backups": {"enabled": False}},
+    "storage": {"snapshots": {"enabled": False}},
+    "monitoring": {"enabled": False},
+}
+
+
+def said(values: dict[str, Any]) -> list[str]:
+    return [f"{fault.path}: {fault.reason}; {fault.hint}" for fault in unbuilt(parse(values))]
+
+
+def test_settings_that_are_all_built_are_let_through() -> None:
+    assert said(BUILT) == []
+    refuse_unbuilt(parse(BUILT))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("app.limits", {"api_per_second": 20}),
+        ("edge.api_host", "api.vision-week.example"),
+        ("edge.certificate_names", ["vision-week.example"]),
+        ("edge.trusted_proxies", ["10.0.0.0/8"]),
+        ("edge.websocket_host", "ws.vision-week.example"),
+        ("images.flutter", "3.32.0"),
+        ("images.origin", "promoted"),
+        ("images.php", "8.3"),
+        ("policies", {"exemptions": []}),
+        ("secrets", {"generation": 2}),
+        ("source", {"path": "app"}),
+        ("tenancy.monitoring", {"pods": 1, "cpu": "1", "memory": "1Gi"}),
+        ("tenancy.node", {"pods": 1, "cpu": "1", "memory": "1Gi"}),
+        ("timeouts", {"edge": 80}),
+    ],
+)
+def test_a_setting_without_effect_is_refused_where_it_is_given(path: str, value: Any) -> None:
+    assert said(changed(BUILT, path, value)) == [
+        f"{path}: is not built yet, and would have no effect; leave it out",
+    ]
+
+
+@pytest.mark.parametrize("path", ["monitoring", "postgres.backups", "storage.snapshots"])
+def test_what_is_on_by_default_has_to_be_switched_off(path: str) -> None:
+    """Who relies on a backup must have been told that there is none."""
+    for value in ({}, {"enabled": True}):
+        assert said(changed(BUILT, path, value)) == [
+            f"{path}.enabled: is on unless switched off, and not built yet; write false"
+        ]
+
+
+def test_flavours_that_are_not_built_are_refused() -> None:
+    assert said({**BUILT, "cluster": GKE}) == ["cluster.flavour: gke is not built yet; use existing"]
+    assert said({**BUILT, "edge": GATEWAY}) == ["edge.flavour: gateway is not built yet; use nginx"]
+    ingress = {"flavour": "ingress", "class_name": "x", "url": "https://a.example"}
+    assert said({**BUILT, "edge": ingress}) == ["edge.flavour: ingress is not built yet; use nginx"]
+
+
+def test_several_members_of_redis_are_refused() -> None:
+    assert said({**BUILT, "redis": {}}) == [
+        "redis.members: nothing leads clients to the primary among several yet; use 1"
+    ]
+
+
+def test_every_mark_is_tried_here() -> None:
+    marked = {field.path for field in walk() if LATER in field.info.metadata}
+    tried = {mark.args[1][index][0] for mark in _marks() for index in range(len(mark.args[1]))}
+    assert marked == tried | {"monitoring", "postgres.backups", "storage.snapshots"}
+
+
+def _marks() -> list[Any]:
+    function: Any = test_a_setting_without_effect_is_refused_where_it_is_given
+    return [mark for mark in function.pytestmark if mark.name == "parametrize"]
+
+
+@pytest.mark.parametrize("stack", ["staging", "production"])
+def test_stacks_on_google_cloud_are_refused_in_words_with_all_that_they_lack(stack: str) -> None:
+    with pytest.raises(pulumi.RunError) as caught:
+        run_stack(stack_config(stack))
+    message = str(caught.value)
+    assert message.startswith("This program does not build yet what these settings ask for, and nothing was changed:\n")
+    for lacking in ("cluster.flavour: gke", "edge.flavour: gateway", "postgres.backups.enabled", "monitoring.enabled"):
+        assert f"\n  vision-week:{lacking}" in message
