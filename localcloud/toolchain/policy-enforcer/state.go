@@ -233,7 +233,12 @@ func (s *state) world() world {
 }
 
 func there(ctx context.Context) bool {
-	return nft(ctx, "", "-t", "list", "table", "ip", "network-policies") == nil
+	for _, family := range []string{"ip", "bridge"} {
+		if nft(ctx, "", "-t", "list", "table", family, "network-policies") != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // nft runs the tool of that name, by which a file is one transaction.

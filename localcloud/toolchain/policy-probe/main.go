@@ -75,7 +75,7 @@ func serve(ports []string) error {
 }
 
 func serveTCP(address, host string) error {
-	listener, err := net.Listen("tcp4", address)
+	listener, err := net.Listen("tcp", address)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func serveTCP(address, host string) error {
 }
 
 func serveUDP(address, host string) error {
-	connection, err := net.ListenPacket("udp4", address)
+	connection, err := net.ListenPacket("udp", address)
 	if err != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ func serveUDP(address, host string) error {
 
 // reach tries once.
 func reach(one target) error {
-	connection, err := net.DialTimeout(one.Protocol+"4", one.Address, patience)
+	connection, err := net.DialTimeout(one.Protocol, one.Address, patience)
 	if err != nil {
 		return err
 	}
