@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from localcloud import buildctl, paths, toolchain
+from localcloud.alone import alone
 from localcloud.cluster import containers, image, layout
 from localcloud.cluster.containers import Container
 from localcloud.cluster.settings import write_folder
@@ -78,18 +79,20 @@ def buildkit_up(progress: Callable[[str], None]) -> None:
     """Have the daemon run: as it is, if it was started from the same things and answers."""
     programs = toolchain.build(["buildctl", "buildkitd"], progress)
     ensure_engine(progress)
-    wanted = _container(programs["buildkitd"], image.ensure(progress))
-    if _started(wanted, progress):
-        return
-    # A machine that was switched off in the middle of a build can leave a cache that no daemon opens.
-    progress("making BuildKit's cache anew, as BuildKit doesn't start on the old one")
-    buildkit_down()
-    shutil.rmtree(_cache())
-    if not _started(wanted, progress):
-        raise Problem(
-            f"BuildKit ends as soon as it is started: {docker('logs', '--tail', '5', CONTAINER) or 'it says nothing'}",
-            f"Read `docker logs {CONTAINER}`, mend what it names, then run `make up` again.",
-        )
+    with alone(paths.LOCKS / "buildkit", lambda: progress("waiting for another run that starts BuildKit")):
+        wanted = _container(programs["buildkitd"], image.ensure(progress))
+        if _started(wanted, progress):
+            return
+        # A machine that was switched off in the middle of a build can leave a cache that no daemon opens.
+        progress("making BuildKit's cache anew, as BuildKit doesn't start on the old one")
+        buildkit_down()
+        shutil.rmtree(_cache())
+        if not _started(wanted, progress):
+            said = docker("logs", "--tail", "5", CONTAINER) or "it says nothing"
+            raise Problem(
+                f"BuildKit ends as soon as it is started: {said}",
+                f"Read `docker logs {CONTAINER}`, mend what it names, then run `make up` again.",
+            )
 
 
 def buildkit_down() -> None:
