@@ -5,6 +5,7 @@ DOCKER_HOST that points elsewhere would make containers on somebody else's machi
 left alone by `release_engine`; one that was started here is stopped again, unless others have containers in it by then.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -23,6 +24,7 @@ from localcloud.waiting import wait
 
 SOCKET = Path("/var/run/docker.sock")
 RUN = Path("/var/run/docker")
+SHIMS = Path("/run/containerd")  # where containers' shims listen, whichever containerd started them
 PID_FILE = Path("/var/run/docker.pid")
 DATA = Path("/var/lib/docker")
 SYSTEMD = Path("/run/systemd/system")
@@ -215,7 +217,9 @@ def clear_remains() -> None:
     for file, name in ((PID_FILE, "dockerd"), (RUN / "containerd/containerd.pid", "containerd")):
         if file.exists() and _name_of(file.read_text().strip()) != name:
             file.unlink(missing_ok=True)
-    if PID_FILE.exists() or any(name.startswith("containerd-shim") for name in _processes_of(RUN)):
+    living = list(_processes())
+    shims = [command for name, command in living if name.startswith("containerd-shim")]
+    if PID_FILE.exists() or any(f"{folder}/" in command for command in shims for folder in (RUN, RUN.resolve())):
         return
     for line in reversed(Path("/proc/self/mounts").read_text().splitlines()):
         place = line.split()[1]
@@ -224,18 +228,16 @@ def clear_remains() -> None:
     if not (RUN / "containerd/containerd.pid").exists():
         shutil.rmtree(RUN, ignore_errors=True)
         SOCKET.unlink(missing_ok=True)
+    if not any(name.startswith("containerd") for name, _ in living):
+        shutil.rmtree(SHIMS, ignore_errors=True)
 
 
-def _processes_of(folder: Path) -> Iterator[str]:
-    """Names of the processes that were given a path in the folder."""
-    for process in Path("/proc").iterdir():
-        if process.name.isdigit():
-            try:
-                command = (process / "cmdline").read_bytes().decode(errors="replace")
-            except OSError:
-                continue
-            if f"{folder}/" in command or f"{folder.resolve()}/" in command:
-                yield _name_of(process.name)
+def _processes() -> Iterator[tuple[str, str]]:
+    """The name and the command line of every process."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (process / "cmdline").read_bytes().decode(errors="replace")
+            yield (process / "comm").read_text().strip(), command
 
 
 def _name_of(pid: str) -> str:

@@ -7,8 +7,10 @@ that changed since, is made anew. What a container must not lose lives on disks 
 A second label says whose state a container belongs to. What doesn't have ours isn't touched: a name proves nothing.
 """
 
+import contextlib
 import hashlib
 import json
+import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -25,6 +27,8 @@ State = Literal["running", "paused", "stopped", "missing", "outdated"]
 
 # Docker's log driver keeps everything by default; two files of these are days of a cluster's life.
 LOG_OPTIONS = ("--log-opt", "max-size=20m", "--log-opt", "max-file=2")
+
+GROUPS = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,18 +142,26 @@ def remove(names: Sequence[str]) -> None:
     """Remove containers of ours, running or not; those that aren't there are no matter."""
     for name in names:
         for attempt in range(5):
-            ours = f"label={LABEL_STATE}={paths.state()}"
-            if not docker("ps", "--all", "--quiet", "--filter", f"name=^{name}$", "--filter", ours):
+            ours = ("--filter", f"name=^{name}$", "--filter", f"label={LABEL_STATE}={paths.state()}")
+            identity = docker("ps", "--all", "--quiet", "--no-trunc", *ours)
+            if not identity:
                 break
             try:
-                docker("rm", "--force", "--volumes", name)
-                break
+                docker("rm", "--force", "--volumes", identity)
             except DockerFailed as failure:
-                if "No such container" in failure.message:
-                    break
-                if attempt == 4:
+                if attempt == 4 and "No such container" not in failure.message:
                     raise
                 time.sleep(1)  # "removal in progress", or a mount that is still being let go
+            _remove_groups(identity)
+
+
+def _remove_groups(identity: str) -> None:
+    """Remove the control groups of a container that is gone: left behind where it was killed with its engine."""
+    for pattern in (f"docker/{identity}", f"*/docker/{identity}"):
+        for group in GROUPS.glob(pattern):
+            for folder, _, _ in os.walk(group, topdown=False):
+                with contextlib.suppress(OSError):
+                    Path(folder).rmdir()
 
 
 def refuse_strangers(there: Mapping[str, Found]) -> None:

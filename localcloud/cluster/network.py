@@ -121,6 +121,8 @@ def remove() -> list[str]:
     routes = [route for route in _own_routes() if route.gateway]
     for route in routes:
         _ip("route", "del", *str(route).split())
+    for link in _links():
+        _ip("link", "delete", link)
     docker("network", "rm", layout.NETWORK)
     gone = [f"network {layout.NETWORK} (bridge {layout.BRIDGE}, {layout.SUBNET}) and its firewall rules"]
     return [*(f"route to {route.to}" for route in routes), *gone]
@@ -150,6 +152,14 @@ def _network() -> Network | None:
         owner=(described.get("Labels") or {}).get(LABEL_STATE, ""),
         containers=tuple(sorted(inside.split())),
     )
+
+
+def _links() -> list[str]:
+    """The bridge's ports. A container that was killed with all its connections keeps its own for two minutes."""
+    listing = subprocess.run(
+        ["ip", "-json", "link", "show", "master", layout.BRIDGE], capture_output=True, text=True, check=False
+    )
+    return [link["ifname"] for link in json.loads(listing.stdout or "[]")]
 
 
 def _own_routes() -> list[Route]:

@@ -18,6 +18,7 @@ def run_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     folder = tmp_path / "docker"
     (folder / "containerd").mkdir(parents=True)
     monkeypatch.setattr(docker, "RUN", folder)
+    monkeypatch.setattr(docker, "SHIMS", tmp_path / "containerd")
     monkeypatch.setattr(docker, "PID_FILE", tmp_path / "docker.pid")
     monkeypatch.setattr(docker, "SOCKET", tmp_path / "docker.sock")
     return folder
@@ -144,9 +145,7 @@ def test_a_process_id_that_is_another_programs_by_now_is_not_stopped(
     assert restored
 
 
-def test_an_engine_whose_start_was_interrupted_is_stopped(
-    engine: Path, tmp_path: Path, restored: list[object]
-) -> None:
+def test_an_engine_whose_start_was_interrupted_is_stopped(engine: Path, tmp_path: Path, restored: list[object]) -> None:
     """The run that started it was killed before it could say which one it is."""
     started_here(tmp_path)
     copy = engine.with_name("real")
