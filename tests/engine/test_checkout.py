@@ -152,3 +152,21 @@ def test_an_official_pulumi_is_used_from_its_own_home_if_it_gets_its_plugins(pro
             pulumi.install(lambda _: None)
             assert ("PULUMI_HOME" in pulumi.environment()) is home
             assert (str(official) in pulumi.command().read_text()) is not home
+
+
+def test_commands_keep_no_log_and_say_nothing_of_it(project: Project) -> None:
+    """A log of each command, with every value of every resource in it, took a quarter of a preview's time."""
+    logs = project.home / "logs"
+    project.write(PROGRAM, {"word": "blue"})
+    logs.unlink()
+    usual = _without_dots(project.preview().said)
+    assert list(logs.iterdir())
+    with state_in(project.state.parent):
+        pulumi.install(lambda _: None)
+    assert _without_dots(project.preview().said) == usual
+    assert logs.is_file()
+
+
+def _without_dots(said: str) -> str:
+    """The display prints one now and then while it waits."""
+    return said.replace(".", "")
