@@ -1,8 +1,9 @@
 """The backend of files, as far as it must be read without the engine: where a stack's state and its locks are."""
 
+import json
 import re
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from localcloud import paths
 from localcloud.problem import Problem
@@ -31,6 +32,15 @@ def state_file(project: str, stack: str) -> Path:
 def lock_folder(project: str, stack: str) -> Path:
     """Where a running update leaves its lock, `{"pid": …, "hostname": …, "timestamp": …}`."""
     return folder() / ".pulumi" / "locks" / "organization" / project / stack
+
+
+def outputs(state: Path) -> dict[str, Any]:
+    """What a stack with this state gave last; a secret is an object that only the engine can open."""
+    resources = (json.loads(state.read_text())["checkpoint"].get("latest") or {}).get("resources") or []
+    for resource in resources:
+        if resource["type"] == "pulumi:pulumi:Stack":
+            return dict(resource.get("outputs") or {})
+    return {}
 
 
 def history(project: str, stack: str) -> list[Path]:

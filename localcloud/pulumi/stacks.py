@@ -10,7 +10,7 @@ from typing import Final
 
 from localcloud import paths
 from localcloud.problem import Problem
-from localcloud.pulumi import backend
+from localcloud.pulumi import backend, drift
 from localcloud.pulumi.command_line import follow, quietly
 from localcloud.pulumi.recovery import recover
 
@@ -50,8 +50,14 @@ def ensure_stack(stack: str, environment: Mapping[str, str], directory: Path = p
 
 def output(stack: str, name: str, environment: Mapping[str, str], directory: Path = paths.CHECKOUT) -> str:
     """One output of the stack, decrypted if it is secret."""
-    if not backend.state_file(backend.project_name(directory / "Pulumi.yaml"), stack).exists():
-        raise Problem(f"The stack {stack} is not up, so it has no {name}.", "Run `make up` first.")
+    state = backend.state_file(backend.project_name(directory / "Pulumi.yaml"), stack)
+    given = backend.outputs(state) if state.exists() else {}
+    if name not in given:
+        raise Problem(
+            f"The stack {stack} has no {name}: it isn't up.", "Run `make up`, and `make status` if that fails."
+        )
+    if isinstance(given[name], str):
+        return str(given[name])
     return quietly(["stack", "output", "--show-secrets", "--stack", stack, name], environment, directory).strip()
 
 
@@ -64,9 +70,13 @@ def up(
     """Bring the stack up, completing whatever interrupted update came before, and say in a word what has changed.
 
     It looks at what is really there first: a cluster that was made anew, or a registry without our images, is filled
-    again, and what somebody deleted by hand comes back.
+    again, and what somebody deleted by hand comes back. What they gave another value is named. The engine's own look,
+    which takes seconds, is had only where something is not as it was left.
     """
     recover(stack, environment, progress, directory)
+    progress("looking at what is there")
+    state = backend.state_file(backend.project_name(directory / "Pulumi.yaml"), stack)
+    refresh = [] if drift.as_recorded(state) else ["--refresh"]
     lines: deque[str] = deque(maxlen=_KEPT_LINES)
 
     def hear(line: str) -> None:
@@ -74,7 +84,7 @@ def up(
         if step := _STEP.match(line):
             progress(f"{step['type'].rpartition(':')[2]} {step['name']}: {step['doing'].strip()}")
 
-    if follow(["up", "--yes", "--skip-preview", "--refresh", "--stack", stack], environment, directory, hear) != 0:
+    if follow(["up", "--yes", "--skip-preview", *refresh, "--stack", stack], environment, directory, hear) != 0:
         raise Problem(
             f"The update of the stack {stack} failed.\n{_reasons(lines)}",
             "Mend what it names and run the same command again: it carries on from where this one stopped.",

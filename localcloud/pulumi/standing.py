@@ -40,7 +40,7 @@ def standing(stack: str, directory: Path = paths.CHECKOUT) -> Standing:
         return Standing(problem="has a state that is damaged")
     if state.get("pending_operations"):
         return Standing(problem="was interrupted in its last update")
-    outputs = _outputs(state.get("resources") or [])
+    outputs = {name: value for name, value in backend.outputs(file).items() if isinstance(value, str)}
     last = _last(backend.history(project, stack))
     when = datetime.fromtimestamp(last.get("endTime", 0)).astimezone().strftime("%Y-%m-%d %H:%M")
     if last and last.get("result") != "succeeded":
@@ -57,10 +57,3 @@ def _last(history: list[Path]) -> dict[str, Any]:
         except ValueError:  # the machine was switched off while it was written
             continue
     return {}
-
-
-def _outputs(resources: list[dict[str, Any]]) -> dict[str, str]:
-    given: dict[str, Any] = next(
-        (item.get("outputs", {}) for item in resources if item["type"] == "pulumi:pulumi:Stack"), {}
-    )
-    return {name: value for name, value in given.items() if isinstance(value, str)}
