@@ -43,6 +43,7 @@ class Build:
     context: the folder that COPY and ADD read; the Dockerfile's own if None.
     names: where it is pushed; an address that is not in the local registry is refused.
     contexts: images that replace a stage or an image of the Dockerfile, as `docker-image://…`.
+    target: the stage that is wanted; the last if empty.
     """
 
     dockerfile: Path
@@ -51,6 +52,7 @@ class Build:
     arguments: Mapping[str, str] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     contexts: Mapping[str, str] = field(default_factory=dict)
+    target: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,6 +136,7 @@ def _command(request: Build, metadata: Path) -> list[str]:
     names = ",".join(request.names)
     options = {
         "filename": request.dockerfile.name,
+        **({"target": request.target} if request.target else {}),
         **{f"build-arg:{name}": value for name, value in request.arguments.items()},
         **buildctl.proxies(os.environ),
         **{f"label:{name}": value for name, value in request.labels.items()},

@@ -11,21 +11,13 @@ import pytest
 
 from localcloud import debian, toolchain
 from localcloud.cluster import layout, registry_up
-from localcloud.docker import DockerFailed, docker
+from localcloud.docker import docker
 from localcloud.images import buildkit, publish_binary, registry, stand_ins_up
 from localcloud.images.catalogue import LABEL, LABEL_FOR, STAND_INS, StandIn
 from localcloud.images.stand_ins import keys_of, request
+from tests.localcloud.confined import CONFINED, Container
 
 pytestmark = pytest.mark.cluster
-
-# What the platform's pods allow a container, as options of `docker run`.
-CONFINED = (
-    "--read-only",
-    "--user=1000:1000",
-    "--cap-drop=ALL",
-    "--security-opt=no-new-privileges",
-    "--tmpfs=/tmp:mode=1777",
-)
 
 
 def quiet(_: str) -> None:
@@ -57,39 +49,6 @@ def address(reference: str) -> str:
 
 def run(reference: str, *command: str, options: tuple[str, ...] = ()) -> str:
     return docker("run", "--rm", *CONFINED, *options, address(reference), *command)
-
-
-class Container:
-    """A container that goes on running while a test looks at it."""
-
-    def __init__(self, reference: str, *command: str, options: tuple[str, ...] = ()) -> None:
-        self.id = docker("run", "--detach", *CONFINED, *options, address(reference), *command)
-
-    def __enter__(self) -> "Container":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        docker("rm", "--force", "--volumes", self.id)
-
-    def execute(self, *command: str) -> str:
-        return docker("exec", self.id, *command)
-
-    def until(self, expected: str, *command: str) -> None:
-        """Wait until a command in the container prints this."""
-        deadline = time.monotonic() + 30
-        said = ""
-        while time.monotonic() < deadline:
-            try:
-                said = self.execute(*command)
-            except DockerFailed as failure:
-                said = failure.message
-            if expected in said:
-                return
-        pytest.fail(f"{' '.join(command)}: {said}\n{docker('logs', self.id)}")
-
-    @property
-    def ip(self) -> str:
-        return docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", self.id)
 
 
 REDIS = "docker.io/library/redis:7.4-bookworm"
@@ -135,7 +94,7 @@ def test_asking_for_all_of_them_again_takes_less_than_two_seconds() -> None:
 
 
 def test_redis_serves_clients_from_other_pods_without_a_setting(data: str) -> None:
-    with Container(REDIS, "--port", "6380", options=(data,)) as redis:
+    with Container(address(REDIS), "--port", "6380", options=(data,)) as redis:
         redis.until("PONG", "redis-cli", "-p", "6380", "ping")
         assert redis.execute("redis-cli", "-p", "6380", "config", "get", "protected-mode").split()[1] == "no"
         assert redis.execute("redis-cli", "-p", "6380", "config", "get", "dir").split()[1] == "/data"
@@ -146,7 +105,7 @@ def test_redis_serves_clients_from_other_pods_without_a_setting(data: str) -> No
 
 def test_redis_keeps_the_protection_that_the_configuration_asks_for(data: str) -> None:
     command = "printf 'protected-mode yes\\n' > /tmp/redis.conf; exec docker-entrypoint.sh /tmp/redis.conf"
-    with Container(REDIS, "sh", "-c", command, options=(data,)) as redis:
+    with Container(address(REDIS), "sh", "-c", command, options=(data,)) as redis:
         redis.until("PONG", "redis-cli", "ping")
         assert redis.execute("redis-cli", "config", "get", "protected-mode").split()[1] == "yes"
 
@@ -154,12 +113,12 @@ def test_redis_keeps_the_protection_that_the_configuration_asks_for(data: str) -
 def test_sentinel_watches_a_primary(data: str) -> None:
     configuration = "port 26379\\nsentinel monitor main 127.0.0.1 6379 1\\n"
     command = f"redis-server --daemonize yes; printf '{configuration}' > /tmp/s.conf; exec redis-sentinel /tmp/s.conf"
-    with Container(REDIS, "sh", "-c", command, options=(data,)) as sentinel:
+    with Container(address(REDIS), "sh", "-c", command, options=(data,)) as sentinel:
         sentinel.until("127.0.0.1", "redis-cli", "-p", "26379", "sentinel", "get-master-addr-by-name", "main")
 
 
 def test_nginx_listens_on_8080_as_any_user_and_logs_to_the_container() -> None:
-    with Container(NGINX) as nginx:
+    with Container(address(NGINX)) as nginx:
         nginx.until(*NGINX_RUNS)
         answer = httpx.get(f"http://{nginx.ip}:8080/", trust_env=False)
         assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/html")
@@ -169,7 +128,7 @@ def test_nginx_listens_on_8080_as_any_user_and_logs_to_the_container() -> None:
 def test_nginx_takes_its_sites_from_conf_d(tmp_path: Path) -> None:
     (tmp_path / "site.conf").write_text("server { listen 8080; location / { return 200 ours; } }")
     tmp_path.chmod(0o755)
-    with Container(NGINX, options=(f"--volume={tmp_path}:/etc/nginx/conf.d:ro",)) as nginx:
+    with Container(address(NGINX), options=(f"--volume={tmp_path}:/etc/nginx/conf.d:ro",)) as nginx:
         nginx.until(*NGINX_RUNS)
         assert httpx.get(f"http://{nginx.ip}:8080/", trust_env=False).text == "ours"
 
@@ -197,7 +156,7 @@ def test_a_program_of_the_toolchain_becomes_an_image_of_its_own() -> None:
     program = toolchain.binary("pause")
     digest = publish_binary(layout.PAUSE_IMAGE, {"/pause": program}, ["/pause"])
     assert publish_binary(layout.PAUSE_IMAGE, {"/pause": program}, ["/pause"]) == digest
-    with Container(layout.PAUSE_IMAGE) as pause:
+    with Container(address(layout.PAUSE_IMAGE)) as pause:
         assert docker("inspect", "--format", "{{.State.Running}} {{.Config.Entrypoint}}", pause.id) == "true [/pause]"
     user = docker("image", "inspect", "--format", "{{.Config.User}}", address(layout.PAUSE_IMAGE))
     assert all(part.isdigit() and int(part) for part in user.split(":"))
