@@ -43,6 +43,9 @@ class Cluster(ComponentResource):
             # take the object away from running pods for a moment.
             enable_config_map_mutable=True,
             enable_secret_mutable=True,
+            # What the program writes is the program's. Otherwise a field that somebody once changed by hand would stop
+            # every update after that, instead of being put right by the next one.
+            enable_patch_force=True,
             opts=ResourceOptions(parent=self),
         )
         self.register_outputs({"identifier": self.identifier})

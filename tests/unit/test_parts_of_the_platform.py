@@ -39,6 +39,10 @@ def test_changed_configuration_is_written_in_place() -> None:
     assert provider.inputs["enableSecretMutable"] == "true"
 
 
+def test_an_edit_by_hand_does_not_stop_the_next_update() -> None:
+    assert cluster().one("kubernetes", "cluster").inputs["enablePatchForce"] == "true"
+
+
 def tenancy() -> Recording:
     quotas = {"app": Quota(pods=5, cpu="2", memory="1Gi"), "data": Quota(pods=1, cpu="1", memory="1Gi")}
     return record(lambda: Tenancy("tenancy", TenancyArgs(prefix="here", quotas=quotas, protect=True)))

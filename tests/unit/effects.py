@@ -1,0 +1,253 @@
+"""What each setting changes: every leaf of the models is given another value, and the two programs are compared.
+
+The list of leaves comes from the models, so a new setting is tried by itself. Where no other value can be guessed that
+all checks accept, EXAMPLES has one. A setting that changes nothing is either refused in words (`LATER`), or stands in
+WITHOUT_EFFECT with its reason.
+"""
+
+import copy
+import re
+import textwrap
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from types import NoneType
+from typing import Any, Literal, get_args, get_origin
+
+from pulumi import RunError
+from pydantic import BaseModel
+
+from components.configuration import SettingsError, parse
+from components.stack_file import NAMESPACE
+from components.values import LATER
+from tests.unit.differences import differences
+from tests.unit.inventory import title
+from tests.unit.recording import Recording, run_stack
+from tests.unit.rendering import WIDTH, flow
+from tests.unit.stacks import buildable
+
+BASE = "production"
+_CHECKSUM = "spec.template.metadata.annotations.vision-week/configuration"
+_AMOUNT = re.compile(r"(\d+)(m|[KMGT]i?)?")
+
+# Other values for what can't be guessed.
+EXAMPLES: dict[str, Any] = {
+    "cluster(existing).control_plane": ["10.0.0.0/28"],
+    "edge(nginx).url": "https://www.vision-week.example",
+    "images.registry": "registry.example/vision-week",
+    "release": "v2.0.0",
+    "storage.parameters": {"type": "pd-ssd"},
+}
+# What has to be set in both programs for a setting to have a meaning.
+GIVEN: dict[str, dict[str, Any]] = {
+    "edge(nginx).disruptions": {"edge": {"replicas": 3}},
+    "edge(nginx).node_port": {"edge": {"service": "NodePort"}},
+    "postgres.disruptions": {"postgres": {"members": 5}},
+    "websocket.replicas.disruptions": {"websocket": {"replicas": {"min": 3, "max": 10}}},
+}
+_SEVERAL = "several members are refused in words until clients are led to the primary among them"
+# Settings, or with a dot at the end all that begin so, that change nothing.
+WITHOUT_EFFECT: dict[str, str] = {
+    "cluster.flavour": "only `existing` is built; the other one is refused in words",
+    "cluster(gke).": "refused in words until GKE is built",
+    "edge.flavour": "only `nginx` is built; the others are refused in words",
+    "edge(gateway).": "refused in words until the Gateway API is built",
+    "edge(ingress).": "refused in words until the Ingress is built",
+    "images.allow_unpinned": "only admits or refuses; what runs is the catalogue's",
+    "purpose": "says what is demanded of the stack, and changes nothing itself",
+    "redis.members": _SEVERAL,
+    "redis.disruptions": _SEVERAL,
+    "redis.quorum": _SEVERAL,
+    "redis.replica_lag": _SEVERAL,
+}
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """A setting that holds no others.
+
+    name: as in the tables here. path: in the stack file. hint: its type. later: it is marked as not built.
+    variant: the path of a choice -> the flavour that this setting belongs to.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    hint: Any
+    later: bool
+    variant: Mapping[tuple[str, ...], str]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """What another value of a setting changes."""
+
+    before: Any
+    after: Any
+    changes: tuple[str, ...]
+
+    def lines(self, leaf: Leaf) -> Iterator[str]:
+        yield f"{leaf.name}: {flow(self.before)} -> {flow(self.after)}"
+        for change in self.changes:
+            yield from textwrap.wrap(
+                change,
+                WIDTH,
+                initial_indent="    ",
+                subsequent_indent="        ",
+                break_long_words=False,
+                break_on_hyphens=False,
+            )
+
+
+def leaves_of(model: type[BaseModel], within: Leaf | None = None) -> Iterator[Leaf]:
+    """Every leaf of a model, in the order of its fields."""
+    outer = within or Leaf("", (), None, False, {})
+    for key, field in model.model_fields.items():
+        models, optional = list(_models(field.annotation)), NoneType in get_args(field.annotation)
+        leaf = Leaf(
+            f"{outer.name}.{key}".removeprefix("."),
+            (*outer.path, key),
+            field.annotation,
+            outer.later or LATER in field.metadata,
+            outer.variant,
+        )
+        if len(models) > 1:
+            yield replace(leaf, name=f"{leaf.name}.flavour", path=(*leaf.path, "flavour"))
+        elif (optional or not models) and key != "flavour":
+            yield leaf
+        for inner in models:
+            if len(models) == 1:
+                yield from leaves_of(inner, leaf)
+            else:
+                flavour = get_args(inner.model_fields["flavour"].annotation)[0]
+                variant = {**leaf.variant, leaf.path: flavour}
+                yield from leaves_of(inner, replace(leaf, name=f"{leaf.name}({flavour})", variant=variant))
+
+
+def reason(leaf: Leaf) -> str | None:
+    """Why a setting changes nothing; None for one that must change something."""
+    if leaf.later:
+        return "refused in words until it is built"
+    for name, why in WITHOUT_EFFECT.items():
+        if leaf.name == name or (name.endswith(".") and leaf.name.startswith(name)):
+            return why
+    return None
+
+
+def effect(leaf: Leaf) -> Effect | None:
+    """What changes with another value; None where no other can be had."""
+    base = copy.deepcopy(_base())
+    for key, value in GIVEN.get(leaf.name, {}).items():
+        base[key] = {**base.get(key, {}), **value}
+    settings = parse(base).model_dump(mode="json")
+    if leaf.path[-1] == "flavour" or any(_at(settings, at)["flavour"] != chosen for at, chosen in leaf.variant.items()):
+        return None
+    before = _at(settings, leaf.path)
+    # Beside some settings the others of their group have to be given too.
+    whole = _with(base, leaf.path[:-1], _at(settings, leaf.path[:-1])) if len(leaf.path) > 1 else base
+    for after in [EXAMPLES[leaf.name]] if leaf.name in EXAMPLES else _others(before, leaf.hint):
+        for values in (base, whole):
+            if after != before and (changed := _run(_with(values, leaf.path, after))):
+                known = _run(base)
+                assert known
+                return Effect(before, after, tuple(_changes(known, changed)))
+    return None
+
+
+def unexplained(leaf: Leaf, found: Effect | None) -> str | None:
+    """What is wrong with a setting that changes nothing, or with the reason for that."""
+    why = reason(leaf)
+    if found and found.changes and why:
+        return f"{leaf.name} is said to change nothing ({why}), and does"
+    if why:
+        return None
+    if found is None:
+        return f"{leaf.name}: no other value is known that all checks accept; add one to EXAMPLES"
+    if not found.changes:
+        return f"{leaf.name} changes nothing: build it, mark it LATER, or say why in WITHOUT_EFFECT"
+    return None
+
+
+def _changes(before: Recording, after: Recording) -> Iterator[str]:
+    """The resources that differ, by what differs in them."""
+    old, new = ({one.urn: one for one in recording.made} for recording in (before, after))
+    yield from sorted(f"+ {title(new[urn])}" for urn in new.keys() - old.keys())
+    yield from sorted(f"- {title(old[urn])}" for urn in old.keys() - new.keys())
+    alike: dict[tuple[str, str], list[str]] = {}
+    for urn in old.keys() & new.keys():
+        fields = [
+            "pods roll" if path == _CHECKSUM else path for path, _ in differences(old[urn].inputs, new[urn].inputs)
+        ]
+        fields += ["protection"] if old[urn].protect != new[urn].protect else []
+        if fields:
+            kind = title(old[urn]).partition(" ")[0]
+            alike.setdefault((kind, ", ".join(fields)), []).append(old[urn].name)
+    yield from sorted(f"{kind} {', '.join(sorted(names))}: {fields}" for (kind, fields), names in alike.items())
+    if outputs := [name for name, _ in differences(before.outputs, after.outputs)]:
+        yield f"outputs: {', '.join(outputs)}"
+
+
+@cache
+def _base() -> dict[str, Any]:
+    """The base stack, as its file has it."""
+    prefix = f"{NAMESPACE}:"
+    return {key.removeprefix(prefix): value for key, value in buildable(BASE).items() if key.startswith(prefix)}
+
+
+def _with(values: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(dict(values))
+    holder = changed
+    for step in path[:-1]:
+        holder = holder.setdefault(step, {})
+    holder[path[-1]] = value
+    return changed
+
+
+_recordings: dict[str, Recording | None] = {}
+
+
+def _run(values: dict[str, Any]) -> Recording | None:
+    """The program with these settings; None where it refuses them."""
+    key = repr(values)
+    if key not in _recordings:
+        try:
+            parse(values)
+            _recordings[key] = run_stack({f"{NAMESPACE}:{name}": value for name, value in values.items()})
+        except (SettingsError, RunError):
+            _recordings[key] = None
+    return _recordings[key]
+
+
+def _others(value: Any, hint: Any) -> Iterator[Any]:
+    """Other values of the kind of this one."""
+    literals = [choice for part in (hint, *get_args(hint)) if get_origin(part) is Literal for choice in get_args(part)]
+    match value:
+        case _ if literals:
+            yield from (choice for choice in literals if choice != value)
+        case bool():
+            yield not value
+        case int():
+            yield from (value + 1, value - 1, value * 2, value // 2)
+        case str() if match := _AMOUNT.fullmatch(value):
+            number, unit = int(match[1]), match[2] or ""
+            yield from (f"{other}{unit}" for other in (number * 2, number + 1, number - 1, number // 2))
+        case str():
+            yield from (f"{value}-other", f"{value}2")
+        case None:
+            yield from ("other", "/other", 30443)
+        case list():
+            yield from ([], value[:1])
+
+
+def _at(values: Any, path: tuple[str, ...]) -> Any:
+    for step in path:
+        values = values[step]
+    return values
+
+
+def _models(hint: Any) -> Iterator[type[BaseModel]]:
+    """The models that a type is one of; those that it is a list of are not."""
+    if isinstance(hint, type) and issubclass(hint, BaseModel):
+        yield hint
+    elif get_origin(hint) not in {list, tuple, dict}:
+        for part in get_args(hint):
+            yield from _models(part)
