@@ -20,8 +20,7 @@ _SECURITY = {
     for mode in ("enforce", "audit", "warn")
     for suffix, value in (("", "restricted"), ("-version", "latest"))
 }
-# 1053: CoreDNS without the right to bind 53 listens there; a policy sees the port behind the Service.
-_DNS_PORTS = (53, 1053)
+_DNS_PORT = 53
 # Where NodeLocal DNSCache listens, on the node and not in a pod.
 _NODE_LOCAL_DNS = "169.254.20.10/32"
 
@@ -125,8 +124,7 @@ def _look_ups() -> networking.v1.NetworkPolicySpecArgs:
             networking.v1.NetworkPolicyEgressRuleArgs(
                 to=[resolvers, node_local],
                 ports=[
-                    networking.v1.NetworkPolicyPortArgs(protocol=protocol, port=port)
-                    for port in _DNS_PORTS
+                    networking.v1.NetworkPolicyPortArgs(protocol=protocol, port=_DNS_PORT)
                     for protocol in ("UDP", "TCP")
                 ],
             )
