@@ -11,7 +11,7 @@ def taken(port: int, needed_by: str) -> Problem:
     """What to say of a port that a container was to be published on."""
     return Problem(
         f"Port {port} of 127.0.0.1 is taken by {_holder(port)}; {needed_by} needs it.",
-        "Stop that program, then run the same command again: what is done is kept.",
+        "Stop it, then run the same command again: what is done is kept.",
     )
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from localcloud import paths, toolchain
 from localcloud.cluster import kernel, layout
+from localcloud.images import buildkit
 from tests.localcloud.box import Box
 
 pytestmark = pytest.mark.cluster
@@ -119,6 +120,13 @@ def test_only_what_is_damaged_beyond_help_is_given_up(engine: Box) -> None:
     assert (whole / "here").exists()
     assert not (damaged / "here").exists()
     shutil.rmtree(aside)
+    assert engine.python(STATUS) == HEALTHY
+
+
+def test_status_tells_of_an_image_builder_that_is_gone(engine: Box) -> None:
+    engine.said("docker", "kill", buildkit.CONTAINER)
+    assert f"('{buildkit.CONTAINER}', 'is exited'), ('image builder', \"doesn't answer\")" in engine.python(STATUS)
+    engine.python("from localcloud import images; images.buildkit_up(print)")
     assert engine.python(STATUS) == HEALTHY
 
 

@@ -120,12 +120,11 @@ def test_a_program_of_the_control_plane_that_dies_is_started_again() -> None:
     assert wait_for(lambda: scheduler() not in ("", before), "another scheduler")
 
 
-def test_a_port_that_is_taken_is_named() -> None:
+def test_a_port_that_is_taken_is_named_with_who_has_it() -> None:
     docker("rm", "--force", layout.CONTROL_PLANE)
-    with socket.create_server(("127.0.0.1", layout.API_PORT)), pytest.raises(Problem, match="port is taken") as taken:
+    holder = f"Port {layout.API_PORT} of 127.0.0.1 is taken by .*process {os.getpid()}"
+    with socket.create_server(("127.0.0.1", layout.API_PORT)), pytest.raises(Problem, match=holder):
         cluster.up(lambda _: None)
-    assert str(layout.API_PORT) in taken.value.what
-    assert "ss -tlnp" in taken.value.hint
 
 
 def test_a_cluster_of_another_user_is_not_touched(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

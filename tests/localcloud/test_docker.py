@@ -79,7 +79,7 @@ def engine(monkeypatch: pytest.MonkeyPatch, run_folder: Path, tmp_path: Path) ->
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(paths, "LOCKS", tmp_path / "locks")
-    monkeypatch.setattr(docker, "SYSTEMD", tmp_path / "no-systemd")
+    monkeypatch.setattr(docker, "SYSTEMD", tmp_path / "systemd")
     return programs / "dockerd"
 
 
@@ -148,12 +148,36 @@ def test_a_process_id_that_is_another_programs_by_now_is_not_stopped(
 def test_an_engine_whose_start_was_interrupted_is_stopped(engine: Path, tmp_path: Path, restored: list[object]) -> None:
     """The run that started it was killed before it could say which one it is."""
     started_here(tmp_path)
-    copy = engine.with_name("real")
-    copy.symlink_to(sys.executable)
     engine.unlink()
-    engine.symlink_to(copy)
+    engine.symlink_to(sys.executable)
     with subprocess.Popen([engine, "-c", "input()"], stdin=subprocess.PIPE) as ours:
         docker.PID_FILE.write_text(str(ours.pid))
         docker.release_engine()
         assert ours.wait(timeout=10) < 0
     assert restored
+
+
+def test_an_engine_that_systemd_started_for_us_is_stopped_by_systemd(
+    engine: Path, tmp_path: Path, restored: list[object]
+) -> None:
+    """Told in scripts, as the machines that run the tests have no systemd."""
+    docker.SYSTEMD.mkdir()
+    engine.unlink()
+    engine.symlink_to(sys.executable)
+    pid = docker.PID_FILE
+    starts = f'{engine} -c "import time; time.sleep(600)" > /dev/null 2>&1 & echo $! > {pid}'
+    systemctl = f"echo $@ >> {tmp_path}/asked; case $1 in start) {starts};; stop) kill $(cat {pid});; esac"
+    client = f"case $1 in version) test -e {pid} && grep -q sleep /proc/$(cat {pid})/cmdline && echo 20;; esac"
+    for name, script in (("systemctl", systemctl), ("docker", client)):
+        (engine.with_name(name)).write_text(f"#!/bin/sh\n{script}\n")
+        (engine.with_name(name)).chmod(0o755)
+    before = firewall.remember()
+
+    docker.ensure_engine(lambda _: None, space=0)
+    assert docker.running()
+    assert docker.release_engine() == ["Docker, which was started here, is stopped"]
+
+    assert not docker.running()
+    assert restored == [before]
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked == ["start docker.service", "stop docker.service docker.socket"]
