@@ -74,6 +74,14 @@ format: .venv/.ready ## Mend what the linters can mend
 bench: .venv/.ready ## Measure `make up` and `pulumi preview`; prints a table
 	@$(PYTHON) -m benchmarks $(ARGUMENTS)
 
+.PHONY: settings
+settings: .venv/.ready ## Write docs/settings.md and the editors' schema of the stack files
+	@$(PYTHON) -m operations.settings
+
+.PHONY: mutate
+mutate: .venv/.ready ## Take each check of the settings out and see that a test notices: ten minutes
+	@$(PYTHON) -m tests.mutation $(ARGUMENTS)
+
 .PHONY: lock
 lock: .venv/.ready ## Lock the Python packages by version and hash, our images' too
 	@.venv/bin/uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 -q -o requirements.txt

@@ -185,7 +185,7 @@ Network = Annotated[
     Field(strict=False),
     Format(r"^\d{1,3}(\.\d{1,3}){3}(/\d{1,2})?$", "a network: 10.0.0.0/20"),
 ]
-Networks = Annotated[tuple[Network, ...], Field(strict=False)]
+Networks = Annotated[tuple[Network, ...], Field(strict=False)]  # a short form before it makes it Python's list
 
 
 class Resources(Strict):

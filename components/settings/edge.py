@@ -17,7 +17,7 @@ class EdgeBase(Strict):
     """A second name for the API alone (S4.1)."""
     websocket_host: Annotated[Host | None, LATER] = None
     """A second name for the WebSocket service alone (S4.1)."""
-    certificate_names: Annotated[tuple[HostPattern, ...], Field(strict=False), LATER] = ()
+    certificate_names: Annotated[tuple[HostPattern, ...], LATER] = ()
     """Names that the certificate is for; without them exactly the hosts (S4.1)."""
 
     @property

@@ -33,5 +33,5 @@ class Exemption(Strict):
 class Policies(Strict):
     """The policy pack."""
 
-    exemptions: Annotated[tuple[Exemption, ...], Field(strict=False)] = ()
+    exemptions: tuple[Exemption, ...] = ()
     """Each with its reason, owner and end (S12.2)."""

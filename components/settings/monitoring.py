@@ -17,7 +17,7 @@ class Receiver(Strict):
     secret: Name
     """Name of the secret that holds the web hook's address, never the address itself: whoever has it can raise alarms;
     40 characters at most (S7.3)."""
-    severities: Annotated[tuple[Severity, ...], Field(strict=False, min_length=1)] = ("critical", "warning")
+    severities: Annotated[tuple[Severity, ...], Field(min_length=1)] = ("critical", "warning")
     """What it is told of, at least 1 of them (service levels: alerts)."""
 
 
@@ -68,5 +68,5 @@ class Monitoring(Strict):
     """Whether logs show whole client addresses, which are personal data (DECISIONS: personal data)."""
     alerts: Alerts = Alerts()
     """Thresholds (service levels: alerts)."""
-    receivers: Annotated[tuple[Receiver, ...], Field(strict=False)] = ()
+    receivers: tuple[Receiver, ...] = ()
     """Who is told (S8.2)."""

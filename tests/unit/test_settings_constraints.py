@@ -330,10 +330,10 @@ SWITCHES = [field for field in walk() if field.info.annotation is bool]
 
 @pytest.mark.parametrize("field", SWITCHES, ids=lambda field: field.path)
 def test_a_switch_is_true_or_false(field: Field) -> None:
-    for value in (True, False):
-        assert own_faults(field.path, value) == []
-    for value in ("true", 1, 0, None, "on"):
-        assert own_faults(field.path, value) == ["must be true or false"]
+    for right in (True, False):
+        assert own_faults(field.path, right) == []
+    for wrong in ("true", 1, 0, None, "on"):
+        assert own_faults(field.path, wrong) == ["must be true or false"]
 
 
 MAPPINGS = ["source.variables", "storage.parameters"]
