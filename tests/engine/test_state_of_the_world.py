@@ -149,6 +149,18 @@ def test_what_is_there_already_is_taken_over_where_the_provider_is_told_so(
     adopted(empty, area, theirs)
 
 
+def test_after_a_lost_state_all_is_taken_over(made: Project, area: Api) -> None:
+    before, policy = uid(area), area.get(DENY)["metadata"]["uid"]
+    made.state_file.unlink()
+    made.pulumi("stack", "init", STACK)
+    made.environment["PULUMI_K8S_UPSERT_EXISTING_OBJECTS"] = "true"
+    made.up()
+    del made.environment["PULUMI_K8S_UPSERT_EXISTING_OBJECTS"]
+    made.up()
+    made.preview("--refresh", "--expect-no-changes")
+    assert (uid(area), area.get(DENY)["metadata"]["uid"]) == (before, policy)
+
+
 def adopted(project: Project, area: Api, theirs: str) -> None:
     """The next update makes it as the program wants it, keeps what it says nothing of, and is the last."""
     project.up()
@@ -208,6 +220,7 @@ def test_a_state_that_an_older_provider_wrote_is_taken_over(made: Project, area:
     assert provider(made)["version"] == "4.20.0"
     # Without the program it is the old provider that is asked for, which isn't there any more.
     assert "4.20.0" in made.refresh(succeeds=False).said
+    made.refresh("--run-program")
     made.up()
     assert provider(made)["version"] == now
     assert uid(area) == before
