@@ -1,0 +1,127 @@
+"""Who may talk to whom, proved by packets: the platform's own pods try everything; what is in the table gets through.
+
+The cluster enforces the policies. What they say is read in `tests/unit/test_program_connections.py`.
+"""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import pytest
+
+from localcloud.cluster import layout
+from tests.cluster.stack import PREFIX, Stack
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.cluster
+
+# What listens: the pods' name -> their area, and the ports.
+SERVERS: Mapping[str, tuple[str, tuple[int, ...]]] = {
+    "edge": ("edge", (8443, 8080, 8081)),
+    "app": ("app", (8080, 8081)),
+    "websocket": ("app", (8090, 8091)),
+    "postgres": ("data", (5432, 8008)),
+    "redis": ("data", (6379, 26379)),
+}
+OUTSIDE = {
+    "DNS": (layout.DNS_SERVICE, 53),
+    "API server": (layout.API_SERVICE, 443),
+    "another machine": (layout.REGISTRY_ADDRESS, 5000),
+}
+# Who tries, and in which container: all have bash here.
+CLIENTS = {"edge": "nginx", "app": "php", "websocket": "websocket", "postgres": "postgres", "redis": "redis"}
+STRANGER = "stranger"
+STRANGERS_NAMESPACE = f"stranger-{secrets.token_hex(4)}"
+
+ALLOWED = {
+    ("edge", "app", 8080),
+    ("edge", "websocket", 8090),
+    ("app", "postgres", 5432),
+    ("app", "redis", 6379),
+    ("websocket", "redis", 6379),
+    ("postgres", "API server", 443),
+    *((client, "DNS", 53) for client in CLIENTS),
+}
+# Whoever is in the cluster may come in by the door, as everybody outside may.
+ALLOWED_TO_STRANGERS = {("edge", 8443), ("edge", 8080)}
+
+
+@pytest.fixture(scope="module")
+def addresses(stack: Stack) -> Mapping[tuple[str, int], str]:
+    """Everything that can be tried: what it is and the port -> where."""
+
+    def address(name: str, area: str) -> str | None:
+        found = stack.objects(area, "pods", f"app.kubernetes.io/name={name}")
+        return next((str(pod["status"]["podIP"]) for pod in found if is_ready(pod)), None)
+
+    pods = {
+        (name, port): wait_for(partial(address, name, area), f"a pod of {name}")
+        for name, (area, ports) in SERVERS.items()
+        for port in ports
+    }
+    return pods | {(name, port): address for name, (address, port) in OUTSIDE.items()}
+
+
+@pytest.fixture(scope="module")
+def stranger(stack: Stack) -> Iterator[str]:
+    """A pod of none of the platform's namespaces, which nothing restricts."""
+    security = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}, "readOnlyRootFilesystem": True}
+    image = "docker.io/library/python:3.11-slim-bookworm"
+    container = {"name": "main", "image": image, "command": ["sleep", "3600"], "securityContext": security}
+    spec = {
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+    }
+    stack.kubectl("create", "namespace", STRANGERS_NAMESPACE)
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": STRANGER}, "spec": spec}
+    stack.kubectl("-n", STRANGERS_NAMESPACE, "create", "-f", "-", stdin=json.dumps(pod))
+    stack.kubectl("-n", STRANGERS_NAMESPACE, "wait", "--for=condition=Ready", f"pod/{STRANGER}", "--timeout=120s")
+    yield STRANGER
+    stack.kubectl("delete", "namespace", STRANGERS_NAMESPACE, "--wait=false")
+
+
+def is_ready(pod: Mapping[str, Any]) -> bool:
+    conditions = pod["status"].get("conditions", ())
+    return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
+
+
+def reached(
+    stack: Stack, namespace: str, pod: str, container: str, addresses: Mapping[tuple[str, int], str]
+) -> set[tuple[str, int]]:
+    """What a pod reaches of all this, tried at once; a first try may fail while the cluster hears of a new pod."""
+    tried = list(addresses)
+    program = " ".join(
+        f"(timeout 3 bash -c 'exec 3<> /dev/tcp/{addresses[each]}/{each[1]}' 2> /dev/null && echo {number}) &"
+        for number, each in enumerate(tried)
+    )
+    said = stack.kubectl("-n", namespace, "exec", pod, "-c", container, "--", "bash", "-c", f"{program} wait")
+    return {tried[int(number)] for number in said.split()}
+
+
+def test_the_platforms_pods_reach_whom_they_need_and_nobody_else(
+    stack: Stack, addresses: Mapping[tuple[str, int], str]
+) -> None:
+    """S7.1: from the edge to the application, from there to the data, and no other way; names for all."""
+
+    def of(client: str) -> set[tuple[str, str, int]]:
+        area = SERVERS[client][0]
+        pods = stack.objects(area, "pods", f"app.kubernetes.io/name={client}")
+        name = next(pod["metadata"]["name"] for pod in pods if is_ready(pod))
+        others = {each: address for each, address in addresses.items() if each[0] != client}
+        return {(client, *each) for each in reached(stack, f"{PREFIX}-{area}", name, CLIENTS[client], others)}
+
+    with ThreadPoolExecutor() as pool:
+        assert set().union(*pool.map(of, CLIENTS)) == ALLOWED
+
+
+def test_strangers_get_in_by_the_door_alone(
+    stack: Stack, stranger: str, addresses: Mapping[tuple[str, int], str]
+) -> None:
+    """It reaches what is outside too: nothing restricts it, so what it doesn't reach is shut by the other side."""
+    found = reached(stack, STRANGERS_NAMESPACE, stranger, "main", addresses)
+    assert found == ALLOWED_TO_STRANGERS | {(name, port) for name, (_, port) in OUTSIDE.items()}
