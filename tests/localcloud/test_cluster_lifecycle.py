@@ -167,3 +167,10 @@ def test_the_local_cloud_comes_back_after_it_was_taken_down(engine: Box) -> None
     listed = engine.said("docker", "ps", "--all", "--format", "{{.Names}}").split()
     assert sorted(listed) == [layout.REGISTRY, "vision-week-something"]
     assert engine.said("docker", "volume", "ls", "--quiet") == ""
+
+
+def test_an_engine_that_others_use_by_then_keeps_running(engine: Box) -> None:
+    image = engine.said("docker", "image", "ls", "--quiet", "vision-week/machine")
+    engine.said("docker", "run", "--detach", "--name", "other", image, "sleep", "600")
+    assert "Docker keeps running" in engine.said(sys.executable, "-m", "localcloud", "down")
+    assert engine.said("docker", "ps", "--format", "{{.Names}}") == "other"
