@@ -87,7 +87,12 @@ def engine(monkeypatch: pytest.MonkeyPatch, run_folder: Path, tmp_path: Path) ->
 def restored(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """What the firewall would be put back to, in place of doing it."""
     asked: list[object] = []
-    monkeypatch.setattr(firewall, "restore", lambda before: asked.append(before) or [])
+
+    def restore(before: object) -> list[str]:
+        asked.append(before)
+        return []
+
+    monkeypatch.setattr(firewall, "restore", restore)
     return asked
 
 
