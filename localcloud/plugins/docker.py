@@ -27,7 +27,7 @@ from localcloud.plugins.registry import (
     parse,
 )
 from localcloud.plugins.server import serve
-from localcloud.plugins.values import Values, has_unknown, reveal
+from localcloud.plugins.values import Values, has_unknown, reveal, seal
 
 _ANSWER_TIME: Final = 30  # seconds; the engine is on this machine
 
@@ -47,6 +47,11 @@ class Docker(Provider):
             "docker:index/getRegistryImageManifests:getRegistryImageManifests": self._registry_manifests,
             "docker:index/getRemoteImage:getRemoteImage": self._remote_image,
         }
+
+    def check_config(self, request: Check) -> Mapping[str, Any]:
+        """Credentials are secret, whether the program says so or not."""
+        hidden = {name: seal(value) for name, value in request.new.items() if name == "registryAuth"}
+        return {**request.new, **hidden}
 
     def configure(self, inputs: Values) -> None:
         """Credentials by registry. What has parts comes as JSON."""

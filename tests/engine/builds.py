@@ -5,11 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from localcloud import toolchain
 from localcloud.images import buildkit, registry
 from tests.engine.project import STACK, Project
 
+REPOSITORY = "tried/conformance"
 DOCKERFILE = """\
 FROM scratch AS base
 COPY one.txt /one.txt
@@ -31,6 +33,28 @@ def prepare(project: Project) -> Project:
     (context / "two.txt").write_text("two\n")
     (project.directory / f"Pulumi.{STACK}.yaml").write_text("{}\n")
     return project
+
+
+@pytest.fixture
+def building(project: Project) -> Project:
+    """A project with something to build, of one test alone."""
+    return prepare(project)
+
+
+def one(project: Project, **settings: Any) -> None:
+    """Let the program be one image."""
+    settings = {"context": {"location": "context"}, "push": False, "exports": [{"cacheonly": {}}], **settings}
+    project.write(
+        f"""
+        import json
+        import pulumi
+        import pulumi_docker_build as docker_build
+
+        settings = json.loads({json.dumps(settings)!r})
+        it = docker_build.Image("it", **settings)
+        pulumi.export("digest", it.digest)
+        """
+    )
 
 
 def read(repository: str, what: str) -> dict[str, Any]:

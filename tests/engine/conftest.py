@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.builds import building  # noqa: F401  a fixture of the tests that build
 from tests.engine.conformance import wire, wired  # noqa: F401  fixtures of the tests of conformance
 from tests.engine.planes import api, plane, stack  # noqa: F401  fixtures of the Kubernetes plugin's tests
 from tests.engine.project import Project, make_project

@@ -5,17 +5,13 @@ that CONFORMANCE_DOCKER_BUILD_PLUGIN names; it builds with this machine's BuildK
 """
 
 import json
-import shutil
 import tarfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from localcloud.images import registry
-from tests.engine.builds import base_with_shell, configuration, prepare, read, there
+from tests.engine.builds import REPOSITORY, base_with_shell, configuration, one, prepare, read, there
 from tests.engine.project import Project, make_project
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
@@ -24,9 +20,11 @@ PROGRAM = """
     import pulumi
     import pulumi_docker_build as docker_build
 
-    config = pulumi.Config()
     PREFIX = "@prefix@"
     context = {"location": "context"}
+
+    def after(resource):
+        return pulumi.ResourceOptions(depends_on=[resource])
 
     def image(name, **settings):
         settings.setdefault("context", context)
@@ -37,13 +35,11 @@ PROGRAM = """
         pulumi.export(name, {"id": made.id, "digest": made.digest, "ref": made.ref, "hash": made.context_hash})
         return made
 
-    title = config.get("title") or "tried"
-    image("image", tags=[f"{PREFIX}/image:1", f"{PREFIX}/image:other"], labels={"title": title})
+    image("image", tags=[f"{PREFIX}/image:1", f"{PREFIX}/image:other"], labels={"title": "tried"})
     image("inline", dockerfile={"inline": "FROM scratch AS first\\nCOPY one.txt /\\nFROM scratch\\nCOPY nowhere /\\n"},
           target="first")
     image("elsewhere", dockerfile={"location": "elsewhere/Containerfile"})
-    word = config.get("word") or "blue"
-    image("arguments", build_args={"WORD": word}, exports=[{"local": {"dest": "out/arguments"}}])
+    image("arguments", build_args={"WORD": "blue"}, exports=[{"local": {"dest": "out/arguments"}}])
     image("archive", exports=[{"tar": {"dest": "out/archive.tar"}}])
     image("layout", tags=["layout:1"], exports=[{"oci": {"dest": "out/layout.tar"}}])
     image("raw", exports=[{"raw": "type=local,dest=out/raw"}])
@@ -53,20 +49,11 @@ PROGRAM = """
     image("named", dockerfile={"inline": "FROM scratch\\nCOPY --from=other three.txt /\\n"},
           context={"location": "context", "named": {"other": {"location": "other"}}},
           exports=[{"local": {"dest": "out/named"}}])
-    platforms = {}
-    for name in ("amd64", "arm64"):
-        cache = {"local": {"dest": f"out/cache-{name}", "mode": "max"}}
-        platforms[name] = image(name, platforms=[f"linux/{name}"], cache_to=[cache])
     image("both", platforms=["linux/amd64", "linux/arm64"])
+    kept = image("kept", cache_to=[{"local": {"dest": "out/cache", "mode": "max"}}])
     cache = {"registry": {"ref": f"{PREFIX}/cache"}}
-    image("cached", cache_from=[{"local": {"src": "out/cache-amd64"}}], cache_to=[cache])
-    tag = f"{PREFIX}/index:{config.get('release') or '1'}"
-    index = docker_build.Index("index", tag=tag, sources=[each.ref for each in platforms.values()])
-    pulumi.export("index", {"id": index.id, "ref": index.ref})
-    unpushed = docker_build.Index("unpushed", tag=f"{PREFIX}/unpushed:1", sources=[platforms["amd64"].ref], push=False)
-    pulumi.export("unpushed", {"ref": unpushed.ref})
+    image("cached", cache_from=[{"local": {"src": "out/cache"}}], cache_to=[cache], opts=after(kept))
 """
-REPOSITORY = "tried/conformance"
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +64,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
         (project.directory / folder).mkdir()
     (project.directory / "elsewhere/Containerfile").write_text("FROM scratch\nCOPY two.txt /\n")
     (project.directory / "other/three.txt").write_text("three\n")
-    write(project)
+    project.write(PROGRAM.replace("@prefix@", f"{registry.ADDRESS}/{REPOSITORY}"), {})
     said = project.up().said
     (project.directory / "said").write_text(said)
     return project
@@ -86,32 +73,6 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture(scope="module")
 def values(made: Project) -> dict[str, dict[str, Any]]:
     return made.outputs()
-
-
-@pytest.fixture
-def building(project: Project) -> Project:
-    """A project with something to build, of this test alone."""
-    return prepare(project)
-
-
-def write(project: Project, **configuration_: str) -> None:
-    project.write(PROGRAM.replace("@prefix@", f"{registry.ADDRESS}/{REPOSITORY}"), configuration_)
-
-
-def one(project: Project, **settings: Any) -> None:
-    """Let the program be one image."""
-    settings = {"context": {"location": "context"}, "push": False, "exports": [{"cacheonly": {}}], **settings}
-    project.write(
-        f"""
-        import json
-        import pulumi
-        import pulumi_docker_build as docker_build
-
-        settings = json.loads({json.dumps(settings)!r})
-        it = docker_build.Image("it", **settings)
-        pulumi.export("digest", it.digest)
-        """
-    )
 
 
 # Where from.
@@ -264,7 +225,7 @@ def test_a_cache_is_kept_and_used_again(made: Project, values: dict[str, Any]) -
 
     https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#cacheto
     """
-    assert (made.directory / "out/cache-amd64/index.json").is_file()
+    assert (made.directory / "out/cache/index.json").is_file()
     assert there(f"{REPOSITORY}/cache", "latest")
     assert values["cached"]["digest"].startswith("sha256:")
 
@@ -360,149 +321,3 @@ def test_a_push_needs_a_name(building: Project) -> None:
     """
     one(building, push=True, exports=[])
     assert "at least one tag or export name is needed" in building.preview(succeeds=False).said
-
-
-# Previews and changes.
-
-
-@contextmanager
-def changed(file: Path, content: str) -> Iterator[None]:
-    before = file.read_text()
-    file.write_text(content)
-    try:
-        yield
-    finally:
-        file.write_text(before)
-
-
-def test_nothing_changed_builds_nothing(made: Project) -> None:
-    """`contextHash`: Pulumi uses this to determine if an image may need to be re-built.
-
-    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#outputs
-    """
-    made.up("--expect-no-changes")
-    made.refresh("--expect-no-changes")
-
-
-def test_a_change_in_the_context_shows_in_the_preview(made: Project, values: dict[str, Any]) -> None:
-    """`contextHash`: a preliminary hash of the image's build context.
-
-    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#outputs
-    """
-    with changed(made.directory / "context/two.txt", "other\n"):
-        steps = made.steps()
-    expected = {"contextHash": {"kind": "update", "inputDiff": False}}
-    assert {name: steps[name]["detailedDiff"] for name in ("image", "arguments", "elsewhere")} == dict.fromkeys(
-        ("image", "arguments", "elsewhere"), expected
-    )
-    assert len(values["image"]["hash"]) == 64
-
-
-def test_what_is_ignored_changes_nothing(made: Project) -> None:
-    """A .dockerignore in the context leaves files out of the build, and so out of the hash.
-
-    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#dockerfile
-    """
-    (made.directory / "context/notes.md").write_text("not in the image\n")
-    made.preview("--expect-no-changes")
-
-
-def test_changed_inputs_show_by_name(made: Project) -> None:
-    """Every input may be changed without replacing the image, which is built again.
-
-    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#inputs
-    """
-    write(made, title="other", word="green")
-    try:
-        steps = made.steps()
-    finally:
-        write(made)
-    assert {name: (step["op"], list(step["detailedDiff"])) for name, step in steps.items()} == {
-        "image": ("update", ["labels"]),
-        "arguments": ("update", ["buildArgs"]),
-    }
-
-
-def test_a_preview_builds_and_pushes_nothing(building: Project) -> None:
-    """`buildOnPreview`: images built during previews are never exported to registries; defaults to `true`.
-
-    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#inputs
-    """
-    tag = f"{registry.ADDRESS}/{REPOSITORY}/previewed:1"
-    one(building, tags=[tag], push=True, exports=[])
-    assert "sha256:" in building.preview().said
-    assert there(f"{REPOSITORY}/previewed", "1") is None
-
-
-def test_a_preview_builds_nothing_where_it_should_not(building: Project) -> None:
-    """`buildOnPreview`: setting this to `false` will always skip image builds during previews.
-
-    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#inputs
-    """
-    (building.directory / "context/Dockerfile").write_text("FROM scratch\nCOPY missing.txt /\n")
-    one(building, build_on_preview=False)
-    building.preview()
-    one(building)
-    assert "missing.txt" in building.preview(succeeds=False).said
-
-
-def test_a_folder_that_is_gone_is_exported_again(made: Project) -> None:
-    """`exports.local` is where the image is persisted: what is missing is made by the next update.
-
-    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#exportlocal
-    """
-    shutil.rmtree(made.directory / "out/arguments")
-    assert made.steps()["arguments"]["detailedDiff"] == {"exports[0]": {"kind": "update", "inputDiff": True}}
-    made.up()
-    assert (made.directory / "out/arguments/one.txt").read_text() == "one\n"
-
-
-def test_another_password_is_no_change(building: Project) -> None:
-    """`registries`: credentials, required if reading or exporting to private repositories; kept in memory.
-
-    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#registry
-    """
-    entry = {"address": "registry.example.org", "username": "ada", "password": "one"}
-    one(building, registries=[entry])
-    building.up()
-    one(building, registries=[{**entry, "password": "two"}])
-    building.preview("--expect-no-changes")
-    one(building, registries=[{**entry, "username": "bob"}])
-    assert building.steps()["it"]["detailedDiff"] == {"registries[0]": {"kind": "update", "inputDiff": True}}
-
-
-# Indexes.
-
-
-def test_an_index_joins_images(values: dict[str, Any]) -> None:
-    """Creates an index (or manifest list) referencing one or more existing images; `ref`: the pushed tag with digest.
-
-    https://www.pulumi.com/registry/packages/docker-build/api-docs/index/
-    """
-    digest = there(f"{REPOSITORY}/index", "1")
-    assert values["index"]["ref"] == f"{registry.ADDRESS}/{REPOSITORY}/index:1@{digest}"
-    index = read(f"{REPOSITORY}/index", "manifests/1")
-    found = {entry["platform"]["architecture"]: entry["digest"] for entry in index["manifests"]}
-    assert found == {name: values[name]["digest"] for name in ("amd64", "arm64")}
-
-
-def test_an_index_that_is_not_pushed_is_its_tag(values: dict[str, Any]) -> None:
-    """`push`: if true, push the index to the target registry; `ref`: identical to the tag if it was not pushed.
-
-    https://www.pulumi.com/registry/packages/docker-build/api-docs/index/
-    """
-    assert values["unpushed"]["ref"] == f"{registry.ADDRESS}/{REPOSITORY}/unpushed:1"
-    assert there(f"{REPOSITORY}/unpushed", "1") is None
-
-
-def test_another_tag_is_another_index(made: Project) -> None:
-    """`tag`: the tag to apply to the index.
-
-    https://www.pulumi.com/registry/packages/docker-build/api-docs/index/
-    """
-    write(made, release="2")
-    try:
-        step = made.steps()["index"]
-    finally:
-        write(made)
-    assert (step["op"], step["replaceReasons"]) == ("replace", ["tag"])

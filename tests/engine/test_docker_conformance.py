@@ -12,6 +12,7 @@ from typing import Any, Final
 import pytest
 
 from localcloud.cluster import layout, registry_up
+from localcloud.docker import docker
 from localcloud.images import registry
 from localcloud.images.registry import Name
 from tests.engine.project import Project, make_project
@@ -31,12 +32,10 @@ PROGRAM = """
         image = docker.get_registry_image_output(name=given, opts=opts)
         return {"digest": image.sha256_digest, "id": image.id}
 
-    auth = {key: config.get_secret(key) or config.get(key) for key in ("username", "password", "config_file",
-            "config_file_content") if config.get(key)}
+    keys = ("username", "password", "config_file", "config_file_content")
+    auth = {key: config.get(key) for key in keys if config.get(key)}
     registries = [docker.ProviderRegistryAuthArgs(address=config.require("address"), **auth)]
-    provider = docker.Provider(
-        "provider", disable_docker_daemon_check=True, registry_auth=None if config.get("anonymous") else registries
-    )
+    provider = docker.Provider("provider", disable_docker_daemon_check=True, registry_auth=registries)
     opts = pulumi.InvokeOptions(provider=provider)
     for name in config.require("names").split():
         pulumi.export(name, looked_up(name))
@@ -95,9 +94,8 @@ def by_user(
     project = make_project(tmp_path_factory.mktemp("docker"))
     names = (f"{NAME}:amd64", NAME, f"{NAME}@{digests['amd64']}", f"{NAME}:arm64@{digests['amd64']}")
     found = look_up(project, *names, username=user[0], password=user[1])
-    printed = project.preview("--diff").said
-    assert user[1] not in printed
-    assert user[1] not in project.state_file.read_text()
+    found["printed"] = project.preview("--diff").said
+    found["state"] = project.state_file.read_text()
     return found
 
 
@@ -124,6 +122,15 @@ def test_a_digest_can_be_given_with_and_without_a_tag(by_user: dict[str, Any], d
     """
     assert by_user[f"{NAME}@{digests['amd64']}"]["digest"] == digests["amd64"]
     assert by_user[f"{NAME}:arm64@{digests['amd64']}"]["digest"] == digests["amd64"]
+
+
+def test_a_password_is_a_secret(by_user: dict[str, Any], user: tuple[str, str]) -> None:
+    """`password` of a registry's credentials is sensitive.
+
+    https://registry.terraform.io/providers/kreuzwerker/docker/latest/docs#nested-schema-for-registry_auth
+    """
+    assert "disableDockerDaemonCheck" in by_user["state"]  # so the password could have been there too
+    assert user[1] not in by_user["state"] + by_user["printed"]
 
 
 @pytest.mark.parametrize("given", ["config_file", "config_file_content"])
@@ -201,3 +208,19 @@ def content(digest: str) -> bytes:
     with registry.connect() as connection:
         headers = {"Accept": registry.MANIFEST}
         return connection._send("GET", f"/v2/{REPOSITORY}/manifests/{digest}", headers=headers).content
+
+
+def test_an_image_of_the_docker_host_is_looked_up(project: Project) -> None:
+    """`RemoteImage` provides details about a specific Docker image which needs to be present on the Docker host.
+
+    https://www.pulumi.com/registry/packages/docker/api-docs/getremoteimage/
+    """
+    name = docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", "vision-week/machine").splitlines()[0]
+    text = (
+        "import pulumi\nimport pulumi_docker as docker\npulumi.export('found', docker.get_remote_image(name=%r).id)\n"
+    )
+    project.write(text % name, {})
+    project.up()
+    assert project.outputs()["found"] == docker("image", "inspect", "--format", "{{.Id}}", name)
+    project.write(text % "nowhere/to-be-found:1", {})
+    assert "did not find docker image" in project.preview(succeeds=False).said

@@ -298,7 +298,7 @@ def test_plugins_answer_with_the_versions_that_the_packages_ask_for(project: Pro
         plugin["name"]: plugin["version"] for plugin in json.loads(project.pulumi("plugin", "ls", "--json").output)
     }
     required = {plugin.name: plugin.version for plugin in required_plugins()}
-    for name in ("docker-build", "kubernetes", "random", "tls"):
+    for name in ("docker", "docker-build", "kubernetes", "random", "tls"):
         assert listed[name] == required[name]
     project.pulumi("plugin", "ls", "--project")
 

@@ -48,7 +48,7 @@ def build(
     if program is None or "BUILDKIT_HOST" not in os.environ:
         missing = "BUILDKIT_HOST is not set" if program else "there is no buildctl on PATH"
         raise Failed(f'no image can be built: {missing}. `make up` starts the builder; by hand: eval "$(make -s env)"')
-    _require_local(os.environ["BUILDKIT_HOST"])
+    require_local("BUILDKIT_HOST", os.environ["BUILDKIT_HOST"])
     with tempfile.TemporaryDirectory(prefix="docker-build-") as folder, _docker_config(credentials, folder) as config:
         metadata = Path(folder, "metadata.json")
         # Values of secrets go by the environment: arguments can be read by everyone on the machine.
@@ -62,11 +62,12 @@ def build(
     return str(told.get("containerimage.digest", ""))
 
 
-def _require_local(builder: str) -> None:
+def require_local(setting: str, builder: str) -> None:
+    """Refuse a builder that isn't this machine's: what it builds could go anywhere."""
     address = urlsplit(builder)
     if address.scheme != "unix" and not (address.scheme == "tcp" and is_local(address.netloc)):
         raise Failed(
-            f"BUILDKIT_HOST={builder} is no builder of this machine, and the local docker-build plugin uses no other: "
+            f"{setting}={builder} is no builder of this machine, and the local docker-build plugin uses no other: "
             'eval "$(make -s env)" names the local one'
         )
 

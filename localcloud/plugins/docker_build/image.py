@@ -42,12 +42,21 @@ def complete(inputs: Mapping[str, Any]) -> Values:
     completed = {**DEFAULTS, **given}
     if isinstance(completed.get("secrets"), dict):
         completed["secrets"] = Secret(reveal(completed["secrets"]))
+    if isinstance(completed.get("registries"), list):
+        completed["registries"] = [with_hidden_password(registry) for registry in completed["registries"]]
     place = reveal(completed.setdefault("context", {"location": "."}))
     file = reveal(completed.setdefault("dockerfile", {}))
     location = place.get("location") if isinstance(place, dict) else UNKNOWN
     if file == {} and isinstance(location, str) and not context.is_remote(location):
         completed["dockerfile"] = {"location": str(Path(location, "Dockerfile"))}
     return completed
+
+
+def with_hidden_password(registry: Any) -> Any:
+    """A registry's credentials with the password as a secret, whether the program says so or not."""
+    if not isinstance(registry, dict) or not isinstance(registry.get("password"), str):
+        return registry
+    return {**registry, "password": Secret(registry["password"])}
 
 
 def is_pushed(image: Values) -> bool:

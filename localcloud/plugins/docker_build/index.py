@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from localcloud.plugins.changes import Change, Kind
+from localcloud.plugins.docker_build.image import with_hidden_password
 from localcloud.plugins.provider import Failed, Refused
 from localcloud.plugins.quarantine import is_local
 from localcloud.plugins.registry import (
@@ -23,7 +24,10 @@ from localcloud.plugins.values import Unknown, Values
 
 def complete(inputs: Mapping[str, Any]) -> Values:
     """The inputs with the default that the official provider writes into them."""
-    return {"push": True, **{name: value for name, value in inputs.items() if value is not None}}
+    completed = {"push": True, **{name: value for name, value in inputs.items() if value is not None}}
+    if "registry" in completed:
+        completed["registry"] = with_hidden_password(completed["registry"])
+    return completed
 
 
 def refuse(inputs: Values) -> None:

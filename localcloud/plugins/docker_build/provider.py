@@ -20,7 +20,7 @@ from localcloud.plugins.provider import (
 )
 from localcloud.plugins.quarantine import marked, require_own
 from localcloud.plugins.registry import Refusal, Registry, of_client, parse
-from localcloud.plugins.values import UNKNOWN, Values, has_unknown, reveal
+from localcloud.plugins.values import UNKNOWN, Values, has_unknown, reveal, seal
 
 _IMAGE: Final = "docker-build:index:Image"
 _INDEX: Final = "docker-build:index:Index"
@@ -44,8 +44,15 @@ class DockerBuild(Provider):
         super().__init__()
         self._registries: Sequence[Mapping[str, Any]] = ()
 
+    def check_config(self, request: Check) -> Mapping[str, Any]:
+        """Credentials are secret, whether the program says so or not."""
+        hidden = {name: seal(value) for name, value in request.new.items() if name == "registries"}
+        return {**request.new, **hidden}
+
     def configure(self, inputs: Values) -> None:
         """Credentials for all images; they come as a list or, from a default provider, as its JSON."""
+        if isinstance(host := reveal(inputs.get("host")), str) and host:
+            build.require_local("host", host)
         registries = reveal(inputs.get("registries")) or ()
         self._registries = json.loads(registries) if isinstance(registries, str) else registries
 
