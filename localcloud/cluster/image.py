@@ -7,7 +7,7 @@ image.
 from collections.abc import Callable
 from pathlib import Path
 
-from localcloud import debian
+from localcloud import debian, paths
 from localcloud.docker import DockerFailed, docker
 
 PACKAGES = (
@@ -27,10 +27,12 @@ PACKAGES = (
 )
 REPOSITORY = "vision-week/machine"
 
+_trees: dict[Path, Path] = {}  # by the cache that they are in
+
 
 def ensure(progress: Callable[[str], None]) -> str:
     """The name of the image, imported into the engine if it isn't there."""
-    tree = debian.rootfs(PACKAGES, progress)
+    tree = _tree(progress)
     name = f"{REPOSITORY}:{tree.stem}"
     if not _exists(name):
         progress("importing the image of the cluster's containers")
@@ -44,6 +46,14 @@ def remove() -> list[str]:
     for name in names:
         docker("image", "rm", "--force", name)
     return names
+
+
+def _tree(progress: Callable[[str], None]) -> Path:
+    """The tree that the image is made of. Which one it is takes apt a second to say: it is asked once in a run."""
+    known = _trees.get(paths.cache())
+    if known is None or not known.exists():
+        known = _trees[paths.cache()] = debian.rootfs(PACKAGES, progress)
+    return known
 
 
 def _exists(name: str) -> bool:

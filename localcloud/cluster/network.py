@@ -30,7 +30,6 @@ class Network:
     subnet: str
     bridge: str
     owner: str
-    containers: tuple[str, ...]
 
     @property
     def is_ours(self) -> bool:
@@ -59,7 +58,7 @@ def ensure(progress: Callable[[str], None]) -> None:
     if existing:
         raise Problem(
             f"Docker has a network {layout.NETWORK} that isn't this local cloud's, with the range {existing.subnet}.",
-            f"Remove its containers ({', '.join(existing.containers) or 'it has none'}) and then the network, with "
+            f"Remove its containers ({', '.join(_containers()) or 'it has none'}) and then the network, with "
             f"`docker network rm {layout.NETWORK}`; then run `make up` again.",
         )
     progress("making the network")
@@ -116,8 +115,8 @@ def remove() -> list[str]:
         return []
     if not existing.is_ours:
         return [f"network {layout.NETWORK} stays: it isn't this local cloud's"]
-    if existing.containers:
-        return [f"network {layout.NETWORK} stays: it has containers of others, {', '.join(existing.containers)}"]
+    if others := _containers():
+        return [f"network {layout.NETWORK} stays: it has containers of others, {', '.join(others)}"]
     routes = [route for route in _own_routes() if route.gateway]
     for route in routes:
         _ip("route", "del", *str(route).split())
@@ -139,19 +138,25 @@ def upstream_resolvers() -> list[str]:
 
 
 def _network() -> Network | None:
-    """The network of our name, with the containers that are in it, running or not."""
-    listed = docker("network", "ls", "--quiet", "--no-trunc", "--filter", f"name=^{layout.NETWORK}$")
-    if not listed:
-        return None
-    described = json.loads(docker("network", "inspect", listed))[0]
+    """The network of our name."""
+    try:
+        described = json.loads(docker("network", "inspect", layout.NETWORK))[0]
+    except DockerFailed as failure:
+        if f"network {layout.NETWORK} not found" in failure.message or "No such network" in failure.message:
+            return None
+        raise
     ranges = described.get("IPAM", {}).get("Config") or [{}]
-    inside = docker("ps", "--all", "--filter", f"network={layout.NETWORK}", "--format", "{{.Names}}")
     return Network(
         subnet=ranges[0].get("Subnet", ""),
         bridge=(described.get("Options") or {}).get("com.docker.network.bridge.name", ""),
         owner=(described.get("Labels") or {}).get(LABEL_STATE, ""),
-        containers=tuple(sorted(inside.split())),
     )
+
+
+def _containers() -> list[str]:
+    """The containers in the network, running or not."""
+    inside = ("--filter", f"network={layout.NETWORK}")
+    return sorted(docker("ps", "--all", *inside, "--format", "{{.Names}}").split())
 
 
 def _links() -> list[str]:
