@@ -174,6 +174,10 @@ class Peers:
 
     def tries(self, name: str, namespace: str = "") -> list[bool]:
         """What came of a pod's tries since its first moment, in the order of their beginning."""
+        return [answered for _, answered in self.timed_tries(name, namespace)]
+
+    def timed_tries(self, name: str, namespace: str = "") -> list[tuple[float, bool]]:
+        """The same, with the moment when each began, in seconds of this machine's clock."""
         said = str(self.core.read_namespaced_pod_log(name, namespace or self.namespace))
         lines = [line.split() for line in said.splitlines()]
-        return [answer == "true" for _, answer in sorted((int(begun), answer) for begun, answer in lines)]
+        return sorted((int(begun) / 1000, answer == "true") for begun, answer in lines)

@@ -149,13 +149,13 @@ func ask(text string) error {
 	return json.NewEncoder(os.Stdout).Encode(reachable(targets))
 }
 
-// first begins a try every ten milliseconds without waiting for the last one, and prints a line for each as it ends.
+// first begins a try every ten milliseconds without waiting for the last one, and prints a line for each as it ends: when
+// it began, in milliseconds of the clock, and whether there was an answer.
 func first(one target) error {
-	started := time.Now()
 	for {
-		go func(begun time.Duration) {
-			fmt.Printf("%d %t\n", begun.Milliseconds(), reach(one) == nil)
-		}(time.Since(started))
+		go func(begun time.Time) {
+			fmt.Printf("%d %t\n", begun.UnixMilli(), reach(one) == nil)
+		}(time.Now())
 		time.Sleep(10 * time.Millisecond)
 	}
 }
