@@ -31,8 +31,8 @@ PROGRAM = """
     pulumi.export("digest", image.digest)
 """
 TAG = f"{registry.ADDRESS}/tried/image:1"
-# Nobody listens there. The engine and its plugins speak by loopback.
-PROXY = {"http_proxy": "http://ada:hush-hush@127.0.0.1:9", "no_proxy": "127.0.0.1,localhost"}
+# Nobody listens there.
+PROXY = {"http_proxy": "http://ada:hush-hush@127.0.0.1:9"}
 
 
 def write(project: Project, tag: str = TAG, more: str = "", on_shell: bool = False, dockerfile: str = "") -> None:
@@ -154,6 +154,31 @@ def test_an_image_outlives_its_stack(building: Project) -> None:
     digest = building.outputs()["digest"]
     building.destroy()
     assert there("tried/image", "1") == digest
+
+
+def test_an_index_that_left_the_registry_is_found_out_by_a_refresh(building: Project) -> None:
+    place = "tried/leaving-index"
+    building.write(
+        f"""
+        import pulumi_docker_build as docker_build
+
+        image = docker_build.Image("image", context={{"location": "context"}}, tags=["{TAG}"], push=True)
+        docker_build.Index("index", tag="{registry.ADDRESS}/{place}:1", sources=[image.ref])
+        """
+    )
+    building.up()
+    building.preview("--expect-no-changes")
+    with registry.connect() as connection:
+        connection._send("DELETE", f"/v2/{place}/manifests/{there(place, '1')}")
+    assert "1 deleted" in building.refresh().said
+    building.up()
+    assert there(place, "1")
+
+
+def test_a_secret_among_the_build_arguments_is_warned_of(building: Project) -> None:
+    """They stay in the image, and everyone on the machine can read them while it is built."""
+    write(building, more='build_args={"WORD": pulumi.Output.secret("blue")},')
+    assert "buildArgs: one of them is a secret" in building.up().said
 
 
 def test_an_interrupt_stops_a_build(building: Project) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from localcloud.images import registry
-from tests.engine.builds import REPOSITORY, one, prepare, read, there
+from tests.engine.builds import REPOSITORY, base_with_shell, one, prepare, read, there
 from tests.engine.project import Project, make_project
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
@@ -142,6 +142,40 @@ def test_a_preview_builds_nothing_where_it_should_not(building: Project) -> None
     building.preview()
     one(building)
     assert "missing.txt" in building.preview(succeeds=False).said
+
+
+def test_bases_that_are_pulled_are_looked_at_each_time(building: Project) -> None:
+    """`pull`: always pull referenced images.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#inputs
+    """
+    one(building)
+    building.up()
+    building.preview("--expect-no-changes")
+    one(building, pull=True)
+    building.up()
+    assert building.steps()["it"]["detailedDiff"] == {"contextHash": {"kind": "update", "inputDiff": False}}
+
+
+def test_a_build_without_cache_runs_every_step(building: Project) -> None:
+    """`noCache`: do not import cache manifests when building the image.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#inputs
+    """
+    settings: dict[str, Any] = {
+        "dockerfile": {"inline": "FROM shell\nRUN cat /proc/sys/kernel/random/uuid > /made\n"},
+        "context": {"location": "context", "named": {"shell": {"location": base_with_shell()}}},
+        "tags": [f"{registry.ADDRESS}/{REPOSITORY}/uncached:1"],
+        "push": True,
+        "exports": [],
+        "build_on_preview": False,
+    }
+    last = []
+    for number, cached in enumerate((True, True, False)):
+        one(building, labels={"number": str(number)}, no_cache=not cached, **settings)
+        building.up()
+        last.append(read(f"{REPOSITORY}/uncached", "manifests/1")["layers"][-1]["digest"])
+    assert last[0] == last[1] != last[2]
 
 
 def test_a_folder_that_is_gone_is_exported_again(made: Project) -> None:

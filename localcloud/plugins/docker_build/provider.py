@@ -20,7 +20,7 @@ from localcloud.plugins.provider import (
 )
 from localcloud.plugins.quarantine import marked, require_own
 from localcloud.plugins.registry import Refusal, Registry, of_client, parse
-from localcloud.plugins.values import UNKNOWN, Values, has_unknown, reveal, seal
+from localcloud.plugins.values import UNKNOWN, Values, has_secret, has_unknown, reveal, seal
 
 _IMAGE: Final = "docker-build:index:Image"
 _INDEX: Final = "docker-build:index:Index"
@@ -31,6 +31,10 @@ _NO_EXPORTS: Final = (
 _CACHED_PLATFORMS: Final = (
     "Caching doesn't work reliably with multi-platform builds (https://github.com/docker/buildx/discussions/1382). "
     "Instead, perform one cached build per platform and create an Index to join them all together."
+)
+_READABLE_ARGUMENT: Final = (
+    "buildArgs: one of them is a secret, but they stay in the image, and everyone on this machine can read them while "
+    "it is built. Use `secrets`."
 )
 
 
@@ -129,6 +133,8 @@ class DockerBuild(Provider):
             self.say(_NO_EXPORTS, resource, warning=True)
         if len(known.get("platforms") or ()) > 1 and known.get("cacheTo"):
             self.say(_CACHED_PLATFORMS, resource, warning=True)
+        if has_secret(inputs.get("buildArgs")):
+            self.say(_READABLE_ARGUMENT, resource, warning=True)
         digest = build.build(
             image.to_build(known, preview=preview),
             tell=lambda step: self.say(step, resource, passing=True),
