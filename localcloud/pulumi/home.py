@@ -51,6 +51,8 @@ def environment() -> dict[str, str]:
         # The salt is in the state; see `localcloud.pulumi.command` for why it isn't in the checkout.
         "PULUMI_FALLBACK_TO_STATE_SECRETS_MANAGER": "true",
         "PULUMI_SKIP_UPDATE_CHECK": "true",
+        # Engine, program and plugins speak by loopback; gRPC would send that to a proxy of the environment's.
+        "no_grpc_proxy": "127.0.0.1,localhost",
         "PATH": os.pathsep.join([str(_home() / "bin"), os.environ.get("PATH", os.defpath)]),
     }
     if _official_choice() is None:
