@@ -77,15 +77,16 @@ class Peers:
         node: layout.Node,
         namespace: str = "",
         labels: Mapping[str, str] | None = None,
+        host: bool = False,
     ) -> None:
-        """Have a pod made, and don't wait for it."""
+        """Have a pod made, and don't wait for it. host: in its node's network."""
         where = namespace or self.namespace
         wait_for(lambda: self.core.list_namespaced_service_account(where).items, "the default service account")
         ports = [
             {"name": port, "containerPort": number, "protocol": protocol.upper()}
             for port, (protocol, number) in PORTS.items()
         ]
-        ready = {"tcpSocket": {"port": "web"}, "periodSeconds": 1} if "serve" in command else None
+        ready = {"tcpSocket": {"port": 8080}, "periodSeconds": 1} if "tcp:8080" in command else None
         security = {
             "allowPrivilegeEscalation": False,
             "readOnlyRootFilesystem": True,
@@ -95,12 +96,13 @@ class Peers:
             "name": "main",
             "image": self.image,
             "command": command,
-            "ports": ports,
+            "ports": [] if host else ports,
             "readinessProbe": ready,
             "securityContext": security,
         }
         spec = {
             "nodeSelector": {"kubernetes.io/hostname": node.name},
+            "hostNetwork": host,
             "automountServiceAccountToken": False,
             "terminationGracePeriodSeconds": 0,
             "securityContext": {

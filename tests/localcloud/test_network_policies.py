@@ -11,7 +11,7 @@ from kubernetes import client
 
 from localcloud.cluster import layout, policies
 from localcloud.docker import docker
-from tests.localcloud.peers import PORTS, Connection, Peers, publish_image
+from tests.localcloud.peers import PORTS, Connection, Peer, Peers, publish_image
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
@@ -137,6 +137,27 @@ def test_a_pod_that_nobody_may_reach_is_probed_by_its_node(peers: Peers) -> None
     peers.create("probed", ["/policy-probe", "serve", "tcp:8080"], node=FAR)
     wait_for(lambda: peers.address("probed"), "a pod to be ready by a probe that comes over the network")
     peers.core.delete_namespaced_pod("probed", peers.namespace)
+
+
+def test_a_pod_in_its_nodes_network_is_its_node_and_no_pod(peers: Peers) -> None:
+    """A selector of all pods of all namespaces doesn't mean it; a block with its node's address does."""
+    namespace = f"test-{secrets.token_hex(4)}"
+    peers.core.create_namespace({"metadata": {"name": namespace}})
+    peers.create("host", ["/policy-probe", "serve", "tcp:28080"], node=FAR, namespace=namespace, host=True)
+    address = wait_for(lambda: peers.address("host", namespace), "the pod in its node's network")
+    assert address == FAR.address
+    host = Peers(api=peers.api, namespace=namespace, image=peers.image)
+    host.known["host"] = Peer(name="host", namespace=namespace, address=address)
+    to_a = [("tcp", 8080, peers.known["a"].address)]
+    assert host.ask("host", to_a) == [True]
+    rule: dict[str, Any] = {"from": [{"namespaceSelector": {}}]}
+    peers.policy("all-pods", {"podSelector": {"matchLabels": {"app": "a"}}, "ingress": [rule]})
+    wait_for(lambda: host.ask("host", to_a) == [False], "the policy to be in force")
+    peers.settle(peers.everything())
+    rule = {"from": [{"ipBlock": {"cidr": f"{address}/32"}}]}
+    peers.policy("node", {"podSelector": {"matchLabels": {"app": "a"}}, "ingress": [rule]})
+    wait_for(lambda: host.ask("host", to_a) == [True], "the other policy to be in force")
+    peers.core.delete_namespace(namespace)
 
 
 def test_a_pod_has_no_moment_before_its_policies(peers: Peers) -> None:
