@@ -1,12 +1,15 @@
-"""What counts as a build's context: .dockerignore, digests, exports in BuildKit's words."""
+"""What a build is made from: .dockerignore, digests, Dockerfiles, names, exports in BuildKit's words."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from localcloud.plugins.docker_build import context, image, options
-from localcloud.plugins.provider import Failed
+from localcloud import buildctl, dockerfile
+from localcloud.plugins.docker_build import checks, context, image, options
+from localcloud.plugins.provider import Failed, Refused
+from localcloud.plugins.quarantine import is_local
+from localcloud.plugins.registry import Reference, parse
 
 
 @pytest.fixture
@@ -115,3 +118,73 @@ def test_two_types_in_one_export_are_refused() -> None:
 )
 def test_a_reference_is_the_first_full_name_with_the_digest(tags: list[str], expected: str) -> None:
     assert image.reference(tags, "sha256:0") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("FROM scratch\nCOPY a /\n", None),
+        ("# syntax=docker/dockerfile:1\nARG V=1\nFROM a:${V} AS b\nRUN <<EOF\nnot an instruction\nEOF\nUSER 1\n", None),
+        ("FROM a\nRUN echo $((1<<2)) \\\n  # why\n  && true\n", None),
+        ("from a\nrun true\n", None),
+        ("FROM a\nCOPPY b /\n", "unknown instruction: COPPY"),
+        ("ARG V=1\n", "no build stage, it has no FROM"),
+        ("", "no build stage, it has no FROM"),
+    ],
+)
+def test_a_dockerfile_that_no_builder_takes_is_found_out(text: str, expected: str | None) -> None:
+    assert dockerfile.wrong(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("redis", Reference("", "redis")),
+        ("library/redis:7.4", Reference("", "library/redis", "7.4")),
+        ("localhost:5005/a/b:1", Reference("localhost:5005", "a/b", "1")),
+        ("[::1]:5005/a", Reference("[::1]:5005", "a")),
+        (f"ghcr.io/a/b:1@sha256:{'0' * 64}", Reference("ghcr.io", "a/b", "1", f"sha256:{'0' * 64}")),
+        ("localhost:5005/A", None),
+        ("a:b:c", None),
+        ("", None),
+    ],
+)
+def test_an_images_name_has_parts(name: str, expected: Reference | None) -> None:
+    assert parse(name) == expected
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "localhost:5005", "127.0.0.1:1", "127.8.8.8", "[::1]:5005", "172.31.240.3:5000"]
+)
+def test_this_machine_and_its_cluster_are_local(host: str) -> None:
+    assert is_local(host)
+
+
+@pytest.mark.parametrize(
+    "host", ["docker.io", "localhost.example.org", "10.0.0.1:5000", "[2001:db8::1]", "172.31.241.3", ""]
+)
+def test_what_only_looks_local_is_not(host: str) -> None:
+    assert not is_local(host)
+
+
+@pytest.mark.parametrize(
+    ("proxy", "told"),
+    [
+        ("http://ada:secret@proxy:3128", "http://proxy:3128"),
+        ("http://ada@proxy:3128/", "http://proxy:3128/"),
+        ("ada:secret@proxy:3128", "proxy:3128"),
+        ("http://ada:p@ss@[::1]:3128", "http://[::1]:3128"),
+        ("http://proxy:3128", "http://proxy:3128"),
+    ],
+)
+def test_a_build_is_told_a_proxy_without_its_user(proxy: str, told: str) -> None:
+    """S7: no secret in argv."""
+    assert buildctl.proxies({"http_proxy": proxy, "OTHER": "x"}) == {"build-arg:http_proxy": told}
+    assert buildctl.hides_proxy_user({"http_proxy": proxy}) is (proxy != told)
+
+
+def test_a_context_with_a_password_in_its_address_is_refused() -> None:
+    inputs = image.complete({"context": {"location": "https://ada:secret@git.example.org/x.git"}})
+    with pytest.raises(Refused, match="GIT_AUTH_TOKEN") as refusal:
+        checks.refuse(inputs)
+    assert "ada:secret" not in str(refusal.value)

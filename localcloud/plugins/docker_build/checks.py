@@ -18,6 +18,7 @@ from localcloud.plugins.values import Values, has_unknown, reveal
 Failures = list[tuple[str, str]]
 
 _PLATFORM: Final = re.compile(r"[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+){0,2}")
+_WITH_PASSWORD: Final = re.compile(r"^[a-z]+://[^/@]*:[^/@]+@")
 _NAMELESS: Final = "at least one tag or export name is needed when pushing to a registry"
 
 
@@ -39,6 +40,9 @@ def _files(given: Values) -> Failures:
     location = image.known(place, "location")
     if location and not context.is_remote(location) and not Path(location).is_dir():
         failures.append(("context.location", f'"{location}": not a valid directory or URL'))
+    if _WITH_PASSWORD.match(location):
+        hint = "everyone on this machine could read the password: give it as the secret GIT_AUTH_TOKEN"
+        failures.append(("context.location", hint))
     file, inline = image.known(described, "location"), image.known(described, "inline")
     if file and inline:
         failures.append(("dockerfile", 'only specify "location" or "inline", not both'))
