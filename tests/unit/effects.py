@@ -20,9 +20,12 @@ from pydantic import BaseModel
 from components.configuration import SettingsError, parse
 from components.stack_file import NAMESPACE
 from components.values import LATER
+from localcloud.plugins.kubernetes.comparison import changes
+from localcloud.plugins.kubernetes.objects import kind_of
+from localcloud.plugins.kubernetes.replacement import replacing_fields
 from tests.unit.differences import differences
 from tests.unit.inventory import title
-from tests.unit.recording import Recording, run_stack
+from tests.unit.recording import Made, Recording, run_stack
 from tests.unit.rendering import WIDTH, flow
 from tests.unit.stacks import buildable
 
@@ -179,11 +182,20 @@ def _changes(before: Recording, after: Recording) -> Iterator[str]:
         ]
         fields += ["protection"] if old[urn].protect != new[urn].protect else []
         if fields:
-            kind = title(old[urn]).partition(" ")[0]
+            kind = ("REPLACED " if _replaced(old[urn], new[urn]) else "") + title(old[urn]).partition(" ")[0]
             alike.setdefault((kind, ", ".join(fields)), []).append(old[urn].name)
     yield from sorted(f"{kind} {', '.join(sorted(names))}: {fields}" for (kind, fields), names in alike.items())
     if outputs := [name for name, _ in differences(before.outputs, after.outputs)]:
         yield f"outputs: {', '.join(outputs)}"
+
+
+def _replaced(before: Made, after: Made) -> bool:
+    """Whether the provider can't change it in place. ConfigMaps and Secrets it can: our provider is told so."""
+    if not before.is_kubernetes:
+        return False
+    kind = kind_of(after.type, after.inputs)
+    fixed = replacing_fields(kind, after.inputs, config_map_mutable=True, secret_mutable=True)
+    return any(change.replace for change in changes(before.inputs, after.inputs, fixed).values())
 
 
 @cache

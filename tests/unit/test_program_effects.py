@@ -43,8 +43,9 @@ def test_a_setting_changes_what_the_list_says_and_nothing_else(
 
 def heading() -> Iterator[str]:
     yield f"What each setting changes in the stack {BASE} when it gets another value: the settings of the program's"
-    yield "models, one by one, with the resources that differ then and the fields in which they do. A change of what is"
-    yield "built also changes the images' digests, which only a build can tell."
+    yield "models, one by one, with the resources that differ then and the fields in which they do. REPLACED: the object"
+    yield "can't be changed so, and is removed and made anew. A change of what is built also changes the images' digests,"
+    yield "which only a build can tell."
     yield ""
     yield f"NOT BUILT YET, so {BASE} is taken with"
     yield from (f"    {one.said}" for one in replaced(BASE))
