@@ -42,9 +42,9 @@ def test_a_setting_changes_what_the_list_says_and_nothing_else(
 
 
 def heading() -> Iterator[str]:
-    yield f"What each setting changes in the stack {BASE} when it gets another value: the settings of the program's"
-    yield "models, one by one, with the resources that differ then and the fields in which they do. REPLACED: the object"
-    yield "can't be changed so, and is removed and made anew. A change of what is built also changes the images' digests,"
+    yield f"What each setting changes in the stack {BASE} when it gets another value: those of the program's"
+    yield "models, one by one, with the resources that differ then and the fields in which they do. REPLACED: it can't"
+    yield "be changed so, and is removed and made anew. A change of what is built also changes the images' digests,"
     yield "which only a build can tell."
     yield ""
     yield f"NOT BUILT YET, so {BASE} is taken with"
