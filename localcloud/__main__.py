@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from localcloud import application, cluster, debian, docker, files, images, paths, pulumi, toolchain
-from localcloud.display import console, explain, step
+from localcloud.display import console, explain, say, step
 from localcloud.failures import understood
 from localcloud.images import buildkit
 from localcloud.problem import Problem
@@ -40,7 +40,7 @@ def up() -> None:
         environment = _environment()
         pulumi.ensure_stack(STACK, environment)
         changes = pulumi.up(STACK, environment, progress)
-    console.print(f"{STACK}: {changes}")
+    say(f"{STACK}: {changes}")
     print(pulumi.output(STACK, "url", environment))
 
 
@@ -59,8 +59,8 @@ def down() -> None:
     with step("Removing the local cloud") as progress:
         removed = cluster.down(progress)
     for line in removed or ["Nothing was there."]:
-        console.print(f"  {line}")
-    console.print(f"The cache stays in {paths.cache()}; delete it to have the disk space back.")
+        say(f"  {line}")
+    say(f"The cache stays in {paths.cache()}; delete it to have the disk space back.")
 
 
 @app.command()
@@ -213,7 +213,7 @@ def main() -> None:
         app()
     except BaseException as error:
         if heard:
-            console.print("\nInterrupted. The same command carries on from here.")
+            say("\nInterrupted. The same command carries on from here.")
             sys.exit(128 + heard[0])
         if (problem := understood(error)) is None:
             raise

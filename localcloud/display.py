@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from localcloud.problem import Problem
 
-console = Console(stderr=True, highlight=False)
+console = Console(stderr=True, highlight=False, emoji=False)
 
 
 @contextmanager
@@ -33,7 +33,12 @@ def step(title: str) -> Iterator[Callable[[str], None]]:
     console.print(f"[green]✓[/green] {escape(title)} [dim]{time.monotonic() - started:.1f} s[/dim]")
 
 
+def say(text: str) -> None:
+    """Write a line to stderr as it is: paths and commands in it are copied, so none is broken where a window ends."""
+    console.print(text, markup=False, soft_wrap=True)
+
+
 def explain(problem: Problem) -> None:
     """Write a problem and the way out to stderr."""
-    console.print(f"\n[red]{escape(problem.what)}[/red]")
-    console.print(f"[bold]What to do:[/bold] {escape(problem.hint)}")
+    console.print(f"\n[red]{escape(problem.what)}[/red]", soft_wrap=True)
+    console.print(f"[bold]What to do:[/bold] {escape(problem.hint)}", soft_wrap=True)

@@ -13,7 +13,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -124,16 +124,26 @@ def build(names: Iterable[str] = ALL, progress: Callable[[str], None] = lambda _
             counts[module] = text
             progress(", ".join(f"{name} {text}" for name, text in counts.items() if text not in ("done", "waiting")))
 
-        compilers: list[subprocess.Popen[str]] = []
+        compilers = go.Compilers()
         with ThreadPoolExecutor(max_workers=2) as pool:
             try:
-                for _ in pool.map(lambda module: _build(module, tell, compilers), missing):
-                    pass
+                builds = [pool.submit(_build, module, tell, compilers) for module in missing]
+                # Python hears an interrupt that came just before it began to wait when the wait is over.
+                while wait(builds, timeout=1, return_when=FIRST_EXCEPTION).not_done and not any(map(_failed, builds)):
+                    continue
+                for future in builds:
+                    future.cancel()  # what hasn't begun, when another one has failed
+                for future in filter(_failed, builds):
+                    future.result()
             except KeyboardInterrupt:
-                for compiler in compilers:
-                    compiler.terminate()
+                pool.shutdown(wait=False, cancel_futures=True)
+                compilers.end()
                 raise
     return {name: path for name, path in built.items() if name in wanted}
+
+
+def _failed(build: Future[None]) -> bool:
+    return build.done() and not build.cancelled() and build.exception() is not None
 
 
 def sources(module: Module, path: str) -> Path:
@@ -154,7 +164,7 @@ def _folder(module: Module) -> Path:
     return paths.cache() / "toolchain" / f"{module.name}-{digest.hexdigest()[:16]}"
 
 
-def _build(module: Module, tell: Callable[[str, str], None], compilers: list[subprocess.Popen[str]]) -> None:
+def _build(module: Module, tell: Callable[[str, str], None], compilers: go.Compilers) -> None:
     target = _folder(module)
     with one_builder(target) as folder:
         if folder:
@@ -168,14 +178,11 @@ def _compile(
     package: str,
     target: Path,
     tell: Callable[[str], None],
-    compilers: list[subprocess.Popen[str]],
+    compilers: go.Compilers,
 ) -> None:
-    command = [go.command(), "build", "-v", "-trimpath", "-ldflags", module.linker_flags, "-o", str(target), package]
+    words = ["build", "-v", "-trimpath", "-ldflags", module.linker_flags, "-o", str(target), package]
     lines: list[str] = []
-    with subprocess.Popen(
-        command, cwd=module.folder, env=go.environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
-        compilers.append(process)
+    with compilers.start(words, module.folder) as process:
         assert process.stdout is not None  # noqa: S101  # PIPE gives one
         for line in process.stdout:
             lines.append(line)

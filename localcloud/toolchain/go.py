@@ -1,11 +1,16 @@
 """The Go that the toolchain is built with, and the environment that it runs in."""
 
+import contextlib
 import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from functools import cache as memoised
 from pathlib import Path
 from typing import Final
@@ -52,6 +57,42 @@ def command() -> str:
             if done.returncode != 0:
                 raise _not_to_be_had(done.stderr.strip())
     return str(target / "go" / "bin" / "go")
+
+
+class Compilers:
+    """The compilers that run for one command, which end when it is interrupted."""
+
+    def __init__(self) -> None:
+        self._running: list[subprocess.Popen[str]] = []
+        self._lock = threading.Lock()
+        self._ended = False
+
+    def start(self, words: Sequence[str], folder: Path) -> subprocess.Popen[str]:
+        """Start Go in a folder; all that it says comes from its standard output."""
+        with self._lock:
+            if self._ended:
+                raise CancelledError
+            process = subprocess.Popen(
+                # Killed with this process, it writes nothing into a place that another one clears.
+                ["setpriv", "--pdeathsig", "KILL", command(), *words],
+                cwd=folder,
+                env=environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                start_new_session=True,  # so that what it has started ends with it
+            )
+            self._running.append(process)
+        return process
+
+    def end(self) -> None:
+        """End those that run, and start no more."""
+        with self._lock:
+            self._ended = True
+            for process in self._running:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGTERM)
 
 
 def _not_to_be_had(said: str) -> Problem:
