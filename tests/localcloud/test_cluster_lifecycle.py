@@ -1,6 +1,6 @@
 """The whole life of a local cloud on a machine: it comes, meets bad luck, is repaired, goes and leaves nothing.
 
-The tests tell one story, on a machine that is theirs, and build on each other in this order.
+The tests tell one story on a machine of their own. Each also runs alone, and then makes what it needs by itself.
 """
 
 import shutil
@@ -30,6 +30,7 @@ print([(part.name, part.problem) for part in cluster.status().parts if part.prob
 print(*cluster.notices(), sep="\\n")
 """
 HEALTHY = "[]"
+DOWN = (sys.executable, "-m", "localcloud", "down")
 
 
 @pytest.fixture(scope="module")
@@ -54,6 +55,21 @@ def engine(box: Box, untouched: dict[str, object]) -> Box:
     return box
 
 
+@pytest.fixture(scope="module")
+def stranger(engine: Box) -> str:
+    """A container of somebody else's whose name is like the local cloud's."""
+    engine.said("sh", "-c", "tar --create --files-from=/dev/null | docker import - empty")
+    engine.said("docker", "create", "--name", "vision-week-something", "empty", "true")
+    return "vision-week-something"
+
+
+@pytest.fixture(scope="module")
+def cloud(engine: Box) -> Box:
+    """The machine with everything up."""
+    engine.python(UP)
+    return engine
+
+
 def listening(port: int) -> str:
     """The beginning of a program that listens on a port of the loopback for as long as it runs."""
     return f"import socket; taken = socket.create_server(('127.0.0.1', {port}))\n"
@@ -74,11 +90,10 @@ def test_a_network_of_others_is_refused_and_stays(engine: Box) -> None:
     engine.said("docker", "network", "rm", layout.NETWORK)
 
 
-def test_a_container_of_others_with_a_name_that_is_needed_is_refused_and_stays(engine: Box) -> None:
-    engine.said("sh", "-c", "tar --create --files-from=/dev/null | docker import - empty")
-    engine.said("docker", "create", "--name", layout.REGISTRY, "empty", "true")
+def test_a_container_of_others_with_a_name_that_is_needed_is_refused_and_stays(engine: Box, stranger: str) -> None:
+    engine.said("docker", "rename", stranger, layout.REGISTRY)
     assert f"docker rename {layout.REGISTRY}" in engine.refused(REGISTRY_UP)
-    engine.said("docker", "rename", layout.REGISTRY, "vision-week-something")
+    engine.said("docker", "rename", layout.REGISTRY, stranger)
 
 
 def test_the_registrys_port_that_is_taken_is_named_with_who_has_it(engine: Box) -> None:
@@ -107,8 +122,7 @@ def test_only_what_is_damaged_beyond_help_is_given_up(engine: Box) -> None:
     ):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(bytes(2**16))
-    names = (layout.CONTROL_PLANE, layout.NODES[2].container)
-    engine.said("docker", "rm", "--force", *names)
+    engine.run("docker", "rm", "--force", layout.CONTROL_PLANE, layout.NODES[2].container)
 
     engine.python(UP)
 
@@ -123,54 +137,53 @@ def test_only_what_is_damaged_beyond_help_is_given_up(engine: Box) -> None:
     assert engine.python(STATUS) == HEALTHY
 
 
-def test_status_tells_of_an_image_builder_that_is_gone(engine: Box) -> None:
-    engine.said("docker", "kill", buildkit.CONTAINER)
-    assert f"('{buildkit.CONTAINER}', 'is exited'), ('image builder', \"doesn't answer\")" in engine.python(STATUS)
-    engine.python("from localcloud import images; images.buildkit_up(print)")
-    assert engine.python(STATUS) == HEALTHY
+def test_status_tells_of_an_image_builder_that_is_gone(cloud: Box) -> None:
+    cloud.said("docker", "kill", buildkit.CONTAINER)
+    assert f"('{buildkit.CONTAINER}', 'is exited'), ('image builder', \"doesn't answer\")" in cloud.python(STATUS)
+    cloud.python("from localcloud import images; images.buildkit_up(print)")
+    assert cloud.python(STATUS) == HEALTHY
 
 
-def test_a_machine_that_was_reset_is_repaired_from_two_checkouts_at_once(engine: Box, tmp_path: Path) -> None:
-    kubectl = (str(toolchain.binary("kubectl")), f"--kubeconfig={engine.state / 'kubeconfig'}")
-    engine.said(*kubectl, "create", "configmap", "kept")
+def test_a_machine_that_was_reset_is_repaired_from_two_checkouts_at_once(cloud: Box, tmp_path: Path) -> None:
+    kubectl = (str(toolchain.binary("kubectl")), f"--kubeconfig={cloud.state / 'kubeconfig'}")
+    cloud.said(*kubectl, "create", "configmap", "kept")
     shutil.copytree(paths.CHECKOUT / "localcloud", tmp_path / "localcloud")
-    engine.reset()
-    assert "isn't running" in engine.python(STATUS)
+    cloud.reset()
+    assert "isn't running" in cloud.python(STATUS)
 
-    runs = [engine.start(sys.executable, "-c", UP, checkout=checkout) for checkout in (paths.CHECKOUT, tmp_path)]
+    runs = [cloud.start(sys.executable, "-c", UP, checkout=checkout) for checkout in (paths.CHECKOUT, tmp_path)]
     said = [run.communicate()[0] for run in runs]
 
     assert [run.returncode for run in runs] == [0, 0], said
     assert sum("waiting for another run that changes the cluster" in each for each in said) == 1
-    assert engine.python(STATUS) == HEALTHY
-    engine.said(*kubectl, "get", "configmap", "kept")
+    assert cloud.python(STATUS) == HEALTHY
+    cloud.said(*kubectl, "get", "configmap", "kept")
 
 
-def test_down_leaves_nothing_of_ours_and_everything_of_others(engine: Box, untouched: dict[str, object]) -> None:
+def test_down_leaves_nothing_of_ours_and_everything_of_others(
+    engine: Box, stranger: str, untouched: dict[str, object]
+) -> None:
     """Even where every process of the local cloud was killed before, and nothing cleaned up behind them."""
     containers = engine.said("docker", "ps", "--all", "--quiet", "--no-trunc").split()
     engine.kill_all()
-    said = engine.said(sys.executable, "-m", "localcloud", "down")
-    assert "container vision-week-something stays" in said
+    assert f"container {stranger} stays" in engine.said(*DOWN)
     assert engine.look(kernel.WATCHERS, *kernel.KUBELETS) == untouched
     groups = {group.name for group in Path("/sys/fs/cgroup").glob("*/docker/*")}
     assert not groups & set(containers)
-    assert said.count("Nothing was there") == 0
+    assert "Nothing was there" in engine.said(*DOWN)
 
 
-def test_down_where_nothing_is_says_so(engine: Box) -> None:
-    assert "Nothing was there" in engine.said(sys.executable, "-m", "localcloud", "down")
-
-
-def test_the_local_cloud_comes_back_after_it_was_taken_down(engine: Box) -> None:
+def test_the_local_cloud_comes_back_after_it_was_taken_down(engine: Box, stranger: str) -> None:
+    engine.said(*DOWN)
     engine.python(REGISTRY_UP)
     listed = engine.said("docker", "ps", "--all", "--format", "{{.Names}}").split()
-    assert sorted(listed) == [layout.REGISTRY, "vision-week-something"]
+    assert sorted(listed) == [layout.REGISTRY, stranger]
     assert engine.said("docker", "volume", "ls", "--quiet") == ""
 
 
 def test_an_engine_that_others_use_by_then_keeps_running(engine: Box) -> None:
+    engine.python(REGISTRY_UP)
     image = engine.said("docker", "image", "ls", "--quiet", "vision-week/machine")
     engine.said("docker", "run", "--detach", "--name", "other", image, "sleep", "600")
-    assert "Docker keeps running" in engine.said(sys.executable, "-m", "localcloud", "down")
+    assert "Docker keeps running" in engine.said(*DOWN)
     assert engine.said("docker", "ps", "--format", "{{.Names}}") == "other"
