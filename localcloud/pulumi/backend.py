@@ -52,7 +52,13 @@ def history(project: str, stack: str) -> list[Path]:
 def copies(project: str, stack: str) -> list[Path]:
     """What the engine keeps of the state beside it, the newest first."""
     kept = (folder() / ".pulumi" / "backups" / project / stack).glob("*.json")
-    return sorted((*state_file(project, stack).parent.glob(f"{stack}.json.bak"), *kept), key=_age)
+    ours = [copy] if (copy := kept_copy(project, stack)).exists() else []
+    return sorted((*state_file(project, stack).parent.glob(f"{stack}.json.bak"), *kept, *ours), key=_age)
+
+
+def kept_copy(project: str, stack: str) -> Path:
+    """Where the state is kept apart while it is being updated."""
+    return folder() / "kept" / project / f"{stack}.json"
 
 
 def _age(file: Path) -> float:

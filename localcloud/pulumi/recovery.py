@@ -7,6 +7,7 @@ and taken over; for what exists in the state alone there is nothing to look up, 
 """
 
 import json
+import shutil
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
@@ -18,6 +19,8 @@ from localcloud.problem import Problem
 from localcloud.pulumi import backend
 from localcloud.pulumi.command_line import quietly
 
+_WRITTEN_AGAIN = 4  # times the state lies on the disk during an update: twice beside itself, in a backup, and here
+_MARGIN = 1 << 20  # bytes for what the update adds
 _ADOPTED = "kubernetes:"  # types whose id can be told from their inputs
 
 
@@ -36,6 +39,7 @@ def recover(
     if not _is_whole(file):
         progress("restoring the state from its last copy")
         _restore(file, backend.copies(project, stack))
+    _keep(file, backend.kept_copy(project, stack))
     if '"pending_operations"' not in file.read_text():
         return
     progress("completing the interrupted update")
@@ -69,6 +73,19 @@ def _restore(file: Path, copies: Sequence[Path]) -> None:
         f"The state {file} is damaged, and none of the engine's copies of it is whole.",
         "Start anew with `make down` and `make up`.",
     )
+
+
+def _keep(file: Path, copy: Path) -> None:
+    """Keep the state apart while an update runs: on a full disk the engine's file backend cuts it short, copies too."""
+    wanted = _WRITTEN_AGAIN * file.stat().st_size + _MARGIN
+    if (free := shutil.disk_usage(file.parent).free) < wanted:
+        raise Problem(
+            f"There is no room for the state: {free >> 10} KiB are free on the disk of {file.parent}, "
+            f"and an update may need {wanted >> 10}.",
+            "Make room on that disk and run the same command again.",
+        )
+    copy.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    files.write(copy, file.read_bytes(), mode=0o600)
 
 
 def settle(deployment: dict[str, Any]) -> list[str]:

@@ -82,7 +82,10 @@ class Client:
         accept: str = JSON,
         patience: float = PATIENCE,
     ) -> Any:
-        """Ask, and give the answer's JSON; raises `ApiError` or `Unreachable`."""
+        """Ask, and give the answer's JSON; raises `ApiError` or `Unreachable`.
+
+        patience: seconds for a server that doesn't answer. One that answers "later" is asked again in any case.
+        """
         data = None if body is None else json.dumps(body, separators=(",", ":")).encode()
         response = self._answered(_Request(method, _path(path, query), data, content_type, accept), patience)
         for warning in response.headers.getlist("Warning"):
@@ -102,21 +105,21 @@ class Client:
         return Stream(response)
 
     def _answered(self, request: _Request, patience: float) -> urllib3.BaseHTTPResponse:
-        deadline = time.monotonic() + patience
+        begun = time.monotonic()
         pause = _FIRST_PAUSE
         while True:
             wait = pause
             try:
                 response = self._send(request)
             except Unreachable:
-                if time.monotonic() + wait > deadline:
+                if time.monotonic() + wait > begun + patience:
                     raise
             else:
                 if response.status < 400:
                     return response
                 asked = response.headers.get("Retry-After", "")
                 again = response.status == 429 or (response.status >= 500 and asked)
-                if not again or time.monotonic() > deadline:
+                if not again or time.monotonic() > begun + PATIENCE:
                     raise _error(response)
                 wait = max(wait, float(asked)) if asked.isdigit() else wait
             if self.cancelled.wait(wait):

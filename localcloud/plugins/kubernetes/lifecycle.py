@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from localcloud.plugins.kubernetes.annotations import seconds, waits_for_deletion
+from localcloud.plugins.kubernetes.annotations import AUTONAMED, marked, seconds, waits_for_deletion
 from localcloud.plugins.kubernetes.awaiting.readiness import TIMEOUT, Readiness
 from localcloud.plugins.kubernetes.awaiting.registry import readiness_of
 from localcloud.plugins.kubernetes.awaiting.wait import NotReady, Waiter
@@ -19,6 +19,7 @@ from localcloud.plugins.kubernetes.objects import (
     from_api,
     id_of,
     name_of,
+    namespace_of,
     normalised,
     split_id,
 )
@@ -33,6 +34,7 @@ from localcloud.plugins.kubernetes.state import (
     secrets_in,
     unsettled,
 )
+from localcloud.plugins.kubernetes.strays import Strays
 from localcloud.plugins.provider import Create, Delete, Failed, Found, Incomplete, Provider, Read, Resource, Update
 from localcloud.plugins.values import Values, has_unknown, reveal
 
@@ -56,11 +58,26 @@ class Lifecycle:
         self._settings = settings
         self._lock = threading.Lock()
         self._known: set[tuple[ObjectKind, str]] = set()
+        self._taken: set[tuple[ObjectKind, str]] = set()
+        self._strays = Strays(cluster.operations) if cluster.operations else None
 
     def remember(self, kind: ObjectKind, live: Mapping[str, Any]) -> None:
         """The state has this object, so nothing that is made later may take it for its own."""
         with self._lock:
             self._known.add((kind, id_of(live)))
+
+    def left_behind(self, kind: ObjectKind, inputs: Mapping[str, Any], resource: Resource) -> str:
+        """The made-up name of an object that an interrupted update of this resource left; empty where there is none."""
+        if self._strays is None:
+            return ""
+        namespace = namespace_of(inputs)
+
+        def mine(name: str) -> bool:
+            identity = f"{namespace}/{name}" if namespace else name
+            with self._lock:
+                return name.startswith(f"{resource.name}-") and (kind, identity) not in self._known
+
+        return self._strays.name(kind, namespace, manager_of(inputs, None, resource.urn), mine)
 
     def unready(self, kind: ObjectKind, live: Values) -> bool:
         """Whether a Job that the program would rather have replaced is not ready; False where that can't be told."""
@@ -110,6 +127,9 @@ class Lifecycle:
             except Unreachable as error:
                 raise _Unanswered(str(error)) from None
         if self._ours(operations, target, there):
+            if marked(target.plain, AUTONAMED):
+                with self._lock:
+                    self._taken.add((target.kind, id_of(target.plain)))
             return operations.update(target, there)
         raise Failed(
             f"{target.kind} {id_of(target.plain)} already exists. Import it (`pulumi import`, or the option import_), "
@@ -235,6 +255,9 @@ class Lifecycle:
         if self._cluster.operations is None and self._settings.delete_unreachable:
             self._say_unreachable(request.resource)
             return
+        with self._lock:
+            if (kind, request.id) in self._taken:
+                return  # the same object under an older entry of the state: what took it over has it now
         known = parse(request.outputs)
         inputs = reveal(request.inputs) or known.inputs
         namespace, name = split_id(request.id)

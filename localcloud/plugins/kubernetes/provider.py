@@ -94,6 +94,8 @@ class KubernetesProvider(Provider):
         metadata = inputs["metadata"]
         if isinstance(metadata, dict) and self._cluster.namespace and self._placeable(kind):
             metadata.setdefault("namespace", self._cluster.namespace)
+        if not old and marked(inputs, AUTONAMED):
+            metadata["name"] = self._lifecycle.left_behind(kind, inputs, request.resource) or metadata["name"]
         return sealed_inputs(inputs, request.new)
 
     def diff(self, request: Comparison) -> Diff:
