@@ -35,12 +35,17 @@ class ControlPlane:
     directory: Path
     port: int
     kubeconfig: Path
+    server: "Program"
 
     @property
     def config(self) -> dict[str, Any]:
         """The kubeconfig's content."""
         loaded: dict[str, Any] = yaml.safe_load(self.kubeconfig.read_text())
         return loaded
+
+    def await_ready(self) -> None:
+        """Return as soon as the API server is ready, after a restart for one."""
+        _await_ready(self.directory, self.port)
 
 
 @contextmanager
@@ -54,15 +59,13 @@ def control_plane(directory: Path) -> Iterator[ControlPlane]:
     etcd, peer, port, manager = _free_ports(4)
     kubeconfig = directory / "kubeconfig"
     kubeconfig.write_text(yaml.safe_dump(_kubeconfig(directory, port)))
+    server = Program(directory, "kube-apiserver", _apiserver(directory, etcd, port))
     with ExitStack() as running:
-        for name, arguments in (
-            ("etcd", _etcd(directory, etcd, peer)),
-            ("kube-apiserver", _apiserver(directory, etcd, port)),
-        ):
-            running.enter_context(_program(directory, name, arguments))
+        running.enter_context(Program(directory, "etcd", _etcd(directory, etcd, peer)))
+        running.enter_context(server)
         _await_ready(directory, port)
-        running.enter_context(_program(directory, "kube-controller-manager", _manager(directory, manager)))
-        yield ControlPlane(directory, port, kubeconfig)
+        running.enter_context(Program(directory, "kube-controller-manager", _manager(directory, manager)))
+        yield ControlPlane(directory, port, kubeconfig, server)
 
 
 def _etcd(directory: Path, port: int, peer: int) -> list[str]:
@@ -106,17 +109,32 @@ def _manager(directory: Path, port: int) -> list[str]:
     ]
 
 
-@contextmanager
-def _program(directory: Path, name: str, arguments: list[str]) -> Iterator[None]:
-    with (directory / f"{name}.log").open("w") as log:
+class Program:
+    """A program of the control plane; it runs while its block lasts, and may be killed and started again meanwhile."""
+
+    def __init__(self, directory: Path, name: str, arguments: list[str]) -> None:
+        self._log = directory / f"{name}.log"
         # It goes with the test run, however that ends.
-        command = ["setpriv", "--pdeathsig", "KILL", str(toolchain.binary(name)), *arguments]
-        process = subprocess.Popen(command, stdout=log, stderr=log)
-        try:
-            yield
-        finally:
-            process.kill()
-            process.wait()
+        self._command = ["setpriv", "--pdeathsig", "KILL", str(toolchain.binary(name)), *arguments]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> "Program":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Start it."""
+        with self._log.open("a") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """End it at once, as a failing machine would."""
+        if self._process:
+            self._process.kill()
+            self._process.wait()
 
 
 def _await_ready(directory: Path, port: int) -> None:

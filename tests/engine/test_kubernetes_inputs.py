@@ -20,9 +20,8 @@ from localcloud.plugins.kubernetes.objects import kind_of
 from localcloud.plugins.kubernetes.provider import KubernetesProvider
 from localcloud.plugins.kubernetes.replacement import replacing_fields
 from localcloud.plugins.kubernetes.settings import check_settings, diff_settings
-from localcloud.plugins.provider import Check, Comparison, Failed, Naming, Refused, Resource
+from localcloud.plugins.provider import Check, Failed, Naming, Refused, Resource
 from localcloud.plugins.values import UNKNOWN, Secret, Values
-from localcloud.problem import Problem
 
 CONFIG_MAP = Resource(
     "urn:pulumi:s::p::kubernetes:core/v1:ConfigMap::settings", "kubernetes:core/v1:ConfigMap", "settings"
@@ -345,21 +344,6 @@ def test_client_side_apply_is_refused_by_name() -> None:
 def test_rendering_to_a_directory_excludes_a_cluster() -> None:
     with pytest.raises(Refused, match="exclude each other"):
         check_settings({"renderYamlToDirectory": "out", "context": "main"}, "urn")
-
-
-# Quarantine.
-
-
-@pytest.mark.parametrize("server", ["https://203.0.113.1:6443", "https://172.31.239.2"])
-def test_a_cluster_elsewhere_is_refused(server: str) -> None:
-    with pytest.raises(Problem, match="no cluster on this machine"):
-        KubernetesProvider().configure({"kubeconfig": kubeconfig(server)})
-
-
-def test_state_that_the_official_plugin_wrote_is_left_alone() -> None:
-    outputs = {"metadata": {"name": "x"}, "__inputs": {}, "__fieldManager": "pulumi-kubernetes-12345678"}
-    with pytest.raises(Failed, match="written by the official kubernetes plugin"):
-        KubernetesProvider().diff(Comparison(CONFIG_MAP, "default/x", {}, outputs, {}, []))
 
 
 # JSONPath.
