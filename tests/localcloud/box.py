@@ -35,6 +35,7 @@ exec "$2" "$3" "$1/programs.json"
 """
 
 # Everything of a machine that the local cloud changes. Locks stay; that they do is `localcloud.alone`'s to explain.
+# Mounts elsewhere than where it works are this machine's, as they were when the other one was booted.
 _LOOK = """
 import json, pathlib, subprocess
 def said(*command):
@@ -44,6 +45,7 @@ def read(file):
         return file.read_text().strip()
     except OSError:
         return ""
+mounts = [line.split()[1] for line in read(pathlib.Path("/proc/self/mounts")).splitlines()]
 rules = [line.partition(" [")[0] for line in said("iptables-save")]
 settings = [file for folder in ("net/ipv4", "net/bridge") for file in pathlib.Path("/proc/sys", folder).glob("*")]
 settings += [pathlib.Path("/proc/sys", name) for name in SETTINGS]
@@ -51,7 +53,7 @@ print(json.dumps({
     "links": sorted(link["ifname"] for link in json.loads("".join(said("ip", "-json", "link")))),
     "routes": [line for line in said("ip", "route", "show", "table", "all") if not line.startswith("local fe80")],
     "firewall rules": [line for line in rules if line[0] in "-:" and not line.endswith(" ACCEPT")],
-    "mounts": sorted(read(pathlib.Path("/proc/self/mounts")).splitlines()),
+    "mounts": sorted(place for place in mounts if place.startswith((FOLDER, "/run", "/var/lib/docker", "/sys"))),
     "processes": sorted(filter(None, (read(file / "comm") for file in pathlib.Path("/proc").glob("[0-9]*")))),
     "kernel settings": {str(file): read(file) for file in settings if file.is_file()},
     "running": sorted({file.name for file in pathlib.Path("/run").glob("*")} - {"lock", "xtables.lock"}),
@@ -110,7 +112,8 @@ class Box:
 
     def look(self, *settings: str) -> dict[str, Any]:
         """Everything of the machine that the local cloud changes. settings: of the kernel, beside the network's."""
-        program = f"SETTINGS = {settings!r}; STATE = {str(self.state)!r}\n{_LOOK}"
+        places = f"STATE = {str(self.state)!r}; FOLDER = {str(self.folder)!r}"
+        program = f"SETTINGS = {settings!r}; {places}\n{_LOOK}"
         seen: dict[str, Any] = json.loads(self.python(program))
         return seen
 
