@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import IO, Any, Literal, NoReturn
@@ -121,7 +122,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             "PULUMI_CONFIG": json.dumps(dict(request.config)),
             "PULUMI_CONFIG_SECRET_KEYS": json.dumps(list(request.configSecretKeys)),
         }
-        with self._start(command, environment, Path(request.pwd), pipes=False) as child:
+        with self._nursery(), self._start(command, environment, Path(request.pwd), pipes=False) as child:
             code = child.wait()
         if self._cancelled.is_set() or code == _TOLD:
             return language_pb2.RunResponse(bail=True)
@@ -159,6 +160,16 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self._cancelled.set()
         for child in list(self._running):
             child.terminate()
+
+    @contextmanager
+    def _nursery(self) -> Iterator[None]:
+        """Plugins start quickly meanwhile; slowly they do anyway."""
+        command = [sys.executable, "-P", "-m", "localcloud.plugins.nursery", self._engine]
+        with subprocess.Popen(command, stdin=subprocess.PIPE) as nursery:  # at the end of stdin it ends
+            try:
+                yield
+            finally:
+                nursery.terminate()
 
     def _start(
         self, command: list[str], environment: Mapping[str, str], directory: Path, *, pipes: bool = True

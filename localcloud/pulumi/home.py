@@ -30,8 +30,9 @@ _STAND_INS: Final[Mapping[str, str]] = {
     "random": "localcloud.plugins.random",
     "tls": "localcloud.plugins.tls",
 }
-# By its path, not as a module: importing this package would take longer than all that it does.
+# By their paths, not as modules: importing their packages would take longer than all that they do.
 _SHIM: Final = "localcloud/pulumi/command.py"
+_START: Final = "localcloud/plugins/start.py"
 _DOWNLOAD_TIME: Final = 120  # seconds for one official plugin; the largest has 60 MB
 
 
@@ -123,7 +124,7 @@ def _install_plugins(folder: Path) -> None:
     for plugin in required_plugins():
         if module := _STAND_INS.get(plugin.name):
             place = folder / f"resource-{plugin.name}-v{plugin.version}" / f"pulumi-resource-{plugin.name}"
-            _write_script(place, "-m", module)
+            _write_script(place, "-S", str(paths.CHECKOUT / _START), module)
 
 
 def _forgo_logs(folder: Path) -> None:

@@ -253,6 +253,35 @@ def test_about_tells_the_projects_python_and_packages(project: Project) -> None:
     assert "pulumi_random" in {dependency["name"] for dependency in about["dependencies"]}
 
 
+def test_plugins_come_from_what_is_loaded_while_the_program_starts(project: Project) -> None:
+    """A tenth of a second each, one after the other, with everything waiting."""
+    project.write(
+        """
+        from pathlib import Path
+
+        import pulumi
+        import pulumi_random as random
+
+        def command(file):
+            try:
+                return file.read_text()
+            except OSError:  # ended meanwhile
+                return ""
+
+        def processes(_):
+            words = Path("/proc/self/cmdline").read_text().split("\\0")
+            engine = next(word.removeprefix("--engine=") for word in words if word.startswith("--engine="))
+            named = f"localcloud.plugins.nursery\\0{engine}\\0"
+            return sum(command(file).endswith(named) for file in Path("/proc").glob("[0-9]*/cmdline"))
+
+        pulumi.export("processes", random.RandomId("one", byte_length=2).hex.apply(processes))
+        """,
+        {},
+    )
+    project.up()
+    assert project.outputs()["processes"] == 2, "the one that has loaded, and the plugin"
+
+
 def test_no_process_outlives_its_engine(project: Project) -> None:
     project.write("import pulumi_random as random\nrandom.RandomId('one', byte_length=2)\n", {})
     project.up()
