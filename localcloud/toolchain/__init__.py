@@ -83,7 +83,11 @@ MODULES = (
         name="volume-provisioner",
         packages={"volume-provisioner": "vision-week/localcloud/toolchain/volume-provisioner"},
     ),
-    Module(name="policy-enforcer", packages={"policy-enforcer": "vision-week/localcloud/toolchain/policy-enforcer"}),
+    Module(
+        name="policy-enforcer",
+        packages={"policy-enforcer": "vision-week/localcloud/toolchain/policy-enforcer"},
+        space=0.25,
+    ),
     Module(name="pause", packages={"pause": "vision-week/localcloud/toolchain/pause"}, space=0.25),
 )
 ALL = tuple(name for module in MODULES for name in module.packages)
