@@ -26,8 +26,9 @@ from localcloud.plugins.kubernetes.replacement import replacing_fields
 from tests.unit.differences import differences
 from tests.unit.inventory import title
 from tests.unit.recording import Made, Recording, run_stack
+from tests.unit.references import dangling
 from tests.unit.rendering import WIDTH, flow
-from tests.unit.stacks import buildable
+from tests.unit.stacks import OF_THE_CLUSTER, buildable
 
 BASE = "production"
 _CHECKSUM = "spec.template.metadata.annotations.vision-week/configuration"
@@ -82,11 +83,12 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Effect:
-    """What another value of a setting changes."""
+    """What another value of a setting changes. cuts: references that lead nowhere then."""
 
     before: Any
     after: Any
     changes: tuple[str, ...]
+    cuts: tuple[str, ...] = ()
 
     def lines(self, leaf: Leaf) -> Iterator[str]:
         yield f"{leaf.name}: {flow(self.before)} -> {flow(self.after)}"
@@ -152,7 +154,9 @@ def effect(leaf: Leaf) -> Effect | None:
             if after != before and (changed := _run(_with(values, leaf.path, after))):
                 known = _run(base)
                 assert known
-                return Effect(before, after, tuple(_changes(known, changed)))
+                # A class of volumes that a setting names is the cluster's.
+                cuts = dangling(changed, of_the_cluster=OF_THE_CLUSTER | {str(after)})
+                return Effect(before, after, tuple(_changes(known, changed)), tuple(cuts))
     return None
 
 

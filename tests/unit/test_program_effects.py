@@ -72,6 +72,10 @@ def silent() -> Iterator[str]:
         yield from textwrap.wrap(", ".join(names), WIDTH, initial_indent="    ", subsequent_indent="    ")
 
 
+def test_no_setting_leaves_a_reference_that_leads_nowhere(tried: Tried) -> None:
+    assert [f"{name}: {cut}" for name, found in tried.items() if found for cut in found.cuts] == []
+
+
 def test_a_setting_without_effect_has_a_reason(tried: Tried) -> None:
     """A promise in a stack's file that nothing keeps is worse than none."""
     assert [wrong for leaf in LEAVES if (wrong := unexplained(leaf, tried.get(leaf.name)))] == []
