@@ -6,11 +6,13 @@ that CONFORMANCE_DOCKER_BUILD_PLUGIN names; it builds with this machine's BuildK
 
 import json
 import tarfile
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from localcloud.images import registry
+from localcloud.images import buildkit, registry
+from tests.builder import own_builder
 from tests.engine.builds import REPOSITORY, base_with_shell, configuration, one, prepare, read, there
 from tests.engine.project import Project, make_project
 
@@ -22,9 +24,6 @@ PROGRAM = """
 
     PREFIX = "@prefix@"
     context = {"location": "context"}
-
-    def after(resource):
-        return pulumi.ResourceOptions(depends_on=[resource])
 
     def image(name, **settings):
         settings.setdefault("context", context)
@@ -50,9 +49,7 @@ PROGRAM = """
           context={"location": "context", "named": {"other": {"location": "other"}}},
           exports=[{"local": {"dest": "out/named"}}])
     image("both", platforms=["linux/amd64", "linux/arm64"])
-    kept = image("kept", cache_to=[{"local": {"dest": "out/cache", "mode": "max"}}])
-    cache = {"registry": {"ref": f"{PREFIX}/cache"}}
-    image("cached", cache_from=[{"local": {"src": "out/cache"}}], cache_to=[cache], opts=after(kept))
+    image("kept", cache_to=[{"local": {"dest": "out/cache", "mode": "max"}}])
 """
 
 
@@ -220,14 +217,37 @@ def test_several_platforms_with_a_cache_are_warned_of(building: Project) -> None
     assert "Caching doesn't work reliably with multi-platform builds" in building.preview().said
 
 
-def test_a_cache_is_kept_and_used_again(made: Project, values: dict[str, Any]) -> None:
-    """`cacheTo`, `cacheFrom`: a cache in a local directory, or in a registry under `ref`.
+def test_a_cache_is_kept_in_a_folder(made: Project) -> None:
+    """`cacheTo.local`: a simple backend which caches images on your local filesystem.
 
     https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#cacheto
     """
     assert (made.directory / "out/cache/index.json").is_file()
-    assert there(f"{REPOSITORY}/cache", "latest")
-    assert values["cached"]["digest"].startswith("sha256:")
+
+
+def test_a_cache_in_the_registry_serves_another_builder(building: Project, tmp_path: Path) -> None:
+    """`cacheTo.registry`: push caches to remote registries. `cacheFrom.registry`: fully qualified name to import.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#cachefrom
+    """
+    cache = f"{registry.ADDRESS}/{REPOSITORY}/cache:1"
+    settings: dict[str, Any] = {
+        "dockerfile": {"inline": "FROM shell\nRUN cat /proc/sys/kernel/random/uuid > /made\nCOPY one.txt /\n"},
+        "context": {"location": "context", "named": {"shell": {"location": base_with_shell()}}},
+        "tags": [f"{registry.ADDRESS}/{REPOSITORY}/cached:1"],
+        "push": True,
+        "exports": [],
+        "build_on_preview": False,
+    }
+    one(building, cache_to=[{"registry": {"ref": cache, "mode": "max"}}], **settings)
+    building.up()
+    before = read(f"{REPOSITORY}/cached", "manifests/1")["layers"][-2]["digest"]
+    with own_builder(tmp_path) as building.environment["BUILDKIT_HOST"]:
+        buildkit.buildkit_up(lambda _: None)
+        one(building, cache_from=[{"registry": {"ref": cache}}], labels={"again": "yes"}, **settings)
+        building.up()
+    assert configuration(f"{REPOSITORY}/cached", "1")["config"]["Labels"]["again"] == "yes"
+    assert read(f"{REPOSITORY}/cached", "manifests/1")["layers"][-2]["digest"] == before
 
 
 # Where to.

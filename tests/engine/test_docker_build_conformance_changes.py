@@ -194,8 +194,7 @@ def test_an_image_brings_its_registrys_credentials_along(building: Project, tmp_
 
     https://www.pulumi.com/registry/packages/docker-build/api-docs/image/#registry
     """
-    client = json.loads(Path(building.environment["DOCKER_CONFIG"], "config.json").read_text())
-    user, _, password = base64.b64decode(client["auths"][registry.ADDRESS]["auth"]).decode().partition(":")
+    user, password = credentials(building)
     building.environment["DOCKER_CONFIG"] = str(tmp_path)  # where there are none
     settings = {"tags": [f"{registry.ADDRESS}/{REPOSITORY}/private:1"], "push": True, "exports": []}
     one(building, build_on_preview=False, **settings)
@@ -257,3 +256,31 @@ def test_another_tag_is_another_index(made: Project) -> None:
     finally:
         write(made)
     assert (step["op"], step["replaceReasons"]) == ("replace", ["tag"])
+
+
+def test_an_index_brings_its_registrys_credentials_along(
+    building: Project, tmp_path: Path, values: dict[str, Any]
+) -> None:
+    """`registry`: authentication for the registry where the tagged index will be pushed.
+
+    https://www.pulumi.com/registry/packages/docker-build/api-docs/index/
+    """
+    user, password = credentials(building)
+    building.environment["DOCKER_CONFIG"] = str(tmp_path)  # where there are none
+    tag = f"{registry.ADDRESS}/{REPOSITORY}/private-index:1"
+    source = f"{registry.ADDRESS}/{REPOSITORY}/amd64@{values['amd64']['digest']}"
+    entry = {"address": registry.ADDRESS, "username": user, "password": password}
+    text = "import pulumi_docker_build as docker_build\ndocker_build.Index('it', tag=%r, sources=[%r], registry=%r)\n"
+    building.write(text % (tag, source, None))
+    assert "401 Unauthorized" in building.up(succeeds=False).said
+    building.write(text % (tag, source, entry))
+    building.up()
+    assert there(f"{REPOSITORY}/private-index", "1")
+    assert password not in building.state_file.read_text()
+
+
+def credentials(project: Project) -> tuple[str, str]:
+    """User and password of who may push."""
+    client = json.loads(Path(project.environment["DOCKER_CONFIG"], "config.json").read_text())
+    user, _, password = base64.b64decode(client["auths"][registry.ADDRESS]["auth"]).decode().partition(":")
+    return user, password

@@ -1,13 +1,13 @@
 """BuildKit, when luck is bad: a damaged cache, no network, a proxy that asks for a password."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from localcloud.cluster import layout, registry_up
+from localcloud.cluster import registry_up
 from localcloud.images import buildkit, registry, stand_ins_up
 from localcloud.problem import Problem
+from tests.builder import own_builder
 
 pytestmark = pytest.mark.cluster
 
@@ -18,30 +18,19 @@ def quiet(_: str) -> None:
     pass
 
 
-@pytest.fixture
-def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A daemon of the test's own, with an empty cache: the machine's is worth minutes."""
-    monkeypatch.setattr(buildkit, "CONTAINER", "vision-week-test-buildkit")
-    monkeypatch.setattr(buildkit, "socket", lambda: tmp_path / "run" / "buildkitd.sock")
-    monkeypatch.setattr(buildkit, "_cache", lambda: tmp_path / "cache")
-    monkeypatch.setattr(layout, "home", lambda: tmp_path / "home")
-    (tmp_path / "home").mkdir()
-    yield tmp_path / "cache"
-    buildkit.buildkit_down()
-
-
-def test_a_damaged_cache_is_made_anew_and_said_to_be(own: Path) -> None:
+def test_a_damaged_cache_is_made_anew_and_said_to_be(tmp_path: Path) -> None:
     """The machine was switched off in the middle of a build: BuildKit ended as soon as it was started."""
-    buildkit.buildkit_up(quiet)
-    buildkit.buildkit_down()
-    databases = sorted(own.rglob("*.db"))
-    assert databases
-    for file in databases:
-        file.write_bytes(b"\0" * 4096 + file.read_bytes()[4096:][::-1])
-    heard: list[str] = []
-    buildkit.buildkit_up(heard.append)
-    assert "making BuildKit's cache anew, as BuildKit doesn't start on the old one" in heard
-    assert buildkit._answers()
+    with own_builder(tmp_path):
+        buildkit.buildkit_up(quiet)
+        buildkit.buildkit_down()
+        databases = sorted((tmp_path / "cache").rglob("*.db"))
+        assert databases
+        for file in databases:
+            file.write_bytes(b"\0" * 4096 + file.read_bytes()[4096:][::-1])
+        heard: list[str] = []
+        buildkit.buildkit_up(heard.append)
+        assert "making BuildKit's cache anew, as BuildKit doesn't start on the old one" in heard
+        assert buildkit._answers()
 
 
 @pytest.fixture
