@@ -163,8 +163,8 @@ def require_space(place: Path, size: int) -> None:
     free = shutil.disk_usage(place).free
     if free < size:
         raise Problem(
-            f"{place} has {free / 1024**3:.1f} GiB free; {size / 1024**3:.0f} GiB are needed.",
-            f"Free some space there, or move the cache (`XDG_CACHE_HOME`, now {paths.cache().parent}) to another disk.",
+            f"{place} has {free / 1024**3:.1f} GiB free; Docker needs {size / 1024**3:.0f} GiB for the local cloud.",
+            f"Free some space there, or put a larger disk at {DATA}; then run the same command again.",
         )
 
 
