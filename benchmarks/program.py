@@ -35,7 +35,7 @@ class Compared:
 
 def compare(runs: int) -> Sequence[Compared]:
     """Preview, and up without changes."""
-    local_cloud = _local_cloud()
+    local_cloud = local_environment()
     exported = run(_pulumi("stack", "export", stack="development", folder=CHECKOUT), CHECKOUT, local_cloud)
     resources, components = _count(json.loads(exported)["deployment"]["resources"])
     compared = []
@@ -86,7 +86,7 @@ def _pulumi(*arguments: str, stack: str, folder: Path) -> list[str]:
     return ["pulumi", *arguments, "--stack", stack, "--cwd", str(folder)]
 
 
-def _local_cloud() -> dict[str, str]:
+def local_environment() -> dict[str, str]:
     """The environment in which plain `pulumi` works, as a person gets it."""
     shell = run(["bash", "-c", 'eval "$(make -s env)" && env -0'])
     return dict(entry.split("=", 1) for entry in shell.split("\0") if entry)
