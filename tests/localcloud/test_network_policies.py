@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from localcloud import cluster
 from localcloud.cluster import layout, policies
 from localcloud.docker import docker
 from tests.localcloud.peers import PORTS, Connection, Peer, Peers, publish_image
@@ -210,6 +211,8 @@ def test_no_pod_starts_on_a_node_that_can_not_make_it_safe(peers: Peers) -> None
         wait_for(lambda: peers.address("starts"), "the pod on the other node")
         wait_for(lambda: pids(NEAR, "network-policies"), "the run-time to ask")
         assert peers.core.read_namespaced_pod("waits", peers.namespace).status.phase == "Pending"
+        problems = {part.name: part.problem for part in cluster.status().parts if part.problem}
+        assert "the program doesn't answer" in problems[f"network policies on {NEAR.name}"]
     finally:
         signal(NEAR, "CONT")
     wait_for(lambda: peers.address("waits"), "the pod that waited")
