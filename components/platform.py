@@ -35,8 +35,8 @@ class Platform(ComponentResource):
     images: Output[Mapping[str, str]]
 
     def __init__(self, settings: Settings, opts: ResourceOptions | None = None) -> None:
-        super().__init__("vision-week:platform:Platform", "platform", None, opts)
         refuse_unbuilt(settings)
+        super().__init__("vision-week:platform:Platform", "platform", None, opts)
         chosen_cluster = cast("ExistingCluster", settings.cluster)
         chosen_edge = cast("NginxEdge", settings.edge)
         child = ResourceOptions(parent=self)

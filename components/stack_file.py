@@ -137,7 +137,7 @@ class StackFile:
             for trap in _TRAPS:
                 if trap.pattern.fullmatch(place.text):
                     told = f"; it arrives as {json.dumps(arrived)}" if place.text and str(arrived) != place.text else ""
-                    yield Fault(setting, trap.why + told, trap.instead.format(text=place.text), place.text)
+                    yield Fault(setting, trap.why + told, trap.instead.format(text=place.text), place.text or None)
                     break
 
     def _top(self, root: yaml.Node | None) -> None:

@@ -85,16 +85,13 @@ class NodePool(Strict):
         return self.machine.partition("-")[0]
 
 
+Day = Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
+
+
 class Maintenance(Strict):
     """When Google may upgrade the cluster and its nodes."""
 
-    days: Annotated[
-        tuple[Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"], ...], Field(strict=False, min_length=1)
-    ] = (
-        "TU",
-        "WE",
-        "TH",
-    )
+    days: Annotated[tuple[Day, ...], Field(strict=False, min_length=1)] = ("TU", "WE", "TH")
     """Days of the week, at least 1; by default those on which people are there to see it (service levels:
     availability)."""
     start: TimeOfDay = "04:00"
