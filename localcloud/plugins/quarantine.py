@@ -16,16 +16,19 @@ _OURS: Final = "vision-week"
 _NETWORK: Final = ipaddress.ip_network("172.31.240.0/24")  # the local cluster's own bridge
 
 
+def local(address: str) -> bool:
+    """Whether an address is this machine's, or one of its cluster's containers'."""
+    parsed = ipaddress.ip_address(address.partition("%")[0])
+    return parsed.is_loopback or (parsed.version == 4 and parsed in _NETWORK)
+
+
 def is_local(host: str) -> bool:
     """Whether a host, `localhost:5005` say, is this machine or a container of its cluster. Names aren't looked up."""
     name = host.partition("]")[0].strip("[") if host.startswith("[") else host.rpartition(":")[0] or host
-    if name == "localhost":
-        return True
     try:
-        address = ipaddress.ip_address(name)
+        return name == "localhost" or local(name)
     except ValueError:
         return False
-    return address.is_loopback or (address.version == 4 and address in _NETWORK)
 
 
 def marked(outputs: Mapping[str, Any]) -> Values:
@@ -33,9 +36,14 @@ def marked(outputs: Mapping[str, Any]) -> Values:
     return {**outputs, MARK: _OURS}
 
 
+def is_marked(outputs: Mapping[str, Any]) -> bool:
+    """Whether a stand-in wrote them."""
+    return outputs.get(MARK) == _OURS
+
+
 def require_own(plugin: str, outputs: Mapping[str, Any], urn: str) -> None:
     """Refuse a state that the stand-in didn't write. An import has none yet."""
-    if outputs and outputs.get(MARK) != _OURS:
+    if outputs and not is_marked(outputs):
         raise Failed(
             f"the state of {urn} was not written by the local {plugin} plugin, which therefore doesn't touch it: "
             f"use the official plugin for this stack. If the stack is this machine's own, `make down` and `make up` "

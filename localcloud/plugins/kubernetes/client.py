@@ -22,7 +22,7 @@ from urllib3.exceptions import HTTPError
 from localcloud.plugins.kubernetes.credentials import Credentials, Identity
 from localcloud.plugins.kubernetes.errors import ApiError, Unreachable
 from localcloud.plugins.kubernetes.kubeconfig import Connection
-from localcloud.plugins.kubernetes.quarantine import local
+from localcloud.plugins.quarantine import local
 
 JSON = "application/json"
 APPLY = "application/apply-patch+yaml"  # JSON is YAML

@@ -4,19 +4,15 @@ What it makes is real, but it was never meant for production: a mistyped context
 that the official plugin wrote stays the official plugin's: it may hold things that this one doesn't know.
 """
 
-import ipaddress
 import socket
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 from localcloud.plugins.kubernetes.errors import Unreachable
 from localcloud.plugins.provider import Failed
+from localcloud.plugins.quarantine import is_marked, local
 from localcloud.problem import Problem
-
-MARK: Final = "__standIn"
-_OURS: Final = "vision-week"
-_NETWORK: Final = ipaddress.ip_network("172.31.240.0/24")  # the local cluster's own bridge
 
 
 def require_local(server: str, proxy: str) -> None:
@@ -35,21 +31,10 @@ def require_local(server: str, proxy: str) -> None:
         )
 
 
-def mark() -> dict[str, str]:
-    """What outputs carry to show that this plugin wrote them."""
-    return {MARK: _OURS}
-
-
 def require_own(outputs: Mapping[str, Any], urn: str) -> None:
     """Refuse a state that another plugin wrote."""
-    if "__fieldManager" in outputs and outputs.get(MARK) != _OURS:
+    if "__fieldManager" in outputs and not is_marked(outputs):
         raise Failed(
             f"the state of {urn} was written by the official kubernetes plugin, "
             "and the local stand-in doesn't touch it: use the official plugin for this stack"
         )
-
-
-def local(address: str) -> bool:
-    """Whether an address is this machine's, or one of the local cluster's containers'."""
-    parsed = ipaddress.ip_address(address.partition("%")[0])
-    return parsed.is_loopback or (parsed.version == 4 and parsed in _NETWORK)

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from localcloud.plugins.kubernetes.annotations import MANAGER, annotation
 from localcloud.plugins.kubernetes.objects import from_api, metadata_of
-from localcloud.plugins.kubernetes.quarantine import MARK, mark
+from localcloud.plugins.quarantine import MARK, marked
 from localcloud.plugins.values import UNKNOWN, Secret, Values, has_secret, reveal, seal, seal_like
 
 _INPUTS: Final = "__inputs"
@@ -53,7 +53,7 @@ def outputs_of(live: Mapping[str, Any], inputs: Mapping[str, Any], manager: str,
     outputs[_INPUTS] = sealed_inputs(reveal(inputs), inputs)
     outputs[_INITIAL] = initial
     outputs[_MANAGER] = manager
-    return outputs | mark()
+    return marked(outputs)
 
 
 def manager_of(inputs: Mapping[str, Any], known: State | None, urn: str) -> str:
