@@ -150,7 +150,7 @@ def test_a_pod_in_its_nodes_network_is_its_node_and_no_pod(peers: Peers) -> None
     host = Peers(api=peers.api, namespace=namespace, image=peers.image)
     host.known["host"] = Peer(name="host", namespace=namespace, address=address)
     to_a = [("tcp", 8080, peers.known["a"].address)]
-    assert host.ask("host", to_a) == [True]
+    wait_for(lambda: host.ask("host", to_a) == [True], "an answer without policies")
     rule: dict[str, Any] = {"from": [{"namespaceSelector": {}}]}
     peers.policy("all-pods", {"podSelector": {"matchLabels": {"app": "a"}}, "ingress": [rule]})
     wait_for(lambda: host.ask("host", to_a) == [False], "the policy to be in force")
@@ -171,6 +171,17 @@ def test_a_pod_has_no_moment_before_its_policies(peers: Peers) -> None:
     assert True in wait_for(lambda: tried(peers, "eager", free, 50), "the other pod to have tried")
     for where in (peers.namespace, free):
         peers.core.delete_namespaced_pod("eager", where)
+
+
+def test_a_connection_that_was_allowed_when_it_was_made_goes_on(peers: Peers) -> None:
+    command = ["/policy-probe", "hold", "tcp", f"{peers.known['d'].address}:8080"]
+    peers.create("holder", command, node=NEAR)
+    wait_for(lambda: tried(peers, "holder", peers.namespace, 1), "the connection to be used")
+    peers.policy("deny", {**EVERYBODY, "policyTypes": ["Egress"]})
+    peers.settle(peers.everything() - of_others(peers, "a", "b", "c"))
+    wanted = tries_so_far(peers, "holder") + 100
+    wait_for(lambda: tried(peers, "holder", peers.namespace, wanted), "the connection to be used on")
+    peers.core.delete_namespaced_pod("holder", peers.namespace)
 
 
 def test_no_packet_slips_through_while_the_enforcer_is_killed_and_policies_come_and_go(peers: Peers) -> None:
@@ -232,8 +243,13 @@ def test_pods_of_a_node_have_no_other_protocol_to_go_round_by(peers: Peers) -> N
     """Policies are about IPv4 here; the bridge would carry IPv6 between pods, by addresses that nobody gave them."""
     way_round = [("tcp6", 8080, f"[{link_local(peers.known['b'].address)}%eth0]")]
     assert peers.ask("a", way_round) == [False]
-    docker("exec", NEAR.container, "nft", "delete", "table", "bridge", "network-policies")
-    wait_for(lambda: peers.ask("a", way_round) == [True], "packets without the table", every=0)
+    wait_for(lambda: enforcer(NEAR), "the enforcer to run")
+    signal(NEAR, "STOP")
+    try:
+        docker("exec", NEAR.container, "nft", "delete", "table", "bridge", "network-policies")
+        wait_for(lambda: peers.ask("a", way_round) == [True], "packets without the table")
+    finally:
+        signal(NEAR, "CONT")
     wait_for(lambda: peers.ask("a", way_round) == [False], "the table to be back")
 
 

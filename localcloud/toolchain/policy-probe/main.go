@@ -2,6 +2,7 @@
 //
 //	policy-probe serve tcp:8080 udp:8080 …     answers on these ports
 //	policy-probe first tcp 10.244.1.2:8080     tries from its first moment, again and again, and prints what came of it
+//	policy-probe hold tcp 10.244.1.2:8080      makes one connection, uses it again and again, and prints what came of it
 //	policy-probe ask '[{"protocol": "tcp", "address": "10.244.1.2:8080"}, …]'    tries them all at once; prints true or false
 //
 // Called as /agnhost and as /worker it takes as much of the arguments of cyclonus's own two programs as cyclonus uses.
@@ -49,11 +50,13 @@ func run(name string, arguments []string) error {
 			return serve(arguments[1:])
 		case "first":
 			return first(target{arguments[1], arguments[2]})
+		case "hold":
+			return hold(target{arguments[1], arguments[2]})
 		case "ask":
 			return ask(arguments[1])
 		}
 	}
-	return errors.New("say serve, first or ask")
+	return errors.New("say serve, first, hold or ask")
 }
 
 // serve answers on ports with the pod's name, for ever.
@@ -156,6 +159,29 @@ func first(one target) error {
 		go func(begun time.Time) {
 			fmt.Printf("%d %t\n", begun.UnixMilli(), reach(one) == nil)
 		}(time.Now())
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// hold prints such a line for each time that something was sent and came back, until nothing does.
+func hold(one target) error {
+	connection, err := net.DialTimeout(one.Protocol, one.Address, patience)
+	if err != nil {
+		return err
+	}
+	answer := make([]byte, 100)
+	for {
+		begun := time.Now()
+		if err := connection.SetDeadline(begun.Add(10 * patience)); err != nil {
+			return err
+		}
+		if _, err := connection.Write([]byte("still there?")); err != nil {
+			return err
+		}
+		if _, err := connection.Read(answer); err != nil {
+			return err
+		}
+		fmt.Printf("%d true\n", begun.UnixMilli())
 		time.Sleep(10 * time.Millisecond)
 	}
 }
