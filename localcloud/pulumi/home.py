@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from localcloud import files, paths, toolchain
 from localcloud.interpreter import Interpreter
@@ -155,16 +155,22 @@ def _choose(progress: Callable[[str], None]) -> Path | None:
     """The official command, if there is one and it gets its plugins. The answer is kept as long as the state is."""
     found = _on_path()
     kept = _choice_file()
-    if not kept.exists() or json.loads(kept.read_text())["found"] != str(found):
+    if _choice().get("found") != str(found):
         usable = found is not None and _gets_plugins(found, progress)
         files.write(kept, json.dumps({"found": str(found), "usable": usable}))
     return _official_choice()
 
 
 def _official_choice() -> Path | None:
-    kept = _choice_file()
-    choice = json.loads(kept.read_text()) if kept.exists() else {}
+    choice = _choice()
     return Path(choice["found"]) if choice.get("usable") else None
+
+
+def _choice() -> dict[str, Any]:
+    try:
+        return dict(json.loads(_choice_file().read_text()))
+    except (FileNotFoundError, ValueError):  # not made yet, or not to its end
+        return {}
 
 
 def _choice_file() -> Path:

@@ -7,6 +7,7 @@ and taken over; for what exists in the state alone there is nothing to look up, 
 """
 
 import json
+import os
 import shutil
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -22,6 +23,7 @@ from localcloud.pulumi.command_line import quietly
 _WRITTEN_AGAIN = 4  # times the state lies on the disk during an update: twice beside itself, in a backup, and here
 _MARGIN = 1 << 20  # bytes for what the update adds
 _ADOPTED = "kubernetes:"  # types whose id can be told from their inputs
+_CLOCKS = 60  # seconds by which a lock's clock and the kernel's may differ; numbers of processes aren't reused as fast
 
 
 def recover(
@@ -144,7 +146,10 @@ def _runs(pid: int, host: str, since: datetime) -> bool:
         return False
     try:
         name = Path(f"/proc/{pid}/comm").read_text().strip()
-        started = Path(f"/proc/{pid}").stat().st_mtime
+        # Not the age of its folder in /proc, which is that of the first look which the kernel remembers.
+        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
     except OSError:
         return False
-    return name == "pulumi" and started <= since.timestamp() + 1
+    boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
+    started = int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
+    return name == "pulumi" and started <= since.timestamp() + _CLOCKS

@@ -138,6 +138,24 @@ def test_a_lost_passphrase_is_named_and_not_made_anew(project: Project) -> None:
         pulumi.install(lambda _: None)
 
 
+def test_a_passphrase_of_the_persons_own_does_not_win(project: Project) -> None:
+    """Exported for another project, it was taken for that of the local stacks: `incorrect passphrase`."""
+    project.write(PROGRAM, {"word": "blue"})
+    project.up()
+    project.environment["PULUMI_CONFIG_PASSPHRASE"] = "of another project"
+    assert project.outputs()["secret"] == "hush"
+    project.environment["PULUMI_CONFIG_PASSPHRASE_FILE"] = "/nowhere"
+    shown = ("stack", "output", "--show-secrets", f"--stack={STACK}")
+    assert "passphrase" in project.pulumi(*shown, succeeds=False).said
+
+
+def test_an_official_choice_that_was_cut_short_is_made_again(project: Project) -> None:
+    (project.home / "official.json").write_text("")
+    with state_in(project.state.parent):
+        pulumi.install(lambda _: None)
+    assert json.loads((project.home / "official.json").read_text())["usable"] is False
+
+
 def test_an_official_pulumi_is_used_from_its_own_home_if_it_gets_its_plugins(project: Project, tmp_path: Path) -> None:
     """It is a script here that says yes or no: the real one can't be had."""
     path = tmp_path / "bin"

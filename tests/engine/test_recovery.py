@@ -1,7 +1,14 @@
 """An engine is killed while it makes an object with a made-up name: the next update finds the object and carries on."""
 
+import json
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 
+from localcloud import paths
 from tests.engine.control_plane import ControlPlane
 from tests.engine.planes import Api
 from tests.engine.project import STACK, Project
@@ -90,3 +97,28 @@ def test_the_successor_that_was_half_made_leaves_no_orphan(
     wait_for(lambda: len(names(api)) == 1, "the others to go")
     assert names(api) == [project.outputs()["name"]]
     project.preview("--expect-no-changes")
+
+
+def test_a_recovery_that_is_killed_leaves_no_stack_behind(project: Project, settings: dict[str, str], api: Api) -> None:
+    """The state that it was about to import lay among the stacks, and was one from then on."""
+    project.write(PROGRAM, settings)
+    kill_while_waiting(project, api, expected=1)
+    code = (
+        "import json, sys; from pathlib import Path; from localcloud import pulumi; "
+        "pulumi.recover(sys.argv[1], json.loads(sys.argv[2]), print, Path(sys.argv[3]))"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code, STACK, json.dumps(project.environment), str(project.directory)],
+        cwd=paths.CHECKOUT,
+        env={**os.environ, "XDG_STATE_HOME": str(project.state.parent)},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as recovery:
+        wait_for(lambda: list(project.state.glob("pulumi/settled-*.json")), "the settled state", every=0.005)
+        os.killpg(recovery.pid, signal.SIGKILL)
+    assert project.deployment()["pending_operations"]
+    listed = json.loads(project.pulumi("stack", "ls", "--json").output)
+    assert [stack["name"].rpartition("/")[2] for stack in listed] == [STACK]
+    project.write(PROGRAM, {**settings, "skip": "true"})
+    assert "created" not in project.make_up()
+    assert list(project.state.glob("pulumi/settled-*.json")) == []
