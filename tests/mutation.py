@@ -58,23 +58,23 @@ PATIENCE = 300  # seconds for one mutant on a busy machine; one that runs in a c
 # Mutants that no test can notice, because they do the same: file and change -> why.
 EQUAL: dict[tuple[str, str], str] = {}
 
-_TURNED: dict[type[ast.AST], Sequence[type[ast.AST]]] = {
-    ast.Lt: (ast.LtE,),
-    ast.LtE: (ast.Lt,),
-    ast.Gt: (ast.GtE,),
-    ast.GtE: (ast.Gt,),
-    ast.Eq: (ast.NotEq,),
-    ast.NotEq: (ast.Eq,),
-    ast.Is: (ast.IsNot,),
-    ast.IsNot: (ast.Is,),
-    ast.In: (ast.NotIn,),
-    ast.NotIn: (ast.In,),
-    ast.And: (ast.Or,),
-    ast.Or: (ast.And,),
-    ast.Add: (ast.Sub,),
-    ast.Sub: (ast.Add,),
-    ast.Mult: (ast.FloorDiv,),
-    ast.FloorDiv: (ast.Mult,),
+_TURNED: dict[type[ast.AST], type[ast.AST]] = {
+    ast.Lt: ast.LtE,
+    ast.LtE: ast.Lt,
+    ast.Gt: ast.GtE,
+    ast.GtE: ast.Gt,
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.And: ast.Or,
+    ast.Or: ast.And,
+    ast.Add: ast.Sub,
+    ast.Sub: ast.Add,
+    ast.Mult: ast.FloorDiv,
+    ast.FloorDiv: ast.Mult,
 }
 _BOUNDS = {"ge", "gt", "le", "min_length"}
 
@@ -131,10 +131,10 @@ def _changes(node: ast.AST) -> list[tuple[str, Callable[[], Any]]]:
     found: list[tuple[str, Callable[[], Any]]] = []
     match node:
         case ast.Compare(ops=[operator]) if type(operator) in _TURNED:
-            other = _TURNED[type(operator)][0]
-            found.append((f"{ast.unparse(node)}: {other.__name__}", lambda: node.ops.__setitem__(0, other())))  # type: ignore[arg-type]
+            other = _TURNED[type(operator)]
+            found.append((f"{ast.unparse(node)}: {other.__name__}", lambda: setattr(node, "ops", [other()])))
         case ast.BoolOp(op=operator) | ast.BinOp(op=operator) if type(operator) in _TURNED and not _of_types(node):
-            other = _TURNED[type(operator)][0]
+            other = _TURNED[type(operator)]
             found.append((f"{ast.unparse(node)}: {other.__name__}", lambda: setattr(node, "op", other())))
         case ast.UnaryOp(op=ast.Not()):
             turned = ast.Call(ast.Name("bool", ast.Load()), [node.operand], [])
@@ -178,7 +178,7 @@ def _of_types(node: ast.AST) -> bool:
 
 
 def _become(node: ast.AST, other: ast.AST) -> None:
-    node.__class__ = other.__class__  # type: ignore[assignment]
+    node.__class__ = other.__class__
     node.__dict__.update(other.__dict__)
 
 

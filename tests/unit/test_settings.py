@@ -205,6 +205,10 @@ def resources(**changes: Any) -> dict[str, Any]:
         ),
         ({"cluster": {"flavour": "gke", "project": "a-project"}}, "cluster.region: is required"),
         (
+            {"cluster": {**GKE, "apps": {"machine": "n2-standard-4", "min_nodes": 3, "max_nodes": 2}}},
+            "cluster.apps: max_nodes (2) is less than min_nodes (3)",
+        ),
+        (
             {"cluster": {"context": "x", "control_plane": [10]}},
             "cluster.control_plane[0]: must be a network in text, like 10.0.0.0/20",
         ),
