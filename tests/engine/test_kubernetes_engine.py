@@ -99,6 +99,52 @@ def test_a_change_of_what_is_fixed_is_previewed_as_a_replacement_and_made_as_one
     assert not exists(api, f"configmaps/{old.partition('/')[2]}")
 
 
+TWO = (
+    SMALL
+    + """
+    for name in ("one", "two"):
+        k8s.core.v1.Service(name, metadata={"labels": {"a": "%s"}}, spec={"ports": [{"port": 80}]}, opts=options)
+"""
+)
+
+
+def test_a_targeted_update_leaves_the_rest_alone(project: Project, settings: dict[str, str], api: Api) -> None:
+    project.write(TWO % "1", settings)
+    project.up()
+    project.write(TWO % "2")
+    project.up("--target", project.resource("one")["urn"])
+    found = {name: api.get(f"services/{name_of(project, name)}")["metadata"]["labels"] for name in ("one", "two")}
+    assert found == {"one": {"a": "2"}, "two": {"a": "1"}}
+
+
+def test_an_object_is_replaced_on_demand(project: Project, settings: dict[str, str], api: Api) -> None:
+    project.write(TWO % "1", settings)
+    project.up()
+    before = {name: name_of(project, name) for name in ("one", "two")}
+    project.up("--replace", project.resource("one")["urn"])
+    after = {name: name_of(project, name) for name in ("one", "two")}
+    assert (after["one"] != before["one"], after["two"] == before["two"]) == (True, True)
+    assert not exists(api, f"services/{before['one']}")
+    assert exists(api, f"services/{after['one']}")
+
+
+def test_an_object_of_a_given_name_survives_a_replacement_on_demand(
+    project: Project, settings: dict[str, str], api: Api
+) -> None:
+    """The engine makes the new one first and deletes the old one then, without asking for a diff: the same object."""
+    program = SMALL + '    k8s.core.v1.ConfigMap("it", metadata={"name": "it"}, data={"a": "1"}, opts=options)\n'
+    project.write(program, settings)
+    project.up()
+    said = project.up("--replace", project.resource("it")["urn"]).said
+    assert exists(api, "configmaps/it")
+    assert "keeps its object" in said
+
+
+def name_of(project: Project, resource: str) -> str:
+    """The name of a resource's object."""
+    return str(project.resource(resource)["outputs"]["metadata"]["name"])
+
+
 # Secrets and unknowns.
 
 

@@ -13,13 +13,13 @@ from localcloud.plugins.kubernetes.awaiting.wait import NotReady, Waiter
 from localcloud.plugins.kubernetes.cluster import Cluster
 from localcloud.plugins.kubernetes.comparison import drifted, inputs_of
 from localcloud.plugins.kubernetes.errors import ApiError, NoSuchKind, Unreachable
+from localcloud.plugins.kubernetes.journal import Journal
 from localcloud.plugins.kubernetes.objects import (
     ObjectKind,
     field_of,
     from_api,
     id_of,
     name_of,
-    namespace_of,
     normalised,
     split_id,
 )
@@ -34,7 +34,6 @@ from localcloud.plugins.kubernetes.state import (
     secrets_in,
     unsettled,
 )
-from localcloud.plugins.kubernetes.strays import Strays
 from localcloud.plugins.provider import Create, Delete, Failed, Found, Incomplete, Provider, Read, Resource, Update
 from localcloud.plugins.values import Values, has_unknown, reveal
 
@@ -59,25 +58,12 @@ class Lifecycle:
         self._lock = threading.Lock()
         self._known: set[tuple[ObjectKind, str]] = set()
         self._taken: set[tuple[ObjectKind, str]] = set()
-        self._strays = Strays(cluster.operations) if cluster.operations else None
+        self._journal = Journal()
 
     def remember(self, kind: ObjectKind, live: Mapping[str, Any]) -> None:
         """The state has this object, so nothing that is made later may take it for its own."""
         with self._lock:
             self._known.add((kind, id_of(live)))
-
-    def left_behind(self, kind: ObjectKind, inputs: Mapping[str, Any], resource: Resource) -> str:
-        """The made-up name of an object that an interrupted update of this resource left; empty where there is none."""
-        if self._strays is None:
-            return ""
-        namespace = namespace_of(inputs)
-
-        def mine(name: str) -> bool:
-            identity = f"{namespace}/{name}" if namespace else name
-            with self._lock:
-                return name.startswith(f"{resource.name}-") and (kind, identity) not in self._known
-
-        return self._strays.name(kind, namespace, manager_of(inputs, None, resource.urn), mine)
 
     def unready(self, kind: ObjectKind, live: Values) -> bool:
         """Whether a Job that the program would rather have replaced is not ready; False where that can't be told."""
@@ -107,8 +93,11 @@ class Lifecycle:
         keep = functools.partial(outputs_of, inputs=request.inputs, manager=manager, initial=kind.api_version)
         target = Target(kind, plain, manager, forced(plain, self._settings.patch_force))
         with _plain_errors(request.inputs, f"{kind} {id_of(plain)} was not made"):
+            made_up = marked(plain, AUTONAMED)
+            note = self._journal.noted(request.resource.urn, target.name) if made_up else contextlib.nullcontext()
             try:
-                live = self._make(self._operations(), target, request)
+                with note:
+                    live = self._make(self._operations(), target, request)
             except _Unanswered as error:
                 reason = f"{kind} {id_of(plain)} may have been made or not: {error}. The next update finds out."
                 raise Incomplete(id_of(plain), keep(plain), request.inputs, [reason]) from None
@@ -127,9 +116,6 @@ class Lifecycle:
             except Unreachable as error:
                 raise _Unanswered(str(error)) from None
         if self._ours(operations, target, there):
-            if marked(target.plain, AUTONAMED):
-                with self._lock:
-                    self._taken.add((target.kind, id_of(target.plain)))
             return operations.update(target, there)
         raise Failed(
             f"{target.kind} {id_of(target.plain)} already exists. Import it (`pulumi import`, or the option import_), "
@@ -141,6 +127,9 @@ class Lifecycle:
         with self._lock:
             known = (target.kind, id_of(target.plain)) in self._known
         left = not known and operations.left_behind(target, there)
+        if left and not target.kind.patch:
+            with self._lock:
+                self._taken.add((target.kind, id_of(target.plain)))
         return left or self._settings.upsert or target.kind.patch
 
     def _would_become(self, request: Create, kind: ObjectKind, plain: Values, manager: str) -> Values:
@@ -256,8 +245,11 @@ class Lifecycle:
             self._say_unreachable(request.resource)
             return
         with self._lock:
-            if (kind, request.id) in self._taken:
-                return  # the same object under an older entry of the state: what took it over has it now
+            taken = (kind, request.id) in self._taken
+        if taken:  # the state had it after all, as the predecessor in a replacement that was asked for by --replace
+            message = f"{request.id} keeps its object: one of a given name can't be replaced by one beside it"
+            self._provider.say(message, request.resource, warning=True)
+            return
         known = parse(request.outputs)
         inputs = reveal(request.inputs) or known.inputs
         namespace, name = split_id(request.id)

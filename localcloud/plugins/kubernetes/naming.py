@@ -6,7 +6,7 @@ lives; an annotation marks it, so that who renames it later replaces it on purpo
 
 import hashlib
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from localcloud.plugins.kubernetes.annotations import AUTONAMED, marked
@@ -17,15 +17,20 @@ from localcloud.plugins.values import Unknown, Values
 _DIGITS = 8
 
 
-def settle_name(inputs: Values, old: Mapping[str, Any], request: Check) -> None:
-    """Give the object its name, in place: the program's, else the one it has, else a new one."""
+def settle_name(
+    inputs: Values, old: Mapping[str, Any], request: Check, interrupted: Callable[[str], str] = lambda _: ""
+) -> None:
+    """Give the object its name, in place: the program's, else the one it has, else a new one.
+
+    interrupted: gives the name that an interrupted creation of the resource had made up.
+    """
     metadata = inputs.setdefault("metadata", {})
     if isinstance(metadata, Unknown) or metadata.get("name"):
         return
     if metadata.get("generateName"):
         raise Failed("metadata.generateName can't be used: leave it out, and a unique name is made")
     if not old:
-        metadata["name"] = _new_name(request)
+        metadata["name"] = interrupted(request.resource.urn) or _new_name(request)
     elif marked(old, AUTONAMED):
         metadata["name"] = name_of(old)
     else:  # the program named it before, and no longer does

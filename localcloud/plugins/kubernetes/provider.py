@@ -9,6 +9,7 @@ from localcloud.plugins.kubernetes.annotations import AUTONAMED, REPLACE_UNREADY
 from localcloud.plugins.kubernetes.cluster import Cluster, open_cluster
 from localcloud.plugins.kubernetes.comparison import changes
 from localcloud.plugins.kubernetes.errors import ApiError, NoSuchKind, Unreachable
+from localcloud.plugins.kubernetes.journal import Journal
 from localcloud.plugins.kubernetes.lifecycle import Lifecycle
 from localcloud.plugins.kubernetes.naming import settle_name
 from localcloud.plugins.kubernetes.objects import (
@@ -54,6 +55,7 @@ class KubernetesProvider(Provider):
         self._cluster = Cluster("", None, "the provider is not configured")
         self._lifecycle: Lifecycle | Rendering = Lifecycle(self, self._cluster, self._settings)
         self._defined: dict[tuple[str, str], bool] = {}
+        self._journal = Journal()
         self._asked = threading.local()
         self._lock = threading.Lock()
         self._warned: set[str] = set()
@@ -88,14 +90,14 @@ class KubernetesProvider(Provider):
         old: Values = reveal(request.old)
         if kind.patch and not (name_of(inputs) or isinstance(field_of(inputs, "metadata", "name"), Unknown)):
             raise Failed("a patch must say in metadata.name which object it is for")
-        settle_name(inputs, old, request)
+        if old:
+            self._journal.settled(request.resource.urn)
+        settle_name(inputs, old, request, self._journal.interrupted)
         if kind.kind == CRD:
             self._define(inputs)
         metadata = inputs["metadata"]
         if isinstance(metadata, dict) and self._cluster.namespace and self._placeable(kind):
             metadata.setdefault("namespace", self._cluster.namespace)
-        if not old and marked(inputs, AUTONAMED):
-            metadata["name"] = self._lifecycle.left_behind(kind, inputs, request.resource) or metadata["name"]
         return sealed_inputs(inputs, request.new)
 
     def diff(self, request: Comparison) -> Diff:

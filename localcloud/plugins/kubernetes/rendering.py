@@ -29,10 +29,6 @@ class Rendering:
     def remember(self, kind: ObjectKind, live: Mapping[str, Any]) -> None:
         """Nothing to remember: files are overwritten."""
 
-    def left_behind(self, kind: ObjectKind, inputs: Mapping[str, Any], resource: Resource) -> str:  # noqa: ARG002
-        """A file that is left is overwritten or nobody's."""
-        return ""
-
     def unready(self, kind: ObjectKind, live: Values) -> bool:  # noqa: ARG002
         """A file is always ready."""
         return False
