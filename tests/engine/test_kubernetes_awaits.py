@@ -12,6 +12,7 @@ from localcloud.plugins.provider import Incomplete
 from localcloud.plugins.values import Values
 from tests.engine.planes import Api, Stack
 from tests.engine.waiting import Meanwhile, exists, failure, given_up
+from tests.engine.workloads import job, workload
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.engine
@@ -26,26 +27,6 @@ POD = "kubernetes:core/v1:Pod"
 SERVICE = "kubernetes:core/v1:Service"
 STATEFUL_SET = "kubernetes:apps/v1:StatefulSet"
 STORAGE_CLASS = "kubernetes:storage.k8s.io/v1:StorageClass"
-
-
-def workload(plays: str, name: str = "app", *, image: str = "one", **spec: Any) -> Values:
-    """A workload whose pods do what `plays` says."""
-    template = {
-        "metadata": {"labels": {"app": name, "plays": plays}},
-        "spec": {"containers": [{"name": "main", "image": image}]},
-    }
-    return {
-        "metadata": {"name": name},
-        "spec": {"selector": {"matchLabels": {"app": name}}, "template": template, **spec},
-    }
-
-
-def job(plays: str, **spec: Any) -> Values:
-    template = {
-        "metadata": {"labels": {"plays": plays}},
-        "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "none"}]},
-    }
-    return {"metadata": {"name": "job"}, "spec": {"template": template, **spec}}
 
 
 # Deployments.
