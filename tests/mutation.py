@@ -32,17 +32,25 @@ import pytest
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 UNIT = "tests/unit/test_{}.py"
+_MODELS = ("settings", "checks", "checks_networks", "unbuilt", "stack_files")
 # File -> the tests that look at it, those first that most often notice.
 TESTS: dict[str, Sequence[str]] = {
-    "components/checks.py": ("checks", "settings", "configuration"),
+    "components/checks.py": ("checks", "checks_networks", "settings", "configuration"),
     "components/configuration.py": ("configuration", "settings", "stack_files", "demands"),
     "components/demands.py": ("demands", "settings"),
     "components/stack_file.py": ("stack_files", "configuration"),
     "components/unbuilt.py": ("unbuilt",),
-    "components/values.py": ("settings_constraints", "values", "settings", "checks", "unbuilt", "stack_files"),
+    "components/values.py": ("settings_constraints", "values", *_MODELS),
     "components/wording.py": ("settings", "configuration"),
     **{
-        f"components/settings/{name}.py": ("settings_constraints", "settings", "checks", "unbuilt", "stack_files")
+        f"components/settings/{name}.py": (
+            "settings_constraints",
+            "settings",
+            "checks",
+            "checks_networks",
+            "unbuilt",
+            "stack_files",
+        )
         for name in ("__init__", "app", "capacity", "cluster", "data", "edge", "governance", "monitoring", "storage")
     },
 }

@@ -30,6 +30,11 @@ def refused(**changes: Any) -> list[str]:
     ]
 
 
+def told(**changes: Any) -> list[str]:
+    """The settings that are wrong when some keys of the least are changed."""
+    return [fault.path for fault in faults({**LEAST, **changes})]
+
+
 def changed(values: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     """The values with one more at a path: `app.replicas.min`."""
     first, _, rest = path.partition(".")
