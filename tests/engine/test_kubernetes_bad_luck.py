@@ -325,20 +325,24 @@ def test_an_engine_that_is_cancelled_leaves_nothing_behind(
 
 
 def test_a_disk_that_fills_up_during_the_update_loses_nothing(
-    project: Project, settings: dict[str, str], api: Api, tmp_path: Path
+    project: Project, settings: dict[str, str], api: Api, between: Middleman, tmp_path: Path
 ) -> None:
     """The engine tries for half a minute to write each piece of its state; a person gives it up after the first.
 
     Its file backend puts what it could write in the place of what was whole: the copy that `make up` keeps is the last.
     """
+    given = {**settings, "kubeconfig": between.kubeconfig()}
     with tiny_disk(project.state / "pulumi", tmp_path) as ballast:
-        project.write(PROGRAM.replace(f"range({MAPS})", "range(2)"), settings)
+        project.write(PROGRAM.replace(f"range({MAPS})", "range(2)"), given)
         project.make_up()
         project.make_up()
-        project.write(PROGRAM, settings)
+        project.write(PROGRAM, given)
+        between.fate = lambda method, path: "held" if method == "PATCH" and "/configmaps/map-7-" in path else "pass"
         with updating(project) as update:
-            wait_for(lambda: len(maps(api)) > 3, "the first objects")
+            wait_for(lambda: "7" in maps(api), "the object")
             fill(ballast)
+            between.fate = lambda *_: "pass"
+            between.over.set()
             told(update, "no space left on device")
             interrupt(update)
             interrupt(update)
