@@ -315,8 +315,7 @@ def _alarm_is_beyond_the_goal(settings: Settings) -> Iterator[Fault]:
 _PD = "pd.csi.storage.gke.io"
 # Google's machine families and the disks that they take: "Machine series support" and "Regional Persistent Disk" in
 # Compute Engine's documentation. A family that is not here is not refused, for there will be others.
-_REGIONAL_PD = frozenset({"e2", "n1", "n2", "n2d"})
-_PERSISTENT_DISK = _REGIONAL_PD | {"c2", "c2d", "c3", "c3d", "t2a", "t2d", "m1", "m2", "m3"}
+_NO_REGIONAL_PD = frozenset({"c2", "c2d", "c3", "c3d", "t2a", "t2d", "m1", "m2", "m3"})
 _HYPERDISK_ONLY = frozenset({"c4", "c4a", "c4d", "n4", "n4a", "n4d"})
 _NO_BALANCED_HYPERDISK = frozenset({"e2", "n1", "n2", "n2d", "c2", "c2d", "t2a", "t2d", "m2"})
 _REGIONAL_HYPERDISK = "hyperdisk-balanced-high-availability"
@@ -343,7 +342,7 @@ def _refused(disk: str, family: str, *, regional: bool) -> tuple[str, str] | Non
         if family in _HYPERDISK_ONLY:
             instead = _REGIONAL_HYPERDISK if regional else "hyperdisk-balanced"
             return f"{disk} can't be attached to {family} machines", f"use {instead}, or n2 machines"
-        if regional and family in _PERSISTENT_DISK - _REGIONAL_PD:
+        if regional and family in _NO_REGIONAL_PD:
             return (
                 f"a regional {disk} can't be attached to {family} machines",
                 f"use n2 machines, or {_REGIONAL_HYPERDISK}",

@@ -119,7 +119,7 @@ def mutants(file: str) -> Iterator[Mutant]:
 
 
 def _no_checks(node: ast.AST) -> Iterator[ast.AST]:
-    """Parts that check nothing: defaults, which the page of the settings shows, and what a module exports."""
+    """Parts that check nothing: defaults, which the page of the settings shows, types, what a module exports."""
     match node:
         case ast.Assign(targets=[ast.Name(id="__all__")]):
             yield node.value
@@ -130,6 +130,12 @@ def _no_checks(node: ast.AST) -> Iterator[ast.AST]:
                         yield value
                     case ast.AnnAssign(value=ast.Call(func=ast.Name(id=name)) as call) if name != "Field":
                         yield call
+        case ast.FunctionDef(returns=returns, args=arguments, body=body):
+            yield from (each.annotation for each in arguments.args if each.annotation)
+            yield from [returns] if returns else []
+            yield from (each.annotation for each in body if isinstance(each, ast.AnnAssign))
+        case ast.Module(body=body):
+            yield from (each.annotation for each in body if isinstance(each, ast.AnnAssign))
         case ast.keyword(arg="default"):
             yield node.value
 

@@ -148,6 +148,7 @@ HIGHLY_AVAILABLE = {"type": "hyperdisk-balanced-high-availability"}
             for family in ("c3", "c3d", "c4", "c4a", "c4d", "n4", "n4a", "n4d", "m3")
         ),
         *((f"{family}-standard-4", HIGHLY_AVAILABLE) for family in ("c3", "c4", "n4")),
+        ("n2-standard-4", {"type": "hyperdisk-extreme"}),
         ("n2-standard-4", {}),
     ],
 )
