@@ -8,8 +8,10 @@ import base64
 import gc
 import hashlib
 import json
+import os
 import runpy
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -188,10 +190,21 @@ def record(program: Callable[[], Any], *, config: Mapping[str, Any] | None = Non
     # What the SDK has loaded would be searched for garbage several times in each run: half of its time.
     gc.disable()
     try:
-        wrap(run)()
+        with _no_ones_shell():
+            wrap(run)()
     finally:
         gc.enable()
     return Recording(engine.made, outputs, engine.registered_outputs)
+
+
+@contextmanager
+def _no_ones_shell() -> Iterator[None]:
+    """Without the variables from which the SDK takes a provider's defaults."""
+    taken = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(("KUBECONFIG", "PULUMI_K8S_"))}
+    try:
+        yield
+    finally:
+        os.environ.update(taken)
 
 
 def stack_config(stack: str) -> dict[str, Any]:
