@@ -63,10 +63,13 @@ def test_data_that_cannot_be_read_is_damaged(data: Path, place: str, damage: Cal
 
 @pytest.mark.parametrize("there_is_data", [True, False])
 def test_a_full_disk_is_no_damage(whole: Path, tmp_path: Path, there_is_data: bool) -> None:
-    """etcd panics over it as it does over damaged data: whole data would have been set aside."""
+    """etcd panics over it as it does over damaged data: whole data would have been set aside.
+
+    The copy has holes for zeros, so that there is no room even in the journal that etcd reserved.
+    """
     words = [
         f"mount -t tmpfs -o size={SIZE + 2**25} tmpfs {tmp_path}",
-        f"cp -r {whole} {tmp_path}/data" if there_is_data else "true",
+        f"cp -r --sparse=always {whole} {tmp_path}/data" if there_is_data else "true",
         f"cat /dev/zero > {tmp_path}/fill 2> /dev/null",
     ]
     text = said(etcd(tmp_path / "data", "; ".join(words)))
