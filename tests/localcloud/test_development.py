@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,19 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@contextmanager
+def written_instead(checkout: Path, words: str) -> Iterator[None]:
+    """The stack's settings with these words where they ask for every line of the log."""
+    settings = checkout / f"Pulumi.{STACK}.yaml"
+    text = settings.read_text()
+    assert "log_level: debug" in text
+    settings.write_text(text.replace("log_level: debug", words))
+    try:
+        yield
+    finally:
+        settings.write_text(text)
+
+
 def test_up_shows_each_step_and_ends_with_the_url(first: subprocess.CompletedProcess[str]) -> None:
     assert first.returncode == 0, first.stderr
     assert first.stdout == f"{URL}\n"
@@ -89,22 +103,16 @@ def test_a_preview_shows_what_an_edit_would_change(checkout: Path) -> None:
     done = make("preview", checkout=checkout)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "unchanged" in done.stdout
-    settings = checkout / f"Pulumi.{STACK}.yaml"
-    text = settings.read_text()
-    settings.write_text(text.replace("log_level: debug", "log_level: info"))
-    edited = make("preview", checkout=checkout)
-    settings.write_text(text)
+    with written_instead(checkout, "log_level: info"):
+        edited = make("preview", checkout=checkout)
     assert edited.returncode == 0, edited.stdout + edited.stderr
     assert "LOG_LEVEL" in edited.stdout
     assert "to update" in edited.stdout or "to replace" in edited.stdout
 
 
 def test_a_preview_of_wrong_settings_fails_and_names_them(checkout: Path) -> None:
-    settings = checkout / f"Pulumi.{STACK}.yaml"
-    text = settings.read_text()
-    settings.write_text(text.replace("log_level: debug", "log_levl: debug"))
-    done = make("preview", checkout=checkout)
-    settings.write_text(text)
+    with written_instead(checkout, "log_levl: debug"):
+        done = make("preview", checkout=checkout)
     assert done.returncode != 0
     assert "log_levl" in done.stdout + done.stderr
     assert "Did you mean log_level" in done.stdout + done.stderr
@@ -124,11 +132,8 @@ def test_what_was_deleted_by_hand_is_seen_and_mended() -> None:
 
 
 def test_an_update_that_fails_says_what_to_do_and_the_next_carries_on(checkout: Path) -> None:
-    settings = checkout / f"Pulumi.{STACK}.yaml"
-    text = settings.read_text()
-    settings.write_text(text.replace("log_level: debug", "log_levl: debug"))
-    failed = make("up", checkout=checkout)
-    settings.write_text(text)
+    with written_instead(checkout, "log_levl: debug"):
+        failed = make("up", checkout=checkout)
     assert failed.returncode != 0
     assert f"✗ Pulumi stack {STACK}" in failed.stderr
     assert "Did you mean log_level" in failed.stderr
