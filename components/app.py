@@ -4,7 +4,7 @@ The Job runs to its end before the Deployment changes, as the role that owns the
 can't change it. A migration that fails stops the update while the old release goes on serving.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
@@ -22,6 +22,8 @@ MIGRATIONS = "migrations"
 PORT = 8080
 INTERNAL_PORT = 8081
 _SECRETS = "/etc/vision-week/secrets"
+_SETTINGS_VOLUME = "nginx-settings"
+_NGINX_SETTINGS = "/etc/vision-week/nginx/settings"
 _UPLOADS = "/var/www/html/storage/uploads"
 
 
@@ -55,7 +57,9 @@ class AppArgs:
     """What the application needs.
 
     image, release: what runs. settings: how much of it.
-    clients: pods that may ask it.
+    clients: who may ask it.
+    websocket: where its pages find the WebSocket service, a path or an address.
+    nginx_settings: files of `images/app/nginx/settings` that are otherwise here, by name.
     uploads_class, uploads_access: a storage class whose volumes many pods may mount, and how they do.
     after: what must be ready before the migrations run.
     protect: the uploads are not removed before this is taken away.
@@ -68,6 +72,8 @@ class AppArgs:
     database: Database
     redis: Store
     clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
+    websocket: str
+    nginx_settings: Mapping[str, str]
     uploads_class: Input[str]
     uploads_access: str
     after: Sequence[Resource]
@@ -85,6 +91,7 @@ class App(ComponentResource):
         self._child = ResourceOptions(parent=self)
         environment = self._environment()
         config = core.v1.ConfigMap(NAME, metadata=self._metadata(NAME), data=environment, opts=self._child)
+        nginx_settings = self._nginx_settings()
         migrations = self._migrations()
         secrets = {"database-password": args.database.user_password, "redis-password": args.redis.password}
         secret = core.v1.Secret(NAME, metadata=self._metadata(NAME), string_data=secrets, opts=self._child)
@@ -118,9 +125,10 @@ class App(ComponentResource):
                         kubernetes.claimed("uploads", uploads.metadata.name),
                         kubernetes.scratch("run", "16Mi"),
                         kubernetes.scratch("tmp", "256Mi"),
+                        *nginx_settings,
                     ],
                     service_account=account,
-                    configuration=kubernetes.checksum(environment, secrets),
+                    configuration=kubernetes.checksum(environment, args.nginx_settings, secrets),
                     # 5 s until nobody sends anything new, and 65 s that PHP-FPM gives its longest request.
                     grace=75,
                 ),
@@ -181,7 +189,7 @@ class App(ComponentResource):
             "REDIS_PASSWORD_FILE": f"{_SECRETS}/redis-password",
             "UPLOADS_PATH": _UPLOADS,
             "SESSION_LIFETIME": str(settings.session_lifetime),
-            "WEBSOCKET_PATH": "/ws",
+            "WEBSOCKET_PATH": self._args.websocket,
         }
 
     def _database(self, user: str) -> dict[str, Input[str]]:
@@ -207,6 +215,15 @@ class App(ComponentResource):
             ],
         )
 
+    def _nginx_settings(self) -> list[core.v1.VolumeArgs]:
+        """The volume of the files that replace the image's, where there are any."""
+        files = self._args.nginx_settings
+        if not files:
+            return []
+        name = f"{NAME}-nginx"
+        config = core.v1.ConfigMap(name, metadata=self._metadata(name), data=files, opts=self._child)
+        return [kubernetes.config_files(_SETTINGS_VOLUME, config.metadata.name)]
+
     def _nginx(self) -> Container:
         return Container(
             name="nginx",
@@ -214,7 +231,14 @@ class App(ComponentResource):
             command=["nginx", "-c", "/etc/vision-week/nginx.conf", "-g", "daemon off;"],
             resources=self._args.settings.nginx_resources,
             ports={"http": PORT, "internal": INTERNAL_PORT},
-            mounts=[Mount(volume="run", path="/run/vision-week"), _TMP],
+            mounts=[
+                Mount(volume="run", path="/run/vision-week"),
+                _TMP,
+                *(
+                    Mount(volume=_SETTINGS_VOLUME, path=f"{_NGINX_SETTINGS}/{file}", read_only=True, file=file)
+                    for file in sorted(self._args.nginx_settings)
+                ),
+            ],
             # Ready: PHP and what it depends on answer. Alive: this nginx answers.
             readiness=kubernetes.http_probe("/ready", "internal", period=5, failures=2),
             liveness=kubernetes.http_probe("/live", "internal", period=10, failures=3),

@@ -79,12 +79,13 @@ def checksum(*parts: Input[Any]) -> Output[str]:
 class Mount:
     """A place in a container's file system.
 
-    volume: name of the pod's volume.
+    volume: name of the pod's volume. file: only this one of it, in the place of one that the image has.
     """
 
     volume: str
     path: str
     read_only: bool = False
+    file: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,7 +327,9 @@ def _port(name: str, number: int) -> core.v1.ContainerPortArgs:
 
 
 def _mount(mount: Mount) -> core.v1.VolumeMountArgs:
-    return core.v1.VolumeMountArgs(name=mount.volume, mount_path=mount.path, read_only=mount.read_only or None)
+    return core.v1.VolumeMountArgs(
+        name=mount.volume, mount_path=mount.path, sub_path=mount.file, read_only=mount.read_only or None
+    )
 
 
 def _before_stop(command: Sequence[str]) -> core.v1.LifecycleArgs:

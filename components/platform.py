@@ -136,6 +136,8 @@ class Platform(ComponentResource):
                 ),
                 redis=store,
                 clients=[edge_pods],
+                websocket=settings.edge.websocket_address,
+                nginx_settings=edge.nginx_settings(settings.edge),
                 uploads_class=settings.storage.shared_class,
                 uploads_access=settings.storage.shared_access,
                 after=[database, memory],

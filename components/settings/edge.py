@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from components.values import LATER, Host, HostPattern, Networks, NodePort, Resources, Strict, Text, Url
+from components.values import Host, HostPattern, Networks, NodePort, Resources, Strict, Text, Url
 
 
 class EdgeBase(Strict):
@@ -13,11 +13,11 @@ class EdgeBase(Strict):
 
     url: Url
     """What users type, without a path; the certificate is for its host (S4.1)."""
-    api_host: Annotated[Host | None, LATER] = None
-    """A second name for the API alone (S4.1)."""
-    websocket_host: Annotated[Host | None, LATER] = None
-    """A second name for the WebSocket service alone (S4.1)."""
-    certificate_names: Annotated[tuple[HostPattern, ...], LATER] = ()
+    api_host: Host | None = None
+    """A second name for the API alone, of which it has `/api/`, `/login`, `/logout` and `/health` (S4.1)."""
+    websocket_host: Host | None = None
+    """A second name for the WebSocket service alone; pages then connect to it (S4.1)."""
+    certificate_names: tuple[HostPattern, ...] = ()
     """Names that the certificate is for; without them exactly the hosts (S4.1)."""
 
     @property
@@ -29,6 +29,21 @@ class EdgeBase(Strict):
         """Setting -> host name, of those that there are."""
         named = {"url": self.host, "api_host": self.api_host, "websocket_host": self.websocket_host}
         return {setting: host for setting, host in named.items() if host is not None}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the certificate is for."""
+        return self.certificate_names or tuple(self.hosts.values())
+
+    @property
+    def websocket_address(self) -> str:
+        """Where pages find the WebSocket service: a path of their own site, or an address."""
+        return "/ws" if self.websocket_host is None else f"wss://{self.authority_of(self.websocket_host)}/ws"
+
+    def authority_of(self, host: str) -> str:
+        """A host with the port that all of them have."""
+        _, colon, port = self.url.removeprefix("https://").partition(":")
+        return f"{host}{colon}{port}"
 
 
 def _not_everybody(networks: tuple[IPv4Network, ...]) -> tuple[IPv4Network, ...]:
@@ -52,7 +67,7 @@ class NginxEdge(EdgeBase):
     """Pods that a drained node may take away at once, 1 to 5; at least one stays (S5, beyond)."""
     resources: Resources = Resources(cpu="100m", cpu_limit="1", memory="128Mi")
     """Of each pod (S7 beyond: limits)."""
-    trusted_proxies: Annotated[Networks, AfterValidator(_not_everybody), LATER] = ()
+    trusted_proxies: Annotated[Networks, AfterValidator(_not_everybody)] = ()
     """Load balancers in front of it that say who the client is; /8 or smaller each (S3, beyond)."""
 
 

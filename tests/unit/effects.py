@@ -37,7 +37,11 @@ _AMOUNT = re.compile(r"(\d+)(m|[KMGT]i?)?")
 # Other values for what can't be guessed.
 EXAMPLES: dict[str, Any] = {
     "cluster(existing).control_plane": ["10.0.0.0/28"],
+    "edge(nginx).api_host": "api.example",
+    "edge(nginx).certificate_names": ["*.vision-week.example", "vision-week.example"],
+    "edge(nginx).trusted_proxies": ["10.0.0.0/8"],
     "edge(nginx).url": "https://www.vision-week.example",
+    "edge(nginx).websocket_host": "ws.example",
     "images.registry": "registry.example/vision-week",
     "release": "v2.0.0",
     "storage.parameters": {"type": "pd-ssd"},

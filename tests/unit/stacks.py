@@ -72,7 +72,7 @@ REPLACEMENTS = (
         "edge: our own nginx instead of the Gateway API",
         "vision-week:edge",
         lambda config: config["vision-week:edge"]["flavour"] == "gateway",
-        lambda edge: {"flavour": "nginx", "url": edge["url"]},
+        lambda edge: {key: edge[key] for key in ("url", "api_host", "websocket_host")} | {"flavour": "nginx"},
     ),
     Replacement(
         "redis.members: 1, because nothing leads clients to the primary among several yet",

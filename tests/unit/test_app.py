@@ -1,5 +1,6 @@
 """The application's objects, and in which order they come."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from pulumi import Output
@@ -7,10 +8,15 @@ from pulumi import Output
 from components.app import App, AppArgs, Database, Store
 from components.kubernetes import pods_of
 from tests.unit.parts import endpoint, namespace, settings
-from tests.unit.recording import Recording, record
+from tests.unit.recording import CHECKOUT, Recording, record
 
 
-def built(release: str = "v1", image: str = "registry.example/app@sha256:0", **changes: Any) -> Recording:
+def built(
+    release: str = "v1",
+    image: str = "registry.example/app@sha256:0",
+    nginx_settings: Mapping[str, str] | None = None,
+    **changes: Any,
+) -> Recording:
     def program() -> None:
         App(
             "app",
@@ -34,6 +40,8 @@ def built(release: str = "v1", image: str = "registry.example/app@sha256:0", **c
                     password=Output.secret("redis's"),
                 ),
                 clients=[pods_of("edge", "edge")],
+                websocket="/ws",
+                nginx_settings=nginx_settings or {},
                 uploads_class="shared",
                 uploads_access="ReadWriteMany",
                 after=[],
@@ -52,6 +60,19 @@ def containers(recording: Recording) -> dict[str, dict[str, Any]]:
 def test_migrations_have_run_before_a_pod_of_the_release_starts() -> None:
     app = built()
     assert app.one("Job", "migrations").urn in app.one("Deployment", "app").depends_on
+
+
+def test_a_file_of_nginx_s_settings_takes_the_place_of_the_image_s_and_rolls_the_pods() -> None:
+    plain, changed = built(), built(nginx_settings={"websocket-source.conf": "map …"})
+    (mounted,) = [each for each in containers(changed)["nginx"]["volumeMounts"] if "subPath" in each]
+    assert (CHECKOUT / "images/app/nginx/settings" / mounted["subPath"]).is_file()
+    assert mounted["mountPath"] == f"/etc/vision-week/nginx/settings/{mounted['subPath']}"
+    assert changed.one("ConfigMap", "app-nginx").at("data", mounted["subPath"]) == "map …"
+    assert not [each for each in containers(plain)["nginx"]["volumeMounts"] if "subPath" in each]
+    annotations = [
+        one.one("Deployment", "app").at("spec", "template", "metadata", "annotations") for one in (plain, changed)
+    ]
+    assert annotations[0] != annotations[1]
 
 
 def test_a_migration_runs_as_the_owner_and_the_application_does_not() -> None:

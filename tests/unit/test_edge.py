@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import BaseServer
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 
 import httpx
 import pytest
@@ -24,14 +24,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from components.certificates import Authority, AuthorityArgs
-from components.edge import Backend, Edge, EdgeArgs
+from components.edge import Backend, Edge, EdgeArgs, nginx_settings
 from components.kubernetes import pods_of
 from components.settings import NginxEdge
 from tests.unit.parts import endpoint, namespace, settings
-from tests.unit.recording import Recording, record
+from tests.unit.recording import CHECKOUT, Recording, record
 from tests.waiting import wait_for
 
 HOST = "vision-week.example"
+API_HOST, WEBSOCKET_HOST = f"api.{HOST}", f"ws.{HOST}"
+HOSTS = {"api_host": API_HOST, "websocket_host": WEBSOCKET_HOST}
 
 
 def built(**changes: Any) -> Recording:
@@ -67,10 +69,35 @@ def test_the_certificate_is_for_the_host_and_signed_by_the_stacks_authority() ->
     assert signed.inputs["caPrivateKeyPem"] == authority.inputs["privateKeyPem"]
 
 
+def test_the_certificate_is_for_exactly_the_hosts_or_for_the_names_of_the_settings() -> None:
+    """S4.1"""
+    assert built(**HOSTS).one("CertRequest", "edge").inputs["dnsNames"] == [HOST, API_HOST, WEBSOCKET_HOST]
+    names = [HOST, f"*.{HOST}"]
+    assert built(**HOSTS, certificate_names=names).one("CertRequest", "edge").inputs["dnsNames"] == names
+
+
 def test_the_configuration_names_the_services_in_full() -> None:
     site = built().one("ConfigMap", "edge").inputs["data"]["site.conf"]
-    assert "server app.apps.svc.cluster.local:8080;" in site
-    assert "server websocket.apps.svc.cluster.local:8090;" in site
+    assert "server app.apps.svc.cluster.local:8080 " in site
+    assert "server websocket.apps.svc.cluster.local:8090 " in site
+
+
+def test_a_pod_that_goes_may_finish_the_longest_request() -> None:
+    """5 s until nobody sends more, then as long as nginx itself waits, and some to spare."""
+    pod = built().one("Deployment", "edge").at("spec", "template", "spec")
+    (waits,) = re.findall(r"worker_shutdown_timeout (\d+)s;", (CHECKOUT / "components/files/edge.conf").read_text())
+    assert pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "5"]
+    assert pod["terminationGracePeriodSeconds"] >= 5 + int(waits) + 5
+
+
+def test_pages_may_connect_to_a_websocket_host_and_are_told_of_it() -> None:
+    """S3.1: the policy of contents names that host, with the port of the site's, and no other."""
+    plain = settings(edge={"flavour": "nginx", "url": f"https://{HOST}"}).edge
+    assert (plain.websocket_address, nginx_settings(plain)) == ("/ws", {})
+    named = settings(edge={"flavour": "nginx", "url": f"https://{HOST}:8443", **HOSTS}).edge
+    assert named.websocket_address == f"wss://{WEBSOCKET_HOST}:8443/ws"
+    (text,) = nginx_settings(named).values()
+    assert re.findall(r"wss://[^\"]+", text) == [f"wss://{WEBSOCKET_HOST}:8443"]
 
 
 def test_another_certificate_rolls_the_pods() -> None:
@@ -86,13 +113,22 @@ def test_another_certificate_rolls_the_pods() -> None:
 
 
 class Echo(BaseHTTPRequestHandler):
-    """Says which service it is and which headers reached it; with one of S3.1's own on `/own-header`."""
+    """Says which service it is, which headers reached it and over which connection; with one of S3.1's own on
+    `/own-header`. On `/gone` it hangs up instead of answering."""
 
     protocol_version = "HTTP/1.1"
+    heard: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
         self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        body = json.dumps({"port": port_of(self.server), "headers": dict(self.headers)}).encode()
+        self.heard.append(f"{self.command} {self.path}")
+        if self.path == "/gone":
+            self.close_connection = True
+            return
+        connection = self.client_address[1]
+        body = json.dumps(
+            {"port": port_of(self.server), "connection": connection, "headers": dict(self.headers)}
+        ).encode()
         self.send_response(200)
         if self.path == "/own-header":
             self.send_header("X-Frame-Options", "DENY")
@@ -115,8 +151,9 @@ def port_of(server: BaseServer) -> int:
 class Front:
     """A running edge and where its ports are."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder
+        self.settings = settings
         self.ports = {name: free_port() for name in ("8080", "8081", "8443")}
         self.app = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
         self.websocket = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
@@ -126,7 +163,7 @@ class Front:
         return self.request("GET", path, **more)
 
     def request(self, method: str, path: str, *, host: str = HOST, **more: Any) -> httpx.Response:
-        headers = {"Host": HOST, **more.pop("headers", {})}
+        headers = {"Host": host, **more.pop("headers", {})}
         extensions = {"sni_hostname": host}
         with httpx.Client(verify=self.context, timeout=10) as client:
             url = f"https://127.0.0.1:{self.ports['8443']}{path}"
@@ -134,7 +171,7 @@ class Front:
 
     def configuration(self) -> str:
         """The component's files, on free ports of this machine."""
-        files = built().one("ConfigMap", "edge").inputs["data"]
+        files = built(**self.settings).one("ConfigMap", "edge").inputs["data"]
         site = files["site.conf"]
         for service, server in (("app", self.app), ("websocket", self.websocket)):
             address = f"127.0.0.1:{port_of(server)}"
@@ -170,7 +207,10 @@ def write_certificate(folder: Path) -> None:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
         .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(each) for each in (HOST, API_HOST, WEBSOCKET_HOST)]),
+            critical=False,
+        )
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
@@ -182,12 +222,12 @@ def write_certificate(folder: Path) -> None:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Front]:
+def running(folder: Path, **settings: Any) -> Iterator[Front]:
     nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
     if nginx is None:
         pytest.skip("nginx isn't installed; `make test` installs it")
     write_certificate(folder)
-    front = Front(folder)
+    front = Front(folder, **settings)
     for server in (front.app, front.websocket):
         threading.Thread(target=server.serve_forever, daemon=True).start()
     configuration = front.configuration()
@@ -206,7 +246,7 @@ def running(folder: Path) -> Iterator[Front]:
 
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    with running(tmp_path_factory.mktemp("edge")) as front:
+    with running(tmp_path_factory.mktemp("edge"), **HOSTS) as front:
         yield front
 
 
@@ -251,7 +291,13 @@ def test_what_a_client_claims_about_proxies_is_dropped(front: Front) -> None:
 
 def test_every_answer_has_each_header_once(front: Front) -> None:
     """S3.1: those of a service stay as they are, missing ones are added."""
-    for answer in (front.get("/"), front.get("/own-header"), front.request("POST", "/", content=b"x" * 11 * 2**20)):
+    for answer in (
+        front.get("/"),
+        front.get("/own-header"),
+        front.request("POST", "/", content=b"x" * 11 * 2**20),
+        front.get("/", host=API_HOST),
+        front.get("/", host=WEBSOCKET_HOST),
+    ):
         for name in (
             "Strict-Transport-Security",
             "Content-Security-Policy",
@@ -270,11 +316,86 @@ def test_more_than_ten_megabytes_are_refused(front: Front) -> None:
     assert front.request("POST", "/", content=b"x" * 10**7).status_code == 200
 
 
-def test_http_is_sent_to_the_sites_url(front: Front) -> None:
+@pytest.mark.parametrize(
+    ("host", "to"),
+    [(HOST, HOST), (API_HOST, API_HOST), (f"{WEBSOCKET_HOST}:80", WEBSOCKET_HOST), ("evil.example", HOST)],
+)
+def test_http_is_sent_to_the_same_host_if_it_is_ours(front: Front, host: str, to: str) -> None:
     plain = http.client.HTTPConnection("127.0.0.1", front.ports["8080"], timeout=10)
-    plain.request("GET", "/path?a=b", headers={"Host": "evil.example"})
+    plain.request("GET", "/path?a=b", headers={"Host": host})
     answer = plain.getresponse()
-    assert (answer.status, answer.headers["Location"]) == (308, f"https://{HOST}/path?a=b")
+    assert (answer.status, answer.headers["Location"]) == (308, f"https://{to}/path?a=b")
+
+
+def test_the_api_s_host_has_the_api_s_routes_and_nothing_else(front: Front) -> None:
+    """S4.1"""
+    for path in ("/api/exhibits", "/login", "/logout", "/health"):
+        assert front.get(path, host=API_HOST).json()["port"] == port_of(front.app), path
+    for path in ("/", "/ws", "/api", "/apix", "/login/x", "/config.json", "/api/../", "/api/%2e%2e/config.json"):
+        answer = front.get(path, host=API_HOST)
+        assert (answer.status_code, answer.json()["status"]) == (404, 404), path
+        assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+def test_the_websocket_s_host_has_nothing_but_the_service(front: Front) -> None:
+    """S4.1"""
+    assert front.get("/ws", host=WEBSOCKET_HOST).json()["port"] == port_of(front.websocket)
+    for path in ("/", "/api/exhibits", "/ws/x", "/health", "/metrics"):
+        assert front.get(path, host=WEBSOCKET_HOST).status_code == 404, path
+
+
+def test_without_those_hosts_nobody_answers_for_them(tmp_path: Path) -> None:
+    with running(tmp_path) as front:
+        assert front.get("/").status_code == 200
+        with pytest.raises(httpx.ConnectError):
+            front.get("/api/exhibits", host=API_HOST)
+
+
+@pytest.mark.parametrize(
+    ("said", "seen"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        # Whatever the client put before what the proxies wrote themselves is a claim.
+        ("198.51.100.1, 203.0.113.7, 10.1.2.3", "203.0.113.7"),
+        ("10.9.9.9, 203.0.113.7", "203.0.113.7"),
+        ("nonsense", "127.0.0.1"),
+    ],
+)
+def test_proxies_that_the_settings_name_say_who_the_client_is(proxied: Front, said: str, seen: str) -> None:
+    """S3.2, beyond: the address that limits count by."""
+    assert proxied.get("/", headers={"X-Forwarded-For": said}).json()["headers"]["X-Forwarded-For"] == seen
+
+
+@pytest.fixture(scope="module")
+def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
+    with running(tmp_path_factory.mktemp("proxied"), trusted_proxies=["127.0.0.0/8", "10.0.0.0/8"]) as front:
+        yield front
+
+
+def test_what_may_not_be_asked_twice_never_is(front: Front) -> None:
+    """A pod that goes hangs up: what was sent may have been done."""
+    Echo.heard.clear()
+    assert front.request("POST", "/gone").status_code == 502
+    assert Echo.heard == ["POST /gone"]
+
+
+def test_what_may_be_asked_twice_is_when_nobody_answered(front: Front) -> None:
+    Echo.heard.clear()
+    assert front.get("/gone").status_code == 502
+    assert len(Echo.heard) > 1
+
+
+def test_only_what_may_be_asked_twice_goes_over_a_connection_that_is_kept(front: Front) -> None:
+    """Whoever keeps one may hang up at the moment that the next request is on its way."""
+
+    def connection(method: str) -> int:
+        number: int = front.request(method, "/").json()["connection"]
+        return number
+
+    kept = {connection("GET") for _ in range(8)}
+    assert len(kept) < 8
+    assert not {connection("POST") for _ in range(8)} & kept
+    assert len({connection("POST") for _ in range(8)}) == 8
 
 
 def test_another_host_is_not_answered(front: Front) -> None:

@@ -35,10 +35,6 @@ def test_settings_that_are_all_built_are_let_through() -> None:
     ("path", "value"),
     [
         ("app.limits", {"api_per_second": 20}),
-        ("edge.api_host", "api.vision-week.example"),
-        ("edge.certificate_names", ["vision-week.example"]),
-        ("edge.trusted_proxies", ["10.0.0.0/8"]),
-        ("edge.websocket_host", "ws.vision-week.example"),
         ("images.flutter", "3.32.0"),
         ("images.origin", "promoted"),
         ("images.php", "8.3"),

@@ -1,0 +1,11 @@
+"""Where users come in: hosts, TLS, and the way to the application and to the WebSocket service.
+
+One component whose flavour is a setting. Which hosts lead where is the same in all of them: the site's has everything,
+`api_host` only the API's routes, `websocket_host` only the WebSocket service.
+"""
+
+from components.edge.arguments import NAME, Backend, EdgeArgs
+from components.edge.component import Edge
+from components.edge.entrance import nginx_settings
+
+__all__ = ["NAME", "Backend", "Edge", "EdgeArgs", "nginx_settings"]

@@ -1,0 +1,188 @@
+"""The flavour `nginx`: our own load balancer (S2's nginx-lb), for clusters that have no gateway.
+
+Its certificate is signed by the stack's own authority. Who a client is, is what the connection says: only the load
+balancers that the settings name are believed when they say it is somebody else.
+"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from pulumi import Input, Output, ResourceOptions
+from pulumi_kubernetes import apps, core, meta, networking
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
+
+from components import kubernetes
+from components.certificates import ServerCertificate, ServerCertificateArgs
+from components.edge.arguments import API_PATHS, API_PREFIX, NAME, WEBSOCKET_PATH, EdgeArgs
+from components.kubernetes import Container, Mount, metadata, selector
+from components.scaling import disruption_budget, rolling
+from components.settings import NginxEdge
+
+_CONFIG = Path(__file__).parents[1] / "files" / "edge.conf"
+_PORTS = {"https": 8443, "http": 8080, "internal": 8081}
+
+
+def build(args: EdgeArgs, settings: NginxEdge, child: ResourceOptions) -> None:
+    """Make the load balancer's objects; `child` are the options of each."""
+    about = metadata(NAME, args.namespace.name, app=NAME)
+    certificate = ServerCertificate(
+        NAME, ServerCertificateArgs(authority=args.authority, hosts=settings.names), opts=child
+    )
+    files: dict[str, Input[str]] = {"nginx.conf": _CONFIG.read_text(), "site.conf": _site(args, settings)}
+    secrets = {"tls.crt": certificate.certificate, "tls.key": certificate.key}
+    config = core.v1.ConfigMap(NAME, metadata=about, data=files, opts=child)
+    secret = core.v1.Secret(NAME, metadata=about, type="kubernetes.io/tls", string_data=secrets, opts=child)
+    account = core.v1.ServiceAccount(NAME, metadata=about, automount_service_account_token=False, opts=child)
+    policy = networking.v1.NetworkPolicy(
+        NAME,
+        metadata=about,
+        spec=kubernetes.allow(
+            NAME,
+            ingress=[kubernetes.from_([], _PORTS["https"], _PORTS["http"])],
+            egress=[kubernetes.to([backend.peer], backend.endpoint.port) for backend in (args.app, args.websocket)],
+        ),
+        opts=child,
+    )
+    container = Container(
+        name="nginx",
+        image=args.image,
+        command=["nginx", "-c", "/etc/vision-week/nginx.conf", "-g", "daemon off;"],
+        resources=settings.resources,
+        ports=_PORTS,
+        mounts=[
+            Mount(volume="config", path="/etc/vision-week", read_only=True),
+            Mount(volume="tls", path="/etc/vision-week-tls", read_only=True),
+            Mount(volume="tmp", path="/tmp"),  # noqa: S108  the pod's own
+        ],
+        readiness=kubernetes.http_probe("/live", "internal", period=2, failures=2),
+        liveness=kubernetes.http_probe("/live", "internal", period=10, failures=3),
+        # Until whoever is in front has heard that this pod is going; then nginx finishes what it has (SIGQUIT).
+        pre_stop=["sleep", "5"],
+    )
+    apps.v1.Deployment(
+        NAME,
+        metadata=about,
+        spec=apps.v1.DeploymentSpecArgs(
+            replicas=settings.replicas,
+            strategy=rolling(),
+            selector=meta.v1.LabelSelectorArgs(match_labels=selector(NAME)),
+            template=kubernetes.pod(
+                NAME,
+                [container],
+                volumes=[
+                    kubernetes.config_files("config", config.metadata.name),
+                    kubernetes.secret_files("tls", secret.metadata.name),
+                    kubernetes.scratch("tmp", "256Mi"),
+                ],
+                service_account=account.metadata.name,
+                configuration=kubernetes.checksum(files, secrets),
+                # 5 s until nobody sends anything new, 65 s for the application's longest request; WebSockets that are
+                # still open after that are closed (worker_shutdown_timeout).
+                grace=80,
+            ),
+        ),
+        # No pod starts without its policies.
+        opts=ResourceOptions(parent=child.parent, depends_on=[*args.namespace.guards, policy]),
+    )
+    if settings.replicas > 1:
+        PodDisruptionBudget(NAME, metadata=about, spec=disruption_budget(NAME, settings.disruptions), opts=child)
+    core.v1.Service(
+        NAME,
+        metadata=about,
+        spec=core.v1.ServiceSpecArgs(type=settings.service, selector=selector(NAME), ports=_service_ports(settings)),
+        opts=child,
+    )
+
+
+def _service_ports(settings: NginxEdge) -> Sequence[core.v1.ServicePortArgs]:
+    return [
+        core.v1.ServicePortArgs(name="https", port=443, target_port="https", node_port=settings.node_port),
+        core.v1.ServicePortArgs(name="http", port=80, target_port="http"),
+    ]
+
+
+def _site(args: EdgeArgs, settings: NginxEdge) -> Output[str]:
+    """The part of the configuration that differs from stack to stack."""
+    places = [Output.format("{0}:{1}", each.endpoint.host, each.endpoint.port) for each in (args.app, args.websocket)]
+    return Output.all(*places).apply(
+        lambda known: "\n".join([*_http(settings), *_upstreams(*known), *_servers(settings)])
+    )
+
+
+def _http(settings: NginxEdge) -> Iterator[str]:
+    """Where HTTP is told to go, and whom to believe."""
+    yield _HOSTS.format(
+        url=settings.url,
+        hosts="".join(f'\n    {host} "https://{settings.authority_of(host)}";' for host in settings.hosts.values()),
+    )
+    if settings.trusted_proxies:
+        yield _PROXIES.format(proxies="\n".join(f"set_real_ip_from {each};" for each in settings.trusted_proxies))
+
+
+def _upstreams(app: str, websocket: str) -> Iterator[str]:
+    yield _UPSTREAM.format(name="app", place=app, more="    keepalive 32;\n")
+    yield _UPSTREAM.format(name="app_anew", place=app, more="")
+    yield _UPSTREAM.format(name="websocket", place=websocket, more="")
+
+
+def _servers(settings: NginxEdge) -> Iterator[str]:
+    everything = "    location / {\n        proxy_pass http://$app;\n    }\n"
+    yield _SERVER.format(host=settings.host, locations=f"{_WEBSOCKET}\n{everything}")
+    if settings.api_host is not None:
+        yield _SERVER.format(host=settings.api_host, locations=f"{_API}\n{_NOTHING}")
+    if settings.websocket_host is not None:
+        yield _SERVER.format(host=settings.websocket_host, locations=f"{_WEBSOCKET}\n{_NOTHING}")
+
+
+_HOSTS = """\
+map $host $site {{
+    default "{url}";{hosts}
+}}
+"""
+
+_PROXIES = """\
+# From the last entry on, the first address that is none of these is the client's; what stands before it, it claims.
+{proxies}
+real_ip_header X-Forwarded-For;
+real_ip_recursive on;
+"""
+
+# One Service, three times: a connection that does not come about is tried again, and may lead to another pod.
+_UPSTREAM = """\
+upstream {name} {{
+    server {place} max_fails=0;
+    server {place} max_fails=0;
+    server {place} max_fails=0;
+{more}}}
+"""
+
+_SERVER = """\
+server {{
+    listen 8443 ssl http2;
+    server_name {host};
+
+{locations}}}
+"""
+
+_WEBSOCKET = f"""\
+    location = {WEBSOCKET_PATH} {{
+        proxy_pass http://websocket;
+        # The service pings every 20 s, so an hour of silence is a dead connection.
+        proxy_read_timeout 1h;
+        proxy_send_timeout 1h;
+    }}
+"""
+
+_API = f"""\
+    location ~ ^({API_PREFIX}|({"|".join(API_PATHS)})$) {{
+        proxy_pass http://$app;
+    }}
+"""
+
+_PROBLEM = '{"type":"about:blank","title":"Not Found","status":404,"detail":"There is nothing at this path."}\\n'
+_NOTHING = f"""\
+    location / {{
+        default_type application/problem+json;
+        return 404 '{_PROBLEM}';
+    }}
+"""
