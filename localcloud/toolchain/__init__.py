@@ -184,7 +184,9 @@ def _compile(
     tell: Callable[[str], None],
     compilers: go.Compilers,
 ) -> None:
-    words = ["build", "-v", "-trimpath", "-ldflags", module.linker_flags, "-o", str(target), package]
+    # The linker leaves out what debuggers want; the compiler needn't make it.
+    stripped = ["-gcflags=all=-dwarf=false", "-ldflags", module.linker_flags]
+    words = ["build", "-v", "-trimpath", *stripped, "-o", str(target), package]
     lines: list[str] = []
     with compilers.start(words, module.folder) as process:
         assert process.stdout is not None  # noqa: S101  # PIPE gives one
