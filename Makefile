@@ -47,6 +47,14 @@ kubeconfig: .venv/.ready ## Print the path of the local cluster's kubeconfig
 env: .venv/.ready ## Print the environment for working by hand: eval "$$(make -s env)"
 	@$(LOCALCLOUD) env
 
+.PHONY: compose-up
+compose-up: .venv/.ready ## Run the platform of compose.yaml on this machine's Docker, without Kubernetes
+	@$(LOCALCLOUD) compose-up
+
+.PHONY: compose-down
+compose-down: .venv/.ready ## Remove what `make compose-up` made, its data included
+	@$(LOCALCLOUD) compose-down
+
 .PHONY: test
 test: .venv/.ready ## Run every test; the local cloud is set up for them
 	@$(LOCALCLOUD) prepare

@@ -15,7 +15,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from localcloud import application, cluster, debian, docker, files, images, paths, pulumi, toolchain
+from localcloud import application, cluster, compose, debian, docker, files, images, paths, pulumi, toolchain
 from localcloud.display import console, explain, say, step
 from localcloud.failures import understood
 from localcloud.images import buildkit
@@ -57,7 +57,7 @@ def down() -> None:
     """Remove containers, networks, mounts, firewall rules and state. The cache stays."""
     debian.require()
     with step("Removing the local cloud") as progress:
-        removed = cluster.down(progress)
+        removed = [*compose.down(progress), *cluster.down(progress)]
     for line in removed or ["Nothing was there."]:
         say(f"  {line}")
     say(f"The cache stays in {paths.cache()}; delete it to have the disk space back.")
@@ -123,6 +123,25 @@ def env() -> None:
     for name, value in sorted(variables.items()):
         if os.environ.get(name) != value:
             print(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def compose_up() -> None:
+    """Run the platform of compose.yaml, without Kubernetes, and print its URL."""
+    debian.require()
+    with step("Compose") as progress:
+        print(compose.up(progress))
+    say(f"Its authority is {compose.authority()}. Without Prometheus and Grafana: their images can't be had here.")
+
+
+@app.command()
+def compose_down() -> None:
+    """Remove the platform of compose.yaml and its data."""
+    debian.require()
+    with step("Removing the platform of compose.yaml") as progress:
+        removed = compose.down(progress)
+    for line in removed or ["Nothing was there."]:
+        say(f"  {line}")
 
 
 @app.command(context_settings={"ignore_unknown_options": True})

@@ -92,8 +92,14 @@ MODULES = (
 )
 ALL = tuple(name for module in MODULES for name in module.packages)
 
-# Built when a test wants them.
-FOR_TESTS = (
+# Built when a command or a test wants them.
+ON_DEMAND = (
+    Module(
+        name="compose",
+        packages={"docker-compose": "github.com/docker/compose/v2/cmd"},
+        variables={"github.com/docker/compose/v2/internal.Version": "v2.40.3"},
+        space=1.5,
+    ),
     Module(name="cyclonus", packages={"cyclonus": "vision-week/localcloud/toolchain/cyclonus"}),
     Module(name="policy-probe", packages={"policy-probe": "vision-week/localcloud/toolchain/policy-probe"}, space=0.25),
 )
@@ -113,7 +119,7 @@ def binary(name: str) -> Path:
 def build(names: Iterable[str] = ALL, progress: Callable[[str], None] = lambda _: None) -> dict[str, Path]:
     """Build what is missing of `names`, two modules at a time, and give the path of each."""
     wanted = set(names)
-    modules = [module for module in (*MODULES, *FOR_TESTS) if wanted & module.packages.keys()]
+    modules = [module for module in (*MODULES, *ON_DEMAND) if wanted & module.packages.keys()]
     if unknown := wanted.difference(*(module.packages for module in modules)):
         raise KeyError(f"no such program in the toolchain: {', '.join(sorted(unknown))}")
     built: dict[str, Path] = {name: _folder(module) / name for module in modules for name in module.packages}

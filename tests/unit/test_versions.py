@@ -19,7 +19,7 @@ PACKAGES = dict(
     for package in tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["dependencies"]
     if "==" in package
 )
-PROGRAMS = {module.name: module.variables for module in toolchain.MODULES}
+PROGRAMS = {module.name: module.variables for module in (*toolchain.MODULES, *toolchain.ON_DEMAND)}
 
 
 @pytest.mark.parametrize(
@@ -42,6 +42,7 @@ def test_a_stand_in_has_the_version_of_the_package_that_asks_for_it(package: str
         ("pulumi", "github.com/pulumi/pulumi/pkg/v3", "github.com/pulumi/pulumi/sdk/v3/go/common/version.Version"),
         ("kubernetes", "k8s.io/kubernetes", "k8s.io/component-base/version.gitVersion"),
         ("buildkit", "github.com/moby/buildkit", "github.com/moby/buildkit/version.Version"),
+        ("compose", "github.com/docker/compose/v2", "github.com/docker/compose/v2/internal.Version"),
     ],
 )
 def test_a_program_says_the_version_that_it_is_built_from(program: str, module: str, variable: str) -> None:
