@@ -6,6 +6,8 @@ STACK ?= development
 PYTHON := .venv/bin/python
 LOCALCLOUD := $(PYTHON) -m localcloud
 ARGUMENTS ?=
+# Where other people's images are pulled from; empty for their own registries.
+MIRROR ?= localhost:5005/mirror
 # Without compiled modules every start of the program takes twice as long.
 unexport PYTHONDONTWRITEBYTECODE
 # A checkout that was copied, or a machine with another Python: the environment is made anew.
@@ -81,6 +83,10 @@ format: .venv/.ready ## Mend what the linters can mend
 .PHONY: bench
 bench: .venv/.ready ## Measure `make up` and `pulumi preview`; prints a table
 	@$(PYTHON) -m benchmarks $(ARGUMENTS)
+
+.PHONY: check-app
+check-app: .venv/.ready ## Say what an image lacks to be run by the platform: make check-app IMAGE=my-app:v2
+	@$(LOCALCLOUD) run -- $(PYTHON) -m operations.check_app "$(IMAGE)" --mirror "$(MIRROR)" $(ARGUMENTS)
 
 .PHONY: settings
 settings: .venv/.ready ## Write docs/settings.md and the editors' schema of the stack files
