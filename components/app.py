@@ -5,7 +5,7 @@ can't change it. A migration that fails stops the update while the old release g
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import apps, autoscaling, batch, core, meta, networking
@@ -14,6 +14,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 from components import kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.scaling import autoscaler, disruption_budget, fixed_replicas, rolling
+from components.settings import PASSWORDS
 from components.settings import App as AppSettings
 from components.values import mebibytes
 
@@ -57,6 +58,8 @@ class AppArgs:
     """What the application needs.
 
     image, release: what runs. settings: how much of it.
+    names: our name of a variable -> the application's, where it has another; a password's own name makes it a
+        variable. constants: variables besides.
     clients: who may ask it.
     websocket: where its pages find the WebSocket service, a path or an address.
     nginx_settings: files of `images/app/nginx/settings` that are otherwise here, by name.
@@ -67,6 +70,8 @@ class AppArgs:
 
     namespace: Namespace
     settings: AppSettings
+    names: Mapping[str, str] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
     image: Input[str]
     release: str
     database: Database
@@ -119,7 +124,7 @@ class App(ComponentResource):
                 selector=meta.v1.LabelSelectorArgs(match_labels=selector(NAME)),
                 template=kubernetes.pod(
                     NAME,
-                    [self._nginx(), self._php(config.metadata.name)],
+                    [self._nginx(), self._php(config.metadata.name, secret.metadata.name)],
                     volumes=[
                         kubernetes.secret_files("secrets", secret.metadata.name),
                         kubernetes.claimed("uploads", uploads.metadata.name),
@@ -180,8 +185,7 @@ class App(ComponentResource):
 
     def _environment(self) -> dict[str, Input[str]]:
         settings, redis = self._args.settings, self._args.redis
-        return {
-            **self._database(self._args.database.user),
+        variables: dict[str, Input[str]] = {
             "APP_VERSION": self._args.release,
             "LOG_LEVEL": settings.log_level,
             "REDIS_HOST": redis.endpoint.host,
@@ -191,16 +195,32 @@ class App(ComponentResource):
             "SESSION_LIFETIME": str(settings.session_lifetime),
             "WEBSOCKET_PATH": self._args.websocket,
         }
+        return {**self._database(self._args.database.user), **self._named(variables)}
 
     def _database(self, user: str) -> dict[str, Input[str]]:
         database = self._args.database
-        return {
+        variables: dict[str, Input[str]] = {
             "APP_ENV": self._args.settings.environment,
             "DATABASE_HOST": database.endpoint.host,
             "DATABASE_PORT": str(database.endpoint.port),
             "DATABASE_NAME": database.name,
             "DATABASE_USER": user,
             "DATABASE_PASSWORD_FILE": f"{_SECRETS}/database-password",
+        }
+        return {**self._args.constants, **self._named(variables)}
+
+    def _named(self, variables: Mapping[str, Input[str]]) -> dict[str, Input[str]]:
+        """The variables under the names that the application reads."""
+        return {self._args.names.get(name, name): value for name, value in variables.items()}
+
+    def _passwords(self, secret: Input[str], *keys: str) -> dict[str, core.v1.EnvVarSourceArgs]:
+        """Passwords as variables, from the container's own Secret: only those that somebody asked for."""
+        return {
+            self._args.names[name]: core.v1.EnvVarSourceArgs(
+                secret_key_ref=core.v1.SecretKeySelectorArgs(name=secret, key=key)
+            )
+            for name, key in PASSWORDS.items()
+            if name in self._args.names and key in keys
         }
 
     def _connections(self) -> networking.v1.NetworkPolicySpecArgs:
@@ -247,7 +267,7 @@ class App(ComponentResource):
             pre_stop=["sleep", "5"],
         )
 
-    def _php(self, config: Input[str]) -> Container:
+    def _php(self, config: Input[str], secret: Input[str]) -> Container:
         settings = self._args.settings
         return Container(
             name="php",
@@ -257,6 +277,7 @@ class App(ComponentResource):
             env={
                 "PHP_FPM_WORKERS": str(settings.workers),
                 "PHP_MEMORY_LIMIT": f"{mebibytes(settings.worker_memory)}M",  # PHP's M is a mebibyte
+                **self._passwords(secret, *PASSWORDS.values()),
             },
             env_from=[config],
             mounts=[
@@ -293,7 +314,7 @@ class App(ComponentResource):
             image=args.image,
             command=["php", "/var/www/html/bin/migrate.php"],
             resources=args.settings.php_resources,
-            env=environment,
+            env={**environment, **self._passwords(secret.metadata.name, "database-password")},
             mounts=[Mount(volume="secrets", path=_SECRETS, read_only=True), _TMP],
         )
         return batch.v1.Job(

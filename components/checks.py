@@ -11,7 +11,7 @@ from decimal import Decimal
 from ipaddress import IPv4Network
 from itertools import combinations, pairwise
 
-from components.settings import GatewayEdge, GoogleCluster, IngressEdge, NginxEdge, Settings
+from components.settings import PASSWORDS, VARIABLES, GatewayEdge, GoogleCluster, IngressEdge, NginxEdge, Settings
 from components.values import MEBIBYTE, Resources, amount, mebibytes
 
 
@@ -369,6 +369,17 @@ def _source_is_one_place(settings: Settings) -> Iterator[Fault]:
         yield Fault("source.git", "is required with source.reference", "give the repository's address")
 
 
+def _variables_are_told_apart(settings: Settings) -> Iterator[Fault]:
+    """Of two variables with one name the application would get one, and nobody could say which."""
+    names, constants = settings.source.variables, settings.source.constants
+    given = [names.get(name, name) for name in (*VARIABLES, *(name for name in PASSWORDS if name in names))]
+    for name in sorted({each for each in given if given.count(each) > 1}):
+        yield Fault("source.variables", f"gives {name} to two variables", "give each a name of its own")
+    for name in constants:
+        if name in (*given, "PHP_FPM_WORKERS", "PHP_MEMORY_LIMIT"):
+            yield Fault(f"source.constants.{name}", "is set by the platform", "leave it out")
+
+
 def _names_are_told_apart(settings: Settings) -> Iterator[Fault]:
     """The second of two with one name would silently replace the first."""
     names = [receiver.name for receiver in settings.monitoring.receivers]
@@ -394,5 +405,6 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Fault]], ...] = (
     _alarm_is_beyond_the_goal,
     _disks_go_with_machines,
     _source_is_one_place,
+    _variables_are_told_apart,
     _names_are_told_apart,
 )

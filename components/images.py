@@ -4,7 +4,7 @@ A pod never names one of our tags: a tag can be pushed again, and two nodes woul
 images without a known digest are refused, unless the stack allows each by name.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import pulumi_docker_build as docker_build
@@ -18,12 +18,15 @@ class Build:
     """How one of our images is made.
 
     dockerfile, context: relative to the program, so that the same checkout elsewhere is the same image.
-    target: stage of the Dockerfile; None for the last.
+    target: stage of the Dockerfile; None for the last. arguments: its build arguments.
+    instead: stage -> a folder, or a Git address with a commit, that takes its place.
     """
 
     dockerfile: str
     context: str
     target: str | None = None
+    arguments: Mapping[str, str] | None = None
+    instead: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,13 +34,18 @@ class ImagesArgs:
     """Which images.
 
     registry: prefix of our names. release: their tag.
-    app_target: stage of the application's Dockerfile.
+    app_target: stage of the application's Dockerfile. flutter: the version that builds its front end.
+    source: the application's source tree in place of the reference application; None for that.
+    document_root: the folder of it that nginx serves.
     allow_unpinned: names in the catalogue that may run without a digest.
     """
 
     registry: str
     release: str
     app_target: str
+    flutter: str
+    source: str | None
+    document_root: str
     allow_unpinned: Collection[str]
 
 
@@ -53,7 +61,16 @@ class Images(ComponentResource):
     def __init__(self, name: str, args: ImagesArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:images:Images", name, None, opts)
         self._args = args
-        self.app = self._built("app", Build(dockerfile="images/app/Dockerfile", context=".", target=args.app_target))
+        self.app = self._built(
+            "app",
+            Build(
+                dockerfile="images/app/Dockerfile",
+                context=".",
+                target=args.app_target,
+                arguments={"DOCUMENT_ROOT": args.document_root, "FLUTTER_VERSION": args.flutter},
+                instead={"application": args.source} if args.source else None,
+            ),
+        )
         self.websocket = self._built(
             "websocket", Build(dockerfile="images/websocket/Dockerfile", context="images/websocket")
         )
@@ -68,9 +85,16 @@ class Images(ComponentResource):
         repository = f"{self._args.registry}/{name}"
         image = docker_build.Image(
             name,
-            context=docker_build.BuildContextArgs(location=build.context),
+            context=docker_build.BuildContextArgs(
+                location=build.context,
+                named={
+                    stage: docker_build.ContextArgs(location=place) for stage, place in (build.instead or {}).items()
+                }
+                or None,
+            ),
             dockerfile=docker_build.DockerfileArgs(location=build.dockerfile),
             target=build.target,
+            build_args=build.arguments,
             tags=[f"{repository}:{self._args.release}"],
             push=True,
             # A preview says what would change; it doesn't take the minutes that building does.

@@ -56,6 +56,9 @@ class Platform(ComponentResource):
                 registry=settings.images.registry,
                 release=settings.release,
                 app_target=settings.images.app_target,
+                flutter=settings.images.flutter,
+                source=settings.source.location,
+                document_root=settings.source.document_root,
                 allow_unpinned=settings.images.allow_unpinned,
             ),
             opts=child,
@@ -123,6 +126,8 @@ class Platform(ComponentResource):
             AppArgs(
                 namespace=namespaces["app"],
                 settings=settings.app,
+                names=settings.source.variables,
+                constants=settings.source.constants,
                 image=images.app,
                 release=settings.release,
                 database=Database(

@@ -17,10 +17,12 @@ from components.settings.data import BackupCopy, Backups, Postgres, Redis
 from components.settings.edge import Edge, EdgeBase, GatewayEdge, IngressEdge, NginxEdge
 from components.settings.governance import Exemption, Policies, Secrets
 from components.settings.monitoring import Alerts, Monitoring, Receiver
-from components.settings.storage import Images, Snapshots, Source, Storage
+from components.settings.storage import PASSWORDS, VARIABLES, Images, Snapshots, Source, Storage
 from components.values import LATER, Name, Strict, form
 
 __all__ = [
+    "PASSWORDS",
+    "VARIABLES",
     "Alerts",
     "App",
     "BackupCopy",
@@ -83,7 +85,7 @@ class Settings(Strict):
     """Where volumes come from (S11)."""
     images: Images
     """Where images come from (S1)."""
-    source: Annotated[Source, LATER] = Source()
+    source: Source = Source()
     """Where the application's code comes from (S1)."""
     postgres: Postgres = Postgres()
     """The database (S5.2)."""

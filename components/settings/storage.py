@@ -1,5 +1,6 @@
 """Where volumes and images come from."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
@@ -77,26 +78,86 @@ class Images(Strict):
     """Names in the catalogue that may run without a digest, or `all` (DECISIONS: images of others)."""
     origin: Annotated[Literal["built", "promoted"], LATER] = "built"
     """`promoted` looks the release's digest up in the registry and can't build (DECISIONS: promotion)."""
-    flutter: Annotated[str, form(r"^3\.\d+\.\d+$", 'a version of Flutter, in quotes: "3.24.5"'), LATER] = "3.24.5"
+    flutter: Annotated[str, form(r"^3\.\d+\.\d+$", 'a version of Flutter, in quotes: "3.24.5"')] = "3.24.5"
     """Version of Flutter that builds the front end (S1.1)."""
     php: Annotated[str, form(r"^8\.[2-9]$", 'a version of PHP, in quotes: "8.2"'), LATER] = "8.2"
     """Version of PHP that runs the application (S1.1)."""
 
 
+# What components/app.py tells the application. The two passwords are only variables where somebody asks for that.
+VARIABLES = (
+    "APP_ENV",
+    "APP_VERSION",
+    "DATABASE_HOST",
+    "DATABASE_NAME",
+    "DATABASE_PASSWORD_FILE",
+    "DATABASE_PORT",
+    "DATABASE_USER",
+    "LOG_LEVEL",
+    "REDIS_HOST",
+    "REDIS_PASSWORD_FILE",
+    "REDIS_PORT",
+    "SESSION_LIFETIME",
+    "UPLOADS_PATH",
+    "WEBSOCKET_PATH",
+)
+PASSWORDS = {"DATABASE_PASSWORD": "database-password", "REDIS_PASSWORD": "redis-password"}
+_VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+
+
+def _variable(name: str) -> None:
+    if not _VARIABLE.fullmatch(name):
+        raise ValueError(f"has {name!r}, which is no variable's name; write capital letters, digits and underscores")
+
+
+def _renamed(names: dict[str, str]) -> dict[str, str]:
+    known = (*VARIABLES, *PASSWORDS)
+    for ours, theirs in names.items():
+        if ours not in known:
+            raise ValueError(f"has {ours}, which the platform doesn't set; it sets {', '.join(sorted(known))}")
+        _variable(theirs)
+    return names
+
+
+def _constants(values: dict[str, str]) -> dict[str, str]:
+    for name in values:
+        _variable(name)
+    return values
+
+
 class Source(Strict):
-    """Where the application's own code comes from."""
+    """Where the application's own code comes from, and what it calls what it is told."""
 
     path: Text | None = None
     """A folder, relative to the program; without it and `git` the reference application in `app/` (S1.1)."""
     git: (
-        Annotated[str, form(r"^https://[^\s@]+$", "an address without a password: https://git.example/app.git")] | None
+        Annotated[
+            str,
+            form(
+                r"^https://[^\s@#]+\.git$",
+                "an address without a password that ends in .git: https://git.example/app.git",
+            ),
+        ]
+        | None
     ) = None
     """A Git repository, without credentials in its address (S1.1, S12.2)."""
     reference: Annotated[str, form(r"^[0-9a-f]{40}$", "a commit in full: 40 hexadecimal digits, in quotes")] | None = (
         None
     )
     """Commit of it, in full: a branch or a tag moves (S12.2)."""
-    document_root: Annotated[str, form(r"^[^/\s][^\s]*$", "a path within the application, like public")] = "public"
+    document_root: Annotated[
+        str,
+        form(r"^[A-Za-z0-9_][-A-Za-z0-9_.]*$", "one folder of the application, like public"),
+    ] = "public"
     """The folder that nginx serves, relative to the application (S1)."""
-    variables: dict[str, str] = Field(default_factory=dict)
-    """Our name of an environment variable -> the name that the application reads (S1)."""
+    variables: Annotated[dict[str, str], AfterValidator(_renamed)] = Field(default_factory=dict)
+    """Our name of an environment variable -> the name that the application reads. `DATABASE_PASSWORD` and
+    `REDIS_PASSWORD` are only set where they stand here: weaker than the files, since a variable shows in crash dumps
+    and a rotated one needs a restart (S1)."""
+    constants: Annotated[dict[str, str], AfterValidator(_constants)] = Field(default_factory=dict)
+    """Variables that the application reads besides, with their values; no secrets (S1)."""
+
+    @property
+    def location(self) -> str | None:
+        """What takes the place of the reference application in the build; None where nothing does."""
+        return f"{self.git}#{self.reference}" if self.git else self.path

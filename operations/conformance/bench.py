@@ -222,11 +222,11 @@ def bench(image: str, *, database: str, store: str) -> Iterator[Bench]:
             made.close()
 
 
-def until(condition: Callable[[], bool], container: Container) -> bool:
-    """Ask until the answer is true; false where the container ended, or time did."""
-    deadline = time.monotonic() + PATIENCE
+def until(condition: Callable[[], bool], *containers: Container, patience: float = PATIENCE) -> bool:
+    """Ask until the answer is true; false where a container ended, or time did. patience: seconds."""
+    deadline = time.monotonic() + patience
     while not condition():
-        if time.monotonic() > deadline or not container.running:
+        if time.monotonic() > deadline or not all(container.running for container in containers):
             return False
         time.sleep(0.1)
     return True

@@ -43,7 +43,14 @@ EXAMPLES: dict[str, Any] = {
     "edge(nginx).url": "https://www.vision-week.example",
     "edge(nginx).websocket_host": "ws.example",
     "images.registry": "registry.example/vision-week",
+    "images.flutter": "3.32.0",
     "release": "v2.0.0",
+    "source.constants": {"FIREBASE_PROJECT_ID": "vision-week"},
+    "source.document_root": "web",
+    "source.git": "https://git.example/other.git",
+    "source.path": "../application",
+    "source.reference": "1" * 40,
+    "source.variables": {"DATABASE_HOST": "DB_SERVERNAME", "DATABASE_PASSWORD": "DB_PASSWORD"},
     "storage.parameters": {"type": "pd-ssd"},
 }
 # What has to be set in both programs for a setting to have a meaning.
@@ -51,6 +58,8 @@ GIVEN: dict[str, dict[str, Any]] = {
     "edge(nginx).disruptions": {"edge": {"replicas": 3}},
     "edge(nginx).node_port": {"edge": {"service": "NodePort"}},
     "postgres.disruptions": {"postgres": {"members": 5}},
+    "source.git": {"source": {"git": "https://git.example/app.git", "reference": "0" * 40}},
+    "source.reference": {"source": {"git": "https://git.example/app.git", "reference": "0" * 40}},
     "websocket.replicas.disruptions": {"websocket": {"replicas": {"min": 3, "max": 10}}},
 }
 _SEVERAL = "several members are refused in words until clients are led to the primary among them"

@@ -142,7 +142,10 @@ def _of_container(pod: Pod, container: Mapping[str, Any], among: Objects) -> Ite
             if used not in seen:
                 yield f"{one.kind} {one.name}: {variable['name']} uses {used}, which is not set before it"
         field = variable.get("valueFrom", {}).get("fieldRef", {}).get("fieldPath")
-        if "valueFrom" in variable and field not in _FIELDS:
+        if secret := variable.get("valueFrom", {}).get("secretKeyRef"):
+            yield from among.exists(one, "Secret", pod.namespace, secret["name"])
+            yield from _keys(pod, "Secret", {"secretName": secret["name"], "items": [secret]}, among)
+        elif "valueFrom" in variable and field not in _FIELDS:
             yield f"{one.kind} {one.name}: {variable['name']} is from {variable['valueFrom']}, which is not known here"
         seen.add(variable["name"])
     yield from _files(pod, container, among)

@@ -7,6 +7,7 @@ from pulumi import Output
 
 from components.app import App, AppArgs, Database, Store
 from components.kubernetes import pods_of
+from components.settings import VARIABLES
 from tests.unit.parts import endpoint, namespace, settings
 from tests.unit.recording import CHECKOUT, Recording, record
 
@@ -15,6 +16,8 @@ def built(
     release: str = "v1",
     image: str = "registry.example/app@sha256:0",
     nginx_settings: Mapping[str, str] | None = None,
+    names: Mapping[str, str] | None = None,
+    constants: Mapping[str, str] | None = None,
     **changes: Any,
 ) -> Recording:
     def program() -> None:
@@ -23,6 +26,8 @@ def built(
             AppArgs(
                 namespace=namespace("apps"),
                 settings=settings(app=changes).app,
+                names=names or {},
+                constants=constants or {},
                 image=image,
                 release=release,
                 database=Database(
@@ -177,3 +182,41 @@ def test_changed_configuration_or_passwords_roll_the_pods() -> None:
     ]
     assert checksums[0] == checksums[1]
     assert len(set(checksums)) == 3
+
+
+def test_an_application_has_its_own_names_for_what_it_is_told() -> None:
+    app = built(names={"DATABASE_HOST": "DB_SERVERNAME"}, constants={"FIREBASE_PROJECT_ID": "vision"})
+    data = app.one("ConfigMap", "app").inputs["data"]
+    assert data["DB_SERVERNAME"] == "postgres.data.svc.cluster.local"
+    assert data["FIREBASE_PROJECT_ID"] == "vision"
+    assert "DATABASE_HOST" not in data
+    (migrations,) = app.one("Job", "migrations").at("spec", "template", "spec", "containers")
+    told = {variable["name"]: variable.get("value") for variable in migrations["env"]}
+    assert (told["DB_SERVERNAME"], told["FIREBASE_PROJECT_ID"]) == ("postgres.data.svc.cluster.local", "vision")
+    assert "DATABASE_HOST" not in told
+
+
+def test_whatever_the_application_is_told_may_have_another_name() -> None:
+    assert built().one("ConfigMap", "app").inputs["data"].keys() == set(VARIABLES)
+
+
+def test_a_password_is_a_variable_only_where_somebody_asks_for_it() -> None:
+    """From the container's own Secret, never as a value; the migrations have no use for Redis'."""
+    app = built(names={"DATABASE_PASSWORD": "DB_PASSWORD", "REDIS_PASSWORD": "CACHE_PASSWORD"})
+    (migrations,) = app.one("Job", "migrations").at("spec", "template", "spec", "containers")
+    asked = {
+        name: {
+            variable["name"]: variable["valueFrom"]["secretKeyRef"]
+            for variable in container["env"]
+            if "valueFrom" in variable
+        }
+        for name, container in (("php", containers(app)["php"]), ("migrations", migrations))
+    }
+    assert asked == {
+        "php": {
+            "DB_PASSWORD": {"name": "app", "key": "database-password"},
+            "CACHE_PASSWORD": {"name": "app", "key": "redis-password"},
+        },
+        "migrations": {"DB_PASSWORD": {"name": "migrations", "key": "database-password"}},
+    }
+    assert "valueFrom" not in str(containers(built()))

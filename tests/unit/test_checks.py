@@ -242,6 +242,21 @@ def test_the_source_is_one_place() -> None:
     ]
 
 
+def test_variables_are_told_apart() -> None:
+    assert told(source={"variables": {"DATABASE_HOST": "DB_SERVERNAME"}, "constants": {"DATABASE_HOST": "x"}}) == []
+    assert refused(source={"variables": {"DATABASE_HOST": "DB", "DATABASE_NAME": "DB"}}) == [
+        "source.variables: gives DB to two variables; give each a name of its own"
+    ]
+    assert told(source={"variables": {"DATABASE_HOST": "REDIS_HOST"}}) == ["source.variables"]
+    assert told(source={"variables": {"DATABASE_HOST": "DATABASE_PASSWORD"}}) == []
+    assert told(source={"variables": {"DATABASE_PASSWORD": "DATABASE_HOST"}}) == ["source.variables"]
+    assert refused(source={"constants": {"LOG_LEVEL": "x"}}) == [
+        "source.constants.LOG_LEVEL: is set by the platform; leave it out"
+    ]
+    assert told(source={"constants": {"PHP_FPM_WORKERS": "1"}}) == ["source.constants.PHP_FPM_WORKERS"]
+    assert told(source={"constants": {"PHP_MEMORY_LIMIT": "1M"}}) == ["source.constants.PHP_MEMORY_LIMIT"]
+
+
 def test_receivers_and_exemptions_are_told_apart() -> None:
     receivers = [{"name": name, "secret": "s"} for name in ("a", "b", "a")]
     assert refused(monitoring={"receivers": receivers}) == [

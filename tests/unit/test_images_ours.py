@@ -70,11 +70,24 @@ def test_nothing_runs_as_root(name: str) -> None:
 def test_dependencies_are_installed_without_development_and_before_the_code() -> None:
     """S1.3: a changed line of code must not install them again."""
     vendor = [f"{name} {rest}" for name, rest in stages(APP)["vendor"]]
-    locked = next(i for i, line in enumerate(vendor) if line.startswith("COPY app/composer.json app/composer.lock"))
+    locked = next(
+        i for i, line in enumerate(vendor) if line.startswith("COPY --from=application composer.json composer.lock")
+    )
     install = next(i for i, line in enumerate(vendor) if line.startswith("RUN composer install --no-dev"))
-    code = next(i for i, line in enumerate(vendor) if line.startswith("COPY app/src/"))
+    code = next(i for i, line in enumerate(vendor) if line.startswith("COPY --from=application src/"))
     assert locked < install < code
     assert any("composer install --no-dev --optimize-autoloader" in line for line in vendor[code:])
+
+
+def test_the_source_tree_is_copied_in_one_stage_alone() -> None:
+    """A named context replaces that stage by another tree, and nothing of the reference application may stay."""
+    copying = {
+        name
+        for name, lines in stages(APP).items()
+        for rest in values(lines, "COPY")
+        if any(source.startswith("app/") for source in rest.split())
+    }
+    assert copying == {"application"}
 
 
 def test_xdebug_is_for_development_only() -> None:

@@ -86,11 +86,32 @@ def test_volumes_of_the_fast_class_outlive_their_claims_where_asked(retain: bool
     assert made.inputs["parameters"] == {"type": "pd-ssd"}
 
 
-def images(allow_unpinned: tuple[str, ...] = ("nginx", "redis")) -> Recording:
+def images(allow_unpinned: tuple[str, ...] = ("nginx", "redis"), source: str | None = None) -> Recording:
     args = ImagesArgs(
-        registry="registry.example/vision-week", release="v1", app_target="production", allow_unpinned=allow_unpinned
+        registry="registry.example/vision-week",
+        release="v1",
+        app_target="production",
+        flutter="3.32.0",
+        source=source,
+        document_root="web",
+        allow_unpinned=allow_unpinned,
     )
     return record(lambda: Images("images", args))
+
+
+@pytest.mark.parametrize(
+    ("source", "place"),
+    [
+        ({"path": "../application"}, "../application"),
+        ({"git": "https://git.example/app.git", "reference": "0" * 40}, f"https://git.example/app.git#{'0' * 40}"),
+    ],
+)
+def test_another_source_tree_takes_the_place_of_the_reference_application(source: dict[str, str], place: str) -> None:
+    """A Git repository at a commit: a branch could be another tree at the next build."""
+    image = images(source=settings(source=source).source.location).one("Image", "app")
+    assert image.inputs["context"]["named"] == {"application": {"location": place}}
+    assert image.inputs["buildArgs"] == {"DOCUMENT_ROOT": "web", "FLUTTER_VERSION": "3.32.0"}
+    assert "named" not in images(source=settings().source.location).one("Image", "app").inputs["context"]
 
 
 def test_our_images_are_built_from_this_checkout_and_pushed() -> None:

@@ -11,7 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from components.fields import Field, walk
-from components.settings import Settings
+from components.settings import PASSWORDS, VARIABLES, Settings
 from components.values import WORDS, Format
 from components.wording import fault
 from tests.unit.faults import GATEWAY, GKE, changed, faults
@@ -176,10 +176,17 @@ FORMS: dict[str, tuple[list[Any], list[Any]]] = {
     "redis.backlog": SIZES,
     "redis.size": SIZES,
     "release": (["v1.0.0", "1", "a" * 64, "A_b-c.d"], ["", "-v1", "v1 ", "v/1", "a" * 65, ".1"]),
-    "source.document_root": (["public", "web/public"], ["/public", "", " a", "a b"]),
+    "source.document_root": (["public", "_site-1.0"], ["/public", "", " a", "a b", "..", "-a", "web/public"]),
     "source.git": (
         ["https://git.example/app.git"],
-        ["git@git.example:app.git", "http://git.example/a", "https://me:secret@git.example/a", "https://"],
+        [
+            "git@git.example:app.git",
+            "http://git.example/a.git",
+            "https://me:secret@git.example/a.git",
+            "https://",
+            "https://git.example/a",
+            "https://git.example/a.git#main",
+        ],
     ),
     "source.path": TEXTS,
     "source.reference": (["0" * 40, "abcdef0123" * 4], ["main", "0" * 39, "0" * 41, "A" * 40]),
@@ -336,14 +343,32 @@ def test_a_switch_is_true_or_false(field: Field) -> None:
         assert own_faults(field.path, wrong) == ["must be true or false"]
 
 
-MAPPINGS = ["source.variables", "storage.parameters"]
+# Mapping -> a key that it takes.
+MAPPINGS = {"source.constants": "A", "source.variables": "DATABASE_HOST", "storage.parameters": "A"}
 
 
 @pytest.mark.parametrize("path", MAPPINGS)
 def test_keys_have_texts(path: str) -> None:
-    assert own_faults(path, {"A": "b"}) == []
-    assert own_faults(path, ["A"])
-    assert faults(changed(LEAST, f"{path}.A", 5))
+    key = MAPPINGS[path]
+    assert own_faults(path, {key: "B"}) == []
+    assert own_faults(path, [key])
+    assert faults(changed(LEAST, f"{path}.{key}", 5))
+
+
+def test_variables_have_names_that_a_shell_takes() -> None:
+    for right in ("A", "_A1"):
+        assert own_faults("source.variables", {"DATABASE_HOST": right}) == []
+        assert own_faults("source.constants", {right: ""}) == []
+    for wrong in ("a", "1A", "A-B", "", "A=B"):
+        reason = f"has {wrong!r}, which is no variable's name"
+        assert own_faults("source.variables", {"DATABASE_HOST": wrong}) == [reason]
+        assert own_faults("source.constants", {wrong: "x"}) == [reason]
+
+
+def test_a_variable_that_the_platform_does_not_set_has_no_other_name() -> None:
+    for name in (*VARIABLES, *PASSWORDS):
+        assert own_faults("source.variables", {name: "OTHER"}) == []
+    assert own_faults("source.variables", {"DB_HOST": "OTHER"}) == ["has DB_HOST, which the platform doesn't set"]
 
 
 def test_no_field_is_left_out() -> None:

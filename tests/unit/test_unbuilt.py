@@ -35,12 +35,10 @@ def test_settings_that_are_all_built_are_let_through() -> None:
     ("path", "value"),
     [
         ("app.limits", {"api_per_second": 20}),
-        ("images.flutter", "3.32.0"),
         ("images.origin", "promoted"),
         ("images.php", "8.3"),
         ("policies", {"exemptions": []}),
         ("secrets", {"generation": 2}),
-        ("source", {"path": "app"}),
         ("tenancy.monitoring", {"pods": 1, "cpu": "1", "memory": "1Gi"}),
         ("tenancy.node", {"pods": 1, "cpu": "1", "memory": "1Gi"}),
         ("timeouts", {"edge": 80}),

@@ -5,7 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import yaml
 
+from components.configuration import parse
+from components.unbuilt import unbuilt
+from tests.unit.parts import LEAST
 from tests.unit.test_app import built, containers
 from tests.unit.test_readme import CHECKOUT
 
@@ -114,6 +118,15 @@ def test_the_reference_application_reads_what_it_is_told() -> None:
     told = {row[0] for row in table("variable | `php` | `migrations` | what it is")}
     assert told - read == {"PHP_FPM_WORKERS", "PHP_MEMORY_LIMIT"}
     assert read - told == {"DATABASE_SSLMODE", "DATABASE_CA_FILE"}
+
+
+def test_the_example_of_another_source_tree_is_a_stack_that_the_program_takes() -> None:
+    (example,) = re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    given = {key.removeprefix("vision-week:"): value for key, value in yaml.safe_load(example)["config"].items()}
+    images = {**LEAST["images"], **given["images"]}
+    chosen = parse({**LEAST, **given, "images": images})
+    assert chosen.source.location == "https://git.example/app.git#0123456789abcdef0123456789abcdef01234567"
+    assert not [fault for fault in unbuilt(chosen) if fault.path.startswith(("source", "images"))]
 
 
 def test_secret_files(pods: dict[str, dict[str, Any]]) -> None:
