@@ -372,11 +372,12 @@ def _source_is_one_place(settings: Settings) -> Iterator[Fault]:
 def _variables_are_told_apart(settings: Settings) -> Iterator[Fault]:
     """Of two variables with one name the application would get one, and nobody could say which."""
     names, constants = settings.source.variables, settings.source.constants
-    given = [names.get(name, name) for name in (*VARIABLES, *(name for name in PASSWORDS if name in names))]
+    passwords = [name for name in PASSWORDS if name in names]
+    given = [*(names.get(name, name) for name in (*VARIABLES, *passwords)), "PHP_FPM_WORKERS", "PHP_MEMORY_LIMIT"]
     for name in sorted({each for each in given if given.count(each) > 1}):
         yield Fault("source.variables", f"gives {name} to two variables", "give each a name of its own")
     for name in constants:
-        if name in (*given, "PHP_FPM_WORKERS", "PHP_MEMORY_LIMIT"):
+        if name in given:
             yield Fault(f"source.constants.{name}", "is set by the platform", "leave it out")
 
 

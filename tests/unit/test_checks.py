@@ -250,6 +250,7 @@ def test_variables_are_told_apart() -> None:
     assert told(source={"variables": {"DATABASE_HOST": "REDIS_HOST"}}) == ["source.variables"]
     assert told(source={"variables": {"DATABASE_HOST": "DATABASE_PASSWORD"}}) == []
     assert told(source={"variables": {"DATABASE_PASSWORD": "DATABASE_HOST"}}) == ["source.variables"]
+    assert told(source={"variables": {"DATABASE_HOST": "PHP_MEMORY_LIMIT"}}) == ["source.variables"]
     assert refused(source={"constants": {"LOG_LEVEL": "x"}}) == [
         "source.constants.LOG_LEVEL: is set by the platform; leave it out"
     ]
