@@ -30,9 +30,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A tree whose document root has another name and another front controller."""
     tree = tmp_path_factory.mktemp("another") / "application"
     shutil.copytree(paths.CHECKOUT / "app", tree)
-    (tree / "public").rename(tree / "web")
-    (tree / "web/index.php").write_text(INDEX)
-    (tree / "web/other.txt").write_text("another tree\n")
+    (tree / "public").rename(tree / "site")
+    (tree / "site/index.php").write_text(INDEX)
+    (tree / "site/other.txt").write_text("another tree\n")
     registry_up(quiet)
     stages = {stage: place for stage, place in stand_ins_up(quiet).items() if stage != "php-base-development"}
     buildkit.buildkit_up(quiet)
@@ -40,7 +40,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         context=str(paths.CHECKOUT),
         dockerfile=str(paths.CHECKOUT / "images/app/Dockerfile"),
         named={**stages, "application": str(tree)},
-        options={"target": "production", "build-arg:DOCUMENT_ROOT": "web"},
+        options={"target": "production", "build-arg:DOCUMENT_ROOT": "site"},
         outputs=[f"type=image,name={NAME},push=true"],
     )
     with pytest.MonkeyPatch.context() as patch:
