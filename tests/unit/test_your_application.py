@@ -9,6 +9,7 @@ import yaml
 
 from components.configuration import parse
 from components.unbuilt import unbuilt
+from operations.conformance import bench, rules
 from tests.unit.parts import LEAST
 from tests.unit.test_app import built, containers
 from tests.unit.test_readme import CHECKOUT
@@ -174,6 +175,19 @@ def test_metrics() -> None:
     declared = re.findall(r"'(vision_week_\w+)' => \[\s*'(\w+)'", code)
     written = re.findall(r"# TYPE (vision_week_\w+) (\w+)", code)
     assert [tuple(row) for row in table("metric | type")] == [*declared, *written]
+
+
+def test_the_check_of_an_image_asks_for_what_the_page_says(pods: dict[str, dict[str, Any]]) -> None:
+    """`make check-app`: the same commands, and nothing that the page doesn't have."""
+    commands = {"nginx": bench.NGINX, "php": bench.PHP, "migrations": bench.MIGRATE}
+    assert {name: list(command) for name, command in commands.items()} == {
+        name: container["command"] for name, container in pods.items()
+    }
+    conditional = {"Strict-Transport-Security", "Retry-After"}
+    assert {*rules.HEADERS, *conditional} == {row[0] for row in table("header | when")}
+    assert set(rules.FIELDS) == {row[0] for row in table("field | `nginx` | `app` | what it is")}
+    told = [row[0].removesuffix("_total") for row in table("metric | type")]
+    assert list(rules.METRICS) == told[: len(rules.METRICS)]
 
 
 def test_the_live_channel_is_the_one_of_the_websocket_service() -> None:
