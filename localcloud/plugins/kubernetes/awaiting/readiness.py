@@ -26,11 +26,13 @@ class View:
     """An object and those around it, as they are now.
 
     related: by kind. quiet: seconds since anything related changed; infinite where only one look is taken.
+    changed: the object as the change left it that is waited for; empty where none was made.
     """
 
     live: Mapping[str, Any]
     related: Mapping[str, Sequence[Values]] = field(default_factory=dict)
     quiet: float = float("inf")
+    changed: Mapping[str, Any] = field(default_factory=dict)
 
     def all(self, kind: str) -> Sequence[Values]:
         """The related objects of a kind."""

@@ -4,7 +4,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from localcloud.plugins.kubernetes.awaiting.follow import Follower, News, found
@@ -101,7 +101,7 @@ class Waiter:
             now = {source.kind: found(self.client, self.discovery, source, patience=0) for source in related}
         except Unreachable:
             return view
-        return View(view.live, now, view.quiet)
+        return replace(view, related=now)
 
     def _over(self, verdict: Verdict, deadline: float, timeout: float) -> str | None:
         if verdict.hopeless:
@@ -120,6 +120,7 @@ class _Watched:
 
     def __init__(self, live: Values, related: Sequence[Source]) -> None:
         self.live = live
+        self._first = live
         self.gone = False
         self.source = Source(live["apiVersion"], live["kind"], namespace_of(live), name_of(live))
         self._related: dict[str, list[Values]] = {}
@@ -144,7 +145,7 @@ class _Watched:
 
     def view(self) -> View:
         """The picture."""
-        return View(self.live, self._related, time.monotonic() - self._changed)
+        return View(self.live, self._related, time.monotonic() - self._changed, self._first)
 
 
 def _news(follower: Follower) -> Iterator[News]:

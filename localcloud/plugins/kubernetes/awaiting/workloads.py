@@ -52,7 +52,7 @@ def _deployment(view: View) -> Verdict:
     if not seen(live):
         return waiting(_UNSEEN)
     progress, available = condition(live, "Progressing"), condition(live, "Available")
-    if progress.get("reason") == "ProgressDeadlineExceeded":
+    if progress.get("reason") == "ProgressDeadlineExceeded" and not _of_before(progress, view.changed):
         return hopeless(f"ProgressDeadlineExceeded: {progress.get('message', '')}")
     newest = _newest(view)
     wanted = number(newest, "spec", "replicas") if newest else _replicas(live)
@@ -64,6 +64,11 @@ def _deployment(view: View) -> Verdict:
     if refused.get("status") == "True":
         return waiting(f"{refused.get('reason')}: {refused.get('message')}")
     return waiting(_count("pods of the new version", ready, wanted))
+
+
+def _of_before(progress: Mapping[str, Any], changed: Mapping[str, Any]) -> bool:
+    """Whether a condition is the last roll-out's: its controller keeps it until the next one has made a step."""
+    return bool(changed) and not seen(changed) and progress == condition(changed, "Progressing")
 
 
 def _pods(view: View) -> Sequence[Values]:
