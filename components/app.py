@@ -20,6 +20,7 @@ from components.values import mebibytes
 
 NAME = "app"
 MIGRATIONS = "migrations"
+MISTAKEN = 65  # a migration's exit code when it would fail again: EX_DATAERR of sysexits.h
 PORT = 8080
 INTERNAL_PORT = 8081
 _SECRETS = "/etc/vision-week/secrets"
@@ -65,6 +66,7 @@ class AppArgs:
     nginx_settings: files of `images/app/nginx/settings` that are otherwise here, by name.
     uploads_class, uploads_access: a storage class whose volumes many pods may mount, and how they do.
     after: what must be ready before the migrations run.
+    rollout_timeout: seconds in which the next new pod must become ready.
     protect: the uploads are not removed before this is taken away.
     """
 
@@ -82,6 +84,7 @@ class AppArgs:
     uploads_class: Input[str]
     uploads_access: str
     after: Sequence[Resource]
+    rollout_timeout: int
     protect: bool
 
 
@@ -121,6 +124,7 @@ class App(ComponentResource):
             spec=apps.v1.DeploymentSpecArgs(
                 replicas=fixed_replicas(replicas),
                 strategy=rolling(),
+                progress_deadline_seconds=args.rollout_timeout,
                 selector=meta.v1.LabelSelectorArgs(match_labels=selector(NAME)),
                 template=kubernetes.pod(
                     NAME,
@@ -322,6 +326,17 @@ class App(ComponentResource):
             metadata=meta.v1.ObjectMetaArgs(namespace=args.namespace.name, labels=kubernetes.labels(MIGRATIONS)),
             spec=batch.v1.JobSpecArgs(
                 backoff_limit=3,
+                # What would fail again is not tried again: the update says so at once, not after three pauses.
+                pod_failure_policy=batch.v1.PodFailurePolicyArgs(
+                    rules=[
+                        batch.v1.PodFailurePolicyRuleArgs(
+                            action="FailJob",
+                            on_exit_codes=batch.v1.PodFailurePolicyOnExitCodesRequirementArgs(
+                                operator="In", values=[MISTAKEN]
+                            ),
+                        )
+                    ]
+                ),
                 active_deadline_seconds=args.settings.migration_timeout,
                 template=kubernetes.pod(
                     MIGRATIONS,

@@ -146,6 +146,7 @@ class Platform(ComponentResource):
                 uploads_class=settings.storage.shared_class,
                 uploads_access=settings.storage.shared_access,
                 after=[database, memory],
+                rollout_timeout=settings.rollout_timeout,
                 protect=settings.protect,
             ),
             opts=inside,
@@ -160,6 +161,7 @@ class Platform(ComponentResource):
                 origins=[settings.edge.url],
                 clients=[edge_pods],
                 after=[memory],
+                rollout_timeout=settings.rollout_timeout,
             ),
             opts=inside,
         )
@@ -173,6 +175,7 @@ class Platform(ComponentResource):
                 authority=authority,
                 app=Backend(endpoint=application.endpoint, peer=app_pods),
                 websocket=Backend(endpoint=live.endpoint, peer=websocket_pods),
+                rollout_timeout=settings.rollout_timeout,
             ),
             opts=inside,
         )

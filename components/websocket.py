@@ -24,7 +24,7 @@ class WebSocketArgs:
     """What the service needs.
 
     origins: sites whose pages may connect. clients: pods that may ask it.
-    after: what must be ready before its pods are.
+    after: what must be ready before its pods are. rollout_timeout: seconds in which the next new pod must become ready.
     """
 
     namespace: Namespace
@@ -34,6 +34,7 @@ class WebSocketArgs:
     origins: Sequence[str]
     clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
     after: Sequence[Resource]
+    rollout_timeout: int
 
 
 class WebSocket(ComponentResource):
@@ -89,6 +90,7 @@ class WebSocket(ComponentResource):
             spec=apps.v1.DeploymentSpecArgs(
                 replicas=fixed_replicas(replicas),
                 strategy=rolling(),
+                progress_deadline_seconds=args.rollout_timeout,
                 selector=meta.v1.LabelSelectorArgs(match_labels=selector(NAME)),
                 template=kubernetes.pod(
                     NAME,

@@ -29,6 +29,7 @@ class EdgeArgs:
     """What the edge needs.
 
     authority: signs its certificate. app, websocket: where requests go.
+    rollout_timeout: seconds in which the next new pod of ours must become ready.
     """
 
     namespace: Namespace
@@ -37,3 +38,4 @@ class EdgeArgs:
     authority: Authority
     app: Backend
     websocket: Backend
+    rollout_timeout: int

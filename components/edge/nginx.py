@@ -65,6 +65,7 @@ def build(args: EdgeArgs, settings: NginxEdge, child: ResourceOptions) -> None:
         spec=apps.v1.DeploymentSpecArgs(
             replicas=settings.replicas,
             strategy=rolling(),
+            progress_deadline_seconds=args.rollout_timeout,
             selector=meta.v1.LabelSelectorArgs(match_labels=selector(NAME)),
             template=kubernetes.pod(
                 NAME,

@@ -10,6 +10,8 @@ The text below each field is its documentation: what it is, its unit and range, 
 
 from typing import Annotated, Literal
 
+from pydantic import Field
+
 from components.settings.app import App, Limits, Timeouts, WebSocket
 from components.settings.capacity import Quota, Replicas, Tenancy
 from components.settings.cluster import Cluster, ClusterNetwork, ExistingCluster, GoogleCluster, Maintenance, NodePool
@@ -75,6 +77,9 @@ class Settings(Strict):
         ),
     ]
     """Version of the application, and tag of our images, 64 characters at most (S9.1)."""
+    rollout_timeout: int = Field(default=300, ge=30, le=540)
+    """Seconds in which the next new pod of a service must become ready, or the update fails while the old pods serve
+    on, 30 to 540: after 600 the Kubernetes provider gives up by itself, and knows less of the reason (S12.1)."""
     protect: bool = True
     """Stateful resources are only removed by those who first take this away (DESIGN: stateful things are protected)."""
     cluster: Cluster

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from components.app import MISTAKEN
 from tests.app.processes import Process
 from tests.app.servers import APP, DATABASE, OWNER, Postgres, Redis
 from tests.app.site import Site
@@ -69,14 +70,14 @@ def test_the_applications_role_reads_and_writes_rows_and_owns_nothing(empty: Sit
     assert owners == [[OWNER]]
     (empty.folder / "html/migrations/0004_more.sql").write_text("CREATE TABLE more ();")
     refused = empty.run("migrate.php")
-    assert refused.returncode == 1
+    assert refused.returncode == MISTAKEN
     assert "permission denied" in str(last_line(refused)["cause"])
 
 
 def test_a_migration_that_fails_leaves_nothing_of_itself_and_is_named(empty: Site, postgres: Postgres) -> None:
     (empty.folder / "html/migrations/0004_broken.sql").write_text("CREATE TABLE half (); SELECT 1 / 0;")
     done = empty.run("migrate.php", owner=True)
-    assert done.returncode == 1
+    assert done.returncode == MISTAKEN
     assert "0004_broken.sql" in str(last_line(done)["cause"])
     assert "division by zero" in str(last_line(done)["cause"])
     assert tables(postgres) == TABLES
@@ -84,12 +85,19 @@ def test_a_migration_that_fails_leaves_nothing_of_itself_and_is_named(empty: Sit
     assert empty.run("migrate.php", owner=True).returncode == 0
 
 
+def test_a_migration_that_had_to_wait_too_long_may_be_tried_again(empty: Site) -> None:
+    """Nothing is wrong with it: the Job tries again."""
+    waits = "DO $$ BEGIN RAISE EXCEPTION 'busy' USING ERRCODE = 'lock_not_available'; END $$;"
+    (empty.folder / "html/migrations/0004_waits.sql").write_text(waits)
+    assert empty.run("migrate.php", owner=True).returncode == 1
+
+
 def test_a_migration_that_was_edited_after_it_ran_is_refused(empty: Site) -> None:
     empty.run("migrate.php", owner=True)
     with (empty.folder / "html/migrations/0001_users.sql").open("a") as file:
         file.write("-- later thought\n")
     done = empty.run("migrate.php", owner=True)
-    assert done.returncode == 1
+    assert done.returncode == MISTAKEN
     assert "0001_users.sql was changed after it ran" in str(last_line(done)["cause"])
 
 

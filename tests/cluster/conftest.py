@@ -6,7 +6,8 @@ up the local cloud and its environment before pytest starts.
 
 import secrets
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 
 import httpx
 import pytest
@@ -34,18 +35,37 @@ def trusted(stack: Stack) -> ssl.SSLContext:
 
 
 @pytest.fixture
-def client(trusted: ssl.SSLContext) -> Iterator[httpx.Client]:
-    """A browser's view of the application: the edge's published port, by TLS, with a cookie jar of its own."""
+def visitor(trusted: ssl.SSLContext) -> Iterator[Callable[..., httpx.Client]]:
+    """Makes a browser's view of the application: the edge's published port, by TLS, with a cookie jar of its own.
+
+    keep: it uses a connection again, as browsers do, until the edge ends it.
+    """
 
     def name_the_host(request: httpx.Request) -> None:
         """In TLS and in the request, without asking a resolver, which may not know `.localhost`."""
         request.extensions["sni_hostname"] = HOST
         request.headers["Host"] = f"{HOST}:{PORT}"
 
-    with httpx.Client(
-        base_url=f"https://127.0.0.1:{PORT}", verify=trusted, timeout=30, event_hooks={"request": [name_the_host]}
-    ) as client:
-        yield client
+    with ExitStack() as open_clients:
+
+        def make(*, keep: bool = True) -> httpx.Client:
+            return open_clients.enter_context(
+                httpx.Client(
+                    base_url=f"https://127.0.0.1:{PORT}",
+                    verify=trusted,
+                    timeout=30,
+                    limits=httpx.Limits(max_keepalive_connections=None if keep else 0),
+                    event_hooks={"request": [name_the_host]},
+                )
+            )
+
+        yield make
+
+
+@pytest.fixture
+def client(visitor: Callable[..., httpx.Client]) -> httpx.Client:
+    """One visitor."""
+    return visitor()
 
 
 @pytest.fixture

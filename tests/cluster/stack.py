@@ -36,16 +36,23 @@ class Stack:
         section[last] = value
         self._write_settings()
 
+    def unset(self, key: str) -> None:
+        """Have one setting as it is by default."""
+        del self.settings["config"][f"vision-week:{key}"]
+        self._write_settings()
+
     def ensure(self) -> None:
         """Have the stack in the backend, fit for an update, and the checkout clean: as `make up` does."""
         pulumi.ensure_stack("test", os.environ)
         pulumi.recover("test", {**os.environ, "PULUMI_OPTION_CONFIG_FILE": str(self.settings_file)})
 
-    def pulumi(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Run `pulumi` on this stack, from the checkout."""
+    def pulumi(
+        self, *arguments: str, check: bool = True, checkout: Path = CHECKOUT
+    ) -> subprocess.CompletedProcess[str]:
+        """Run `pulumi` on this stack, from the checkout or from another one."""
         done = subprocess.run(
             ["pulumi", *arguments, "--non-interactive", "--stack", "test"],
-            cwd=CHECKOUT,
+            cwd=checkout,
             env={**os.environ, "PULUMI_OPTION_CONFIG_FILE": str(self.settings_file)},
             capture_output=True,
             text=True,

@@ -5,7 +5,7 @@ from typing import Any
 
 from pulumi import Output
 
-from components.app import App, AppArgs, Database, Store
+from components.app import MISTAKEN, App, AppArgs, Database, Store
 from components.kubernetes import pods_of
 from components.settings import VARIABLES
 from tests.unit.parts import endpoint, namespace, settings
@@ -50,6 +50,7 @@ def built(
                 uploads_class="shared",
                 uploads_access="ReadWriteMany",
                 after=[],
+                rollout_timeout=300,
                 protect=True,
             ),
         )
@@ -109,6 +110,8 @@ def test_a_migration_that_fails_is_not_tried_for_ever() -> None:
     job = built(migration_timeout=60).one("Job", "migrations")
     assert (job.at("spec", "backoffLimit"), job.at("spec", "activeDeadlineSeconds")) == (3, 60)
     assert job.at("spec", "template", "spec", "restartPolicy") == "Never"
+    (rule,) = job.at("spec", "podFailurePolicy", "rules")
+    assert rule == {"action": "FailJob", "onExitCodes": {"operator": "In", "values": [MISTAKEN]}}
 
 
 def test_nginx_and_php_are_two_containers_of_one_image() -> None:

@@ -49,6 +49,7 @@ def built(**changes: Any) -> Recording:
                 authority=Authority("authority", AuthorityArgs(common_name="here CA")),
                 app=Backend(endpoint=endpoint("app", "apps", 8080), peer=pods_of("apps", "app")),
                 websocket=Backend(endpoint=endpoint("websocket", "apps", 8090), peer=pods_of("apps", "websocket")),
+                rollout_timeout=300,
             ),
         )
 

@@ -175,6 +175,7 @@ def websocket(replicas: int) -> Recording:
         origins=["https://vision-week.example"],
         clients=[pods_of("edge", "edge")],
         after=[],
+        rollout_timeout=300,
     )
     return record(lambda: WebSocket("websocket", args))
 

@@ -60,6 +60,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "redis.memory_percent": (10, 80),
     "redis.quorum": (1, 5),
     "redis.replica_lag": (2, 60),
+    "rollout_timeout": (30, 540),
     "secrets.generation": (1, LATEST),
     "storage.snapshots.keep_days": (1, 365),
     "tenancy.app.pods": (1, 5000),

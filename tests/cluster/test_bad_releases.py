@@ -1,0 +1,90 @@
+"""Releases that must not land: the update fails, says why, and the old release goes on serving (S9, S12.1).
+
+A bad release is a checkout of its own in which one thing is broken, brought up on the shared stack.
+"""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.cluster.stack import CHECKOUT, Stack
+from tests.cluster.visitors import visitors
+
+pytestmark = pytest.mark.cluster
+
+Visitor = Callable[..., httpx.Client]
+_QUICKLY = 30  # seconds, the least that the settings allow
+
+
+@pytest.fixture(scope="module", autouse=True)
+def repaired(stack: Stack) -> Iterator[None]:
+    """After one bad release upon another the stack is what it was, brought there by nothing but an update."""
+    stack.set("rollout_timeout", _QUICKLY)
+    yield
+    stack.unset("rollout_timeout")
+    stack.pulumi("up", "--yes", "--skip-preview")
+    stack.pulumi("preview", "--expect-no-changes")
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """A checkout to break."""
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    folder = tmp_path / "release"
+    for name in files.strip("\0").split("\0"):
+        if (source := CHECKOUT / name).exists():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, folder / name)
+    (folder / ".venv").symlink_to(CHECKOUT / ".venv")
+    return folder
+
+
+def test_pods_that_never_become_ready_leave_the_old_ones_serving(stack: Stack, release: Path, visitor: Visitor) -> None:
+    """One service crashes as it starts, one says that it isn't ready, the image of the third isn't there."""
+    change(
+        release / "images/websocket/vision_week_websocket/__main__.py", "    settings =", "    1 / 0\n    settings ="
+    )
+    change(release / "app/src/Health/Checks.php", "'SELECT 1 AS one'", "'SELECT no_such_column'")
+    change(release / "components/catalogue.py", 'tag="1.28-bookworm"', 'tag="1.28-missing"')
+    with visitors(visitor(), visitor(keep=False)) as visits:
+        failed = stack.pulumi("up", "--yes", "--skip-preview", checkout=release, check=False)
+    said = failed.stdout + failed.stderr
+    assert failed.returncode != 0
+    assert "CrashLoopBackOff" in said or "exit code 1" in said, said
+    assert "ZeroDivisionError: division by zero" in said  # the container's last words
+    assert "Unhealthy: Readiness probe failed: HTTP probe failed with statuscode: 503" in said, said
+    assert "ErrImagePull" in said or "ImagePullBackOff" in said, said
+    assert visits.bad == []
+    assert visits.good > 0
+
+
+def test_a_migration_that_fails_keeps_the_new_release_out(stack: Stack, release: Path, visitor: Visitor) -> None:
+    """One that would fail again is not tried again."""
+    (release / "app/migrations/0900_mistaken.sql").write_text("ALTER TABLE no_such_table ADD COLUMN name text;\n")
+    change(release / "app/src/Health/Checks.php", "'SELECT 1 AS one'", "'SELECT no_such_column'")
+    before = template(stack)
+    with visitors(visitor(), visitor(keep=False)) as visits:
+        failed = stack.pulumi("up", "--yes", "--skip-preview", checkout=release, check=False)
+    said = failed.stdout + failed.stderr
+    assert failed.returncode != 0
+    assert r"relation \"no_such_table\" does not exist" in said, said  # a line of JSON
+    assert said.count("migration failed") == 1, said
+    assert template(stack) == before
+    assert visits.bad == []
+    assert visits.good > 0
+
+
+def change(file: Path, old: str, new: str) -> None:
+    text = file.read_text()
+    assert text.count(old) == 1, f"{file} has {text.count(old)} times {old!r}"
+    file.write_text(text.replace(old, new))
+
+
+def template(stack: Stack) -> object:
+    """What the application's pods are made from."""
+    (deployment,) = stack.objects("app", "deployments", "app.kubernetes.io/name=app")
+    return deployment["spec"]["template"]
