@@ -63,6 +63,7 @@ class AppArgs:
         variable. constants: variables besides.
     clients: who may ask it.
     websocket: where its pages find the WebSocket service, a path or an address.
+    notice: seconds until all clients have heard that a pod is going.
     nginx_settings: files of `images/app/nginx/settings` that are otherwise here, by name.
     uploads_class, uploads_access: a storage class whose volumes many pods may mount, and how they do.
     after: what must be ready before the migrations run.
@@ -80,6 +81,7 @@ class AppArgs:
     redis: Store
     clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
     websocket: str
+    notice: int
     nginx_settings: Mapping[str, str]
     uploads_class: Input[str]
     uploads_access: str
@@ -138,8 +140,8 @@ class App(ComponentResource):
                     ],
                     service_account=account,
                     configuration=kubernetes.checksum(environment, args.nginx_settings, secrets),
-                    # 5 s until nobody sends anything new, and 65 s that PHP-FPM gives its longest request.
-                    grace=75,
+                    # Until nobody sends anything new, 65 s that PHP-FPM gives its longest request, and some to spare.
+                    grace=args.notice + 70,
                 ),
             ),
             opts=ResourceOptions(
@@ -248,6 +250,11 @@ class App(ComponentResource):
         config = core.v1.ConfigMap(name, metadata=self._metadata(name), data=files, opts=self._child)
         return [kubernetes.config_files(_SETTINGS_VOLUME, config.metadata.name)]
 
+    @property
+    def _until_noticed(self) -> Sequence[str]:
+        """A pod that goes answers on until the edge has heard of it."""
+        return ["sleep", str(self._args.notice)]
+
     def _nginx(self) -> Container:
         return Container(
             name="nginx",
@@ -267,8 +274,7 @@ class App(ComponentResource):
             readiness=kubernetes.http_probe("/ready", "internal", period=5, failures=2),
             liveness=kubernetes.http_probe("/live", "internal", period=10, failures=3),
             startup=kubernetes.http_probe("/health", "http", period=1, failures=60),
-            # Until the edge has heard that this pod is going.
-            pre_stop=["sleep", "5"],
+            pre_stop=self._until_noticed,
         )
 
     def _php(self, config: Input[str], secret: Input[str]) -> Container:
@@ -293,7 +299,7 @@ class App(ComponentResource):
             # Through nginx to the two workers that are kept for it: alive as long as one of them answers.
             liveness=kubernetes.http_probe("/health", PORT, period=10, failures=6),
             startup=kubernetes.http_probe("/health", PORT, period=1, failures=60),
-            pre_stop=["sleep", "5"],
+            pre_stop=self._until_noticed,
         )
 
     def _migrations(self) -> batch.v1.Job:

@@ -275,6 +275,13 @@ def pods_of(namespace: Input[str], name: str) -> networking.v1.NetworkPolicyPeer
     )
 
 
+def pods_in(namespace: Input[str]) -> networking.v1.NetworkPolicyPeerArgs:
+    """Every pod of a namespace that is somebody else's."""
+    return networking.v1.NetworkPolicyPeerArgs(
+        namespace_selector=meta.v1.LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": namespace})
+    )
+
+
 def addresses(network: Input[str]) -> networking.v1.NetworkPolicyPeerArgs:
     """What is outside of the cluster, by its addresses."""
     return networking.v1.NetworkPolicyPeerArgs(ip_block=networking.v1.IPBlockArgs(cidr=network))

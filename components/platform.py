@@ -14,7 +14,7 @@ from components.images import Images, ImagesArgs
 from components.kubernetes import pods_of
 from components.postgres import Postgres, PostgresArgs
 from components.redis import Redis, RedisArgs
-from components.settings import ExistingCluster, NginxEdge, Settings
+from components.settings import ExistingCluster, Settings
 from components.storage import Storage, StorageArgs
 from components.tenancy import Tenancy, TenancyArgs
 from components.unbuilt import refuse_unbuilt
@@ -38,7 +38,6 @@ class Platform(ComponentResource):
         refuse_unbuilt(settings)
         super().__init__("vision-week:platform:Platform", "platform", None, opts)
         chosen_cluster = cast("ExistingCluster", settings.cluster)
-        chosen_edge = cast("NginxEdge", settings.edge)
         child = ResourceOptions(parent=self)
         cluster = Cluster(
             "cluster",
@@ -90,7 +89,7 @@ class Platform(ComponentResource):
         app_pods = pods_of(namespaces["app"].name, app.NAME)
         migration_pods = pods_of(namespaces["app"].name, app.MIGRATIONS)
         websocket_pods = pods_of(namespaces["app"].name, websocket.NAME)
-        edge_pods = pods_of(namespaces["edge"].name, edge.NAME)
+        way_in = edge.entrance(settings.edge, namespaces["edge"])
         database = Postgres(
             "postgres",
             PostgresArgs(
@@ -140,9 +139,10 @@ class Platform(ComponentResource):
                     user_password=database.app_password,
                 ),
                 redis=store,
-                clients=[edge_pods],
+                clients=way_in.clients,
                 websocket=settings.edge.websocket_address,
-                nginx_settings=edge.nginx_settings(settings.edge),
+                notice=way_in.notice,
+                nginx_settings=way_in.nginx_settings,
                 uploads_class=settings.storage.shared_class,
                 uploads_access=settings.storage.shared_access,
                 after=[database, memory],
@@ -159,7 +159,8 @@ class Platform(ComponentResource):
                 image=images.websocket,
                 redis=store,
                 origins=[settings.edge.url],
-                clients=[edge_pods],
+                clients=way_in.clients,
+                notice=way_in.notice,
                 after=[memory],
                 rollout_timeout=settings.rollout_timeout,
             ),
@@ -170,11 +171,12 @@ class Platform(ComponentResource):
             "edge",
             EdgeArgs(
                 namespace=namespaces["edge"],
-                settings=chosen_edge,
+                applications=namespaces["app"],
+                settings=settings.edge,
                 image=images.nginx,
                 authority=authority,
-                app=Backend(endpoint=application.endpoint, peer=app_pods),
-                websocket=Backend(endpoint=live.endpoint, peer=websocket_pods),
+                app=Backend(service=app.NAME, endpoint=application.endpoint, peer=app_pods),
+                websocket=Backend(service=websocket.NAME, endpoint=live.endpoint, peer=websocket_pods),
                 rollout_timeout=settings.rollout_timeout,
             ),
             opts=inside,

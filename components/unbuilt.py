@@ -11,11 +11,9 @@ from pulumi import RunError
 from pydantic import BaseModel
 
 from components.checks import Fault
-from components.settings import GatewayEdge, GoogleCluster, IngressEdge, Settings
+from components.settings import GoogleCluster, Settings
 from components.stack_file import NAMESPACE
 from components.values import LATER
-
-_FLAVOURS = {GoogleCluster: "existing", GatewayEdge: "nginx", IngressEdge: "nginx"}
 
 
 def refuse_unbuilt(settings: Settings) -> None:
@@ -31,9 +29,8 @@ def unbuilt(settings: Settings) -> list[Fault]:
 
 
 def _flavours(settings: Settings) -> Iterator[Fault]:
-    for path, chosen in (("cluster.flavour", settings.cluster), ("edge.flavour", settings.edge)):
-        if instead := _FLAVOURS.get(type(chosen)):
-            yield Fault(path, f"{chosen.flavour} is not built yet", f"use {instead}")
+    if isinstance(settings.cluster, GoogleCluster):
+        yield Fault("cluster.flavour", f"{settings.cluster.flavour} is not built yet", "use existing")
 
 
 def _several_redis(settings: Settings) -> Iterator[Fault]:

@@ -7,7 +7,7 @@ what the workloads ask for. Whatever has a form has that form in words too: nobo
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
@@ -185,6 +185,16 @@ Network = Annotated[
     Field(strict=False),
     Format(r"^\d{1,3}(\.\d{1,3}){3}(/\d{1,2})?$", "a network: 10.0.0.0/20"),
 ]
+
+
+def _address(value: str) -> str:
+    try:
+        return str(IPv4Address(value))
+    except ValueError:
+        raise ValueError("is not an address; write it like 203.0.113.10") from None
+
+
+Address = Annotated[str, AfterValidator(_address), Format(r"^\d{1,3}(\.\d{1,3}){3}$", "an IPv4 address: 203.0.113.10")]
 Networks = Annotated[tuple[Network, ...], Field(strict=False)]  # a short form before it makes it Python's list
 
 

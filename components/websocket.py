@@ -23,7 +23,8 @@ _SECRETS = "/etc/vision-week/secrets"
 class WebSocketArgs:
     """What the service needs.
 
-    origins: sites whose pages may connect. clients: pods that may ask it.
+    origins: sites whose pages may connect. clients: who may ask it.
+    notice: seconds until all of them have heard that a pod is going.
     after: what must be ready before its pods are. rollout_timeout: seconds in which the next new pod must become ready.
     """
 
@@ -33,6 +34,7 @@ class WebSocketArgs:
     redis: Store
     origins: Sequence[str]
     clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
+    notice: int
     after: Sequence[Resource]
     rollout_timeout: int
 
@@ -81,7 +83,7 @@ class WebSocket(ComponentResource):
             liveness=kubernetes.http_probe("/health", "http", period=10, failures=3),
             startup=kubernetes.http_probe("/health", "http", period=1, failures=60),
             # Until the edge has heard that this pod is going.
-            pre_stop=["sleep", "5"],
+            pre_stop=["sleep", str(args.notice)],
         )
         replicas = args.settings.replicas
         deployment = apps.v1.Deployment(
@@ -98,8 +100,8 @@ class WebSocket(ComponentResource):
                     volumes=[kubernetes.secret_files("secrets", secret.metadata.name)],
                     service_account=account.metadata.name,
                     configuration=kubernetes.checksum(environment, secrets),
-                    # 5 s until nobody sends anything new, 10 s over which connections are closed, and some to spare.
-                    grace=30,
+                    # Until nobody sends anything new, 10 s over which connections are closed, and some to spare.
+                    grace=args.notice + 25,
                 ),
             ),
             # Ready means connected to Redis; no pod starts without its policies.

@@ -6,6 +6,6 @@ One component whose flavour is a setting. Which hosts lead where is the same in 
 
 from components.edge.arguments import NAME, Backend, EdgeArgs
 from components.edge.component import Edge
-from components.edge.entrance import nginx_settings
+from components.edge.entrance import Entrance, entrance
 
-__all__ = ["NAME", "Backend", "Edge", "EdgeArgs", "nginx_settings"]
+__all__ = ["NAME", "Backend", "Edge", "EdgeArgs", "Entrance", "entrance"]

@@ -1,13 +1,14 @@
 """What an edge is given, whatever its flavour."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pulumi import Input
-from pulumi_kubernetes import networking
+from pulumi import Input, ResourceOptions
+from pulumi_kubernetes import core, networking
 
-from components.certificates import Authority
-from components.kubernetes import Endpoint, Namespace
-from components.settings import NginxEdge
+from components.certificates import Authority, ServerCertificate, ServerCertificateArgs
+from components.kubernetes import Endpoint, Namespace, metadata
+from components.settings import Edge as EdgeSettings
 
 NAME = "edge"
 # What the host for the API leads on, and nothing else: `/api/…` and these (images/app/nginx.conf).
@@ -18,8 +19,12 @@ WEBSOCKET_PATH = "/ws"
 
 @dataclass(frozen=True, kw_only=True)
 class Backend:
-    """A service that requests are sent on to, and its pods."""
+    """A service that requests are sent on to, and its pods.
 
+    service: its name among the applications.
+    """
+
+    service: str
     endpoint: Endpoint
     peer: networking.v1.NetworkPolicyPeerArgs
 
@@ -28,14 +33,30 @@ class Backend:
 class EdgeArgs:
     """What the edge needs.
 
+    namespace: its own. applications: where its backends are, and routes to them.
+    image: of our load balancer, where that is the flavour.
     authority: signs its certificate. app, websocket: where requests go.
     rollout_timeout: seconds in which the next new pod of ours must become ready.
     """
 
     namespace: Namespace
-    settings: NginxEdge
+    applications: Namespace
+    settings: EdgeSettings
     image: Input[str]
     authority: Authority
     app: Backend
     websocket: Backend
     rollout_timeout: int
+
+
+def certificate(
+    args: EdgeArgs, namespace: Namespace, child: ResourceOptions
+) -> tuple[core.v1.Secret, Mapping[str, Input[str]]]:
+    """The Secret with the certificate that the stack's own authority signs, and what is in it."""
+    made = ServerCertificate(
+        NAME, ServerCertificateArgs(authority=args.authority, hosts=args.settings.names), opts=child
+    )
+    contents = {"tls.crt": made.certificate, "tls.key": made.key}
+    about = metadata(NAME, namespace.name, app=NAME)
+    secret = core.v1.Secret(NAME, metadata=about, type="kubernetes.io/tls", string_data=contents, opts=child)
+    return secret, contents

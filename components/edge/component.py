@@ -2,8 +2,9 @@
 
 from pulumi import ComponentResource, Output, ResourceOptions
 
-from components.edge import nginx
+from components.edge import gateway, ingress, nginx
 from components.edge.arguments import EdgeArgs
+from components.settings import GatewayEdge, IngressEdge, NginxEdge
 
 
 class Edge(ComponentResource):
@@ -13,6 +14,13 @@ class Edge(ComponentResource):
 
     def __init__(self, name: str, args: EdgeArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:edge:Edge", name, None, opts)
-        nginx.build(args, args.settings, ResourceOptions(parent=self))
+        child = ResourceOptions(parent=self)
+        match args.settings:
+            case NginxEdge() as chosen:
+                nginx.build(args, chosen, child)
+            case GatewayEdge() as chosen:
+                gateway.build(args, chosen, child)
+            case IngressEdge() as chosen:
+                ingress.build(args, chosen, child)
         self.url = Output.from_input(args.settings.url)
         self.register_outputs({"url": self.url})

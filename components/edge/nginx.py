@@ -12,8 +12,7 @@ from pulumi_kubernetes import apps, core, meta, networking
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import kubernetes
-from components.certificates import ServerCertificate, ServerCertificateArgs
-from components.edge.arguments import API_PATHS, API_PREFIX, NAME, WEBSOCKET_PATH, EdgeArgs
+from components.edge.arguments import API_PATHS, API_PREFIX, NAME, WEBSOCKET_PATH, EdgeArgs, certificate
 from components.kubernetes import Container, Mount, metadata, selector
 from components.scaling import disruption_budget, rolling
 from components.settings import NginxEdge
@@ -25,13 +24,9 @@ _PORTS = {"https": 8443, "http": 8080, "internal": 8081}
 def build(args: EdgeArgs, settings: NginxEdge, child: ResourceOptions) -> None:
     """Make the load balancer's objects; `child` are the options of each."""
     about = metadata(NAME, args.namespace.name, app=NAME)
-    certificate = ServerCertificate(
-        NAME, ServerCertificateArgs(authority=args.authority, hosts=settings.names), opts=child
-    )
+    secret, secrets = certificate(args, args.namespace, child)
     files: dict[str, Input[str]] = {"nginx.conf": _CONFIG.read_text(), "site.conf": _site(args, settings)}
-    secrets = {"tls.crt": certificate.certificate, "tls.key": certificate.key}
     config = core.v1.ConfigMap(NAME, metadata=about, data=files, opts=child)
-    secret = core.v1.Secret(NAME, metadata=about, type="kubernetes.io/tls", string_data=secrets, opts=child)
     account = core.v1.ServiceAccount(NAME, metadata=about, automount_service_account_token=False, opts=child)
     policy = networking.v1.NetworkPolicy(
         NAME,

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from components.values import Host, HostPattern, Networks, NodePort, Resources, Strict, Text, Url
+from components.values import LATER, Address, Host, HostPattern, Name, Networks, NodePort, Resources, Strict, Text, Url
 
 
 class EdgeBase(Strict):
@@ -78,9 +78,20 @@ class GatewayEdge(EdgeBase):
     """`gateway` (DESIGN)."""
     class_name: Text = "gke-l7-global-external-managed"
     """The cluster's GatewayClass (DESIGN)."""
-    dns_zone: Host | None = None
+    address: Address
+    """The balancer's reserved address, which its answers come from and which it adds to what it says about clients
+    (S3, beyond: the client address)."""
+    certificate_map: Name | None = None
+    """Certificate Manager's map that has a certificate for each host; without it the stack's own authority signs one,
+    which browsers don't know (S4.1)."""
+    ssl_policy: Name | None = None
+    """The project's SSL policy that refuses TLS before 1.2; without it Google's balancer doesn't (service levels:
+    crypto)."""
+    security_policy: Name | None = None
+    """The project's Cloud Armor policy (DECISIONS: rate limits)."""
+    dns_zone: Annotated[Host | None, LATER] = None
     """The domain whose zone the program makes, and writes the hosts to; without it somebody else does (S4.1)."""
-    requests_per_minute: int = Field(default=1200, ge=60, le=100000)
+    requests_per_minute: Annotated[int, LATER] = Field(default=1200, ge=60, le=100000)
     """Requests a minute from one client address, 60 to 100000, before Cloud Armor stops them (DECISIONS: rate
     limits)."""
 
@@ -92,6 +103,14 @@ class IngressEdge(EdgeBase):
     """`ingress` (DESIGN)."""
     class_name: Text
     """The class of that controller (DESIGN)."""
+    controller_namespace: Name
+    """Where that controller's pods are: they alone are let in to the application (S7.1)."""
+    annotations: dict[str, str] = Field(default_factory=dict)
+    """For the controller, unchanged: sending HTTP to HTTPS, and time-outs for WebSockets, have no field of an Ingress
+    (S3.4)."""
+    tls_secret: Name | None = None
+    """A Secret beside the application that somebody else fills, cert-manager for one; without it the stack's own
+    authority signs a certificate (S4.1)."""
 
 
 Edge = Annotated[NginxEdge | GatewayEdge | IngressEdge, Field(discriminator="flavour")]

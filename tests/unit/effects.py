@@ -24,6 +24,8 @@ from localcloud.plugins.kubernetes.comparison import changes
 from localcloud.plugins.kubernetes.objects import kind_of
 from localcloud.plugins.kubernetes.replacement import replacing_fields
 from tests.unit.differences import differences
+from tests.unit.edges import NGINX
+from tests.unit.faults import INGRESS
 from tests.unit.inventory import title
 from tests.unit.recording import Made, Recording, run_stack
 from tests.unit.references import dangling
@@ -34,14 +36,23 @@ BASE = "production"
 _CHECKSUM = "spec.template.metadata.annotations.vision-week/configuration"
 _AMOUNT = re.compile(r"(\d+)(m|[KMGT]i?)?")
 
+HOSTS = {
+    "url": "https://www.vision-week.example",
+    "api_host": "api.example",
+    "websocket_host": "ws.example",
+    "certificate_names": ["*.vision-week.example", "vision-week.example"],
+}
 # Other values for what can't be guessed.
 EXAMPLES: dict[str, Any] = {
     "cluster(existing).control_plane": ["10.0.0.0/28"],
-    "edge(nginx).api_host": "api.example",
-    "edge(nginx).certificate_names": ["*.vision-week.example", "vision-week.example"],
+    **{
+        f"edge({flavour}).{setting}": value
+        for flavour in ("nginx", "gateway", "ingress")
+        for setting, value in HOSTS.items()
+    },
+    "edge(gateway).address": "203.0.113.11",
+    "edge(ingress).annotations": {"controller.example/redirect-to-https": "true"},
     "edge(nginx).trusted_proxies": ["10.0.0.0/8"],
-    "edge(nginx).url": "https://www.vision-week.example",
-    "edge(nginx).websocket_host": "ws.example",
     "images.registry": "registry.example/vision-week",
     "images.flutter": "3.32.0",
     "release": "v2.0.0",
@@ -55,6 +66,8 @@ EXAMPLES: dict[str, Any] = {
 }
 # What has to be set in both programs for a setting to have a meaning.
 GIVEN: dict[str, dict[str, Any]] = {
+    # Certificate Manager's has its own names.
+    "edge(gateway).certificate_names": {"edge": {"certificate_map": None}},
     "edge(nginx).disruptions": {"edge": {"replicas": 3}},
     "edge(nginx).node_port": {"edge": {"service": "NodePort"}},
     "postgres.disruptions": {"postgres": {"members": 5}},
@@ -62,14 +75,17 @@ GIVEN: dict[str, dict[str, Any]] = {
     "source.reference": {"source": {"git": "https://git.example/app.git", "reference": "0" * 40}},
     "websocket.replicas.disruptions": {"websocket": {"replicas": {"min": 3, "max": 10}}},
 }
+# The base stack's edge in other flavours.
+OTHER_EDGES = {
+    flavour: {**own, "api_host": "api.vision-week.example", "websocket_host": "ws.vision-week.example"}
+    for flavour, own in (("nginx", NGINX), ("ingress", INGRESS))
+}
 _SEVERAL = "several members are refused in words until clients are led to the primary among them"
 # Settings, or with a dot at the end all that begin so, that change nothing.
 WITHOUT_EFFECT: dict[str, str] = {
     "cluster.flavour": "only `existing` is built; the other one is refused in words",
     "cluster(gke).": "refused in words until GKE is built",
-    "edge.flavour": "only `nginx` is built; the others are refused in words",
-    "edge(gateway).": "refused in words until the Gateway API is built",
-    "edge(ingress).": "refused in words until the Ingress is built",
+    "edge.flavour": "each flavour's settings are tried by themselves",
     "images.allow_unpinned": "only admits or refuses; what runs is the catalogue's",
     "purpose": "says what is demanded of the stack, and changes nothing itself",
     "redis.members": _SEVERAL,
@@ -154,6 +170,7 @@ def reason(leaf: Leaf) -> str | None:
 def effect(leaf: Leaf) -> Effect | None:
     """What changes with another value; None where no other can be had."""
     base = copy.deepcopy(_base())
+    base["edge"] = OTHER_EDGES.get(leaf.variant.get(("edge",), ""), base["edge"])
     for key, value in GIVEN.get(leaf.name, {}).items():
         base[key] = {**base.get(key, {}), **value}
     settings = parse(base).model_dump(mode="json")

@@ -9,7 +9,13 @@ from components.configuration import SettingsError, parse
 from tests.unit.parts import LEAST
 
 GKE = {"flavour": "gke", "project": "a-project", "region": "europe-west1"}
-GATEWAY = {"flavour": "gateway", "url": "https://vision-week.example"}
+GATEWAY = {"flavour": "gateway", "url": "https://vision-week.example", "address": "203.0.113.10"}
+INGRESS = {
+    "flavour": "ingress",
+    "url": "https://vision-week.example",
+    "class_name": "some-class",
+    "controller_namespace": "ingress-controller",
+}
 
 
 def faults(values: dict[str, Any], **more: Any) -> list[Fault]:

@@ -189,8 +189,13 @@ def _container(container: Mapping[str, Any]) -> dict[str, Any]:
             shown[probe] = _probe(shown[probe])
     for key, inner in (("env", "value"), ("ports", "containerPort"), ("volumeMounts", "mountPath")):
         if key in shown:
-            shown[key] = {each["name"]: _only(each, inner) for each in shown[key]}
+            shown[key] = {_called(each): _only(each, inner) for each in shown[key]}
     return shown
+
+
+def _called(each: Mapping[str, Any]) -> str:
+    """By its name; several files of one volume by theirs as well."""
+    return " ".join(each[key] for key in ("name", "subPath") if key in each)
 
 
 def _resources(resources: Mapping[str, Any]) -> Any:

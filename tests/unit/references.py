@@ -41,7 +41,13 @@ class _Check:
         self.by_kind: Mapping[str, Callable[[Made], Iterator[str]]] = {
             "Deployment": self._of_workload,
             "Endpoints": lambda one: self.exists(one, "Service", one.namespace, one.object_name),
+            "GCPBackendPolicy": self._of_target,
+            "GCPGatewayPolicy": self._of_target,
+            "Gateway": self._of_gateway,
+            "HTTPRoute": self._of_route,
+            "HealthCheckPolicy": self._of_health,
             "HorizontalPodAutoscaler": self._of_autoscaler,
+            "Ingress": self._of_ingress,
             "Job": self._of_workload,
             "NetworkPolicy": self._of_policy,
             "PersistentVolumeClaim": lambda one: self.exists(
@@ -118,12 +124,12 @@ class _Check:
     def _of_policy(self, policy: Made) -> Iterator[str]:
         spec = policy.inputs["spec"]
         subjects = self.selected(policy.namespace, spec["podSelector"])
-        if not subjects:
+        if not subjects and spec["podSelector"]:  # an empty one is about whoever may come
             yield f"NetworkPolicy {policy.name} is about no pod"
         for rule in spec.get("ingress", []):
             yield from self._reachable(policy, rule, subjects)
             for peer in rule.get("from", []):
-                if not self._peers(peer):
+                if not self._elsewhere(peer) and not self._peers(peer):
                     yield f"NetworkPolicy {policy.name} admits nobody: {peer}"
         for rule in spec.get("egress", []):
             for peer in rule["to"]:
@@ -157,6 +163,50 @@ class _Check:
             for container in workload.at("spec", "template", "spec", "containers") if workload else []:
                 if resource not in container["resources"]["requests"]:
                     yield f"HorizontalPodAutoscaler {one.name} measures {resource}, which {container['name']} lacks"
+
+    def _of_target(self, one: Made) -> Iterator[str]:
+        target = one.inputs["spec"]["targetRef"]
+        yield from self.exists(one, target["kind"], one.namespace, target["name"])
+
+    def _of_health(self, one: Made) -> Iterator[str]:
+        asked = one.inputs["spec"]["default"]["config"]["httpHealthCheck"]["port"]
+        yield from self._of_target(one)
+        yield from self._served(one, one.inputs["spec"]["targetRef"]["name"], asked)
+
+    def _of_gateway(self, one: Made) -> Iterator[str]:
+        for listener in one.inputs["spec"]["listeners"]:
+            for reference in listener.get("tls", {}).get("certificateRefs", []):
+                yield from self.exists(one, reference["kind"], one.namespace, reference["name"])
+            admitted = listener["allowedRoutes"]["namespaces"].get("selector", {}).get("matchLabels", {})
+            for namespace in admitted.values():
+                yield from self.exists(one, "Namespace", "", namespace)
+
+    def _of_route(self, one: Made) -> Iterator[str]:
+        for parent in one.inputs["spec"]["parentRefs"]:
+            namespace = parent.get("namespace", one.namespace)
+            yield from self.exists(one, "Gateway", namespace, parent["name"])
+            gateway = self.objects.get(("Gateway", namespace, parent["name"]))
+            listeners = gateway.inputs["spec"]["listeners"] if gateway else []
+            if parent["sectionName"] not in {each["name"] for each in listeners}:
+                yield f"HTTPRoute {one.name} refers to the listener {parent['sectionName']}"
+        for rule in one.inputs["spec"]["rules"]:
+            for backend in rule.get("backendRefs", []):
+                yield from self._served(one, backend["name"], backend["port"])
+
+    def _of_ingress(self, one: Made) -> Iterator[str]:
+        for tls in one.inputs["spec"]["tls"]:
+            yield from self.exists(one, "Secret", one.namespace, tls["secretName"])
+        for rule in one.inputs["spec"]["rules"]:
+            for path in rule["http"]["paths"]:
+                service = path["backend"]["service"]
+                yield from self._served(one, service["name"], service["port"]["number"])
+
+    def _served(self, one: Made, name: str, port: int) -> Iterator[str]:
+        """A Service beside the object, by name and port."""
+        yield from self.exists(one, "Service", one.namespace, name)
+        service = self.objects.get(("Service", one.namespace, name))
+        if service and port not in {each["port"] for each in service.inputs["spec"]["ports"]}:
+            yield f"{one.kind} {one.name} refers to port {port} of Service {name}, which has none"
 
     def _of_budget(self, one: Made) -> Iterator[str]:
         if not self.selected(one.namespace, one.inputs["spec"]["selector"]):

@@ -1,8 +1,8 @@
 """The three stacks, as far as the program can build them.
 
-Staging and production describe a GKE cluster with its gateway, which the program refuses in words until it has those
-parts. Until then their workloads are looked at as they would be on a cluster that is there already: each replacement
-is listed, and is made only where the program refuses the stack without it.
+Staging and production describe a GKE cluster, which the program refuses in words until it has those parts. Until then
+their workloads are looked at as they would be on a cluster that is there already: each replacement is listed, and is
+made only where the program refuses the stack without it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -12,8 +12,8 @@ from typing import Any
 from tests.unit.recording import stack_config
 
 STACKS = ("development", "staging", "production")
-# Names that the cluster brings: its DNS, and its classes of volumes that many pods may mount.
-OF_THE_CLUSTER = frozenset({"kube-system", "shared", "standard-rwx"})
+# Names that the cluster brings: its DNS, a controller of Ingresses, its classes of volumes that many pods may mount.
+OF_THE_CLUSTER = frozenset({"kube-system", "ingress-controller", "shared", "standard-rwx"})
 
 Config = Mapping[str, Any]
 
@@ -69,10 +69,10 @@ REPLACEMENTS = (
         lambda _: {"flavour": "existing", "context": "stand-in"},
     ),
     Replacement(
-        "edge: our own nginx instead of the Gateway API",
+        "edge.dns_zone: left out, because no zone is made yet",
         "vision-week:edge",
-        lambda config: config["vision-week:edge"]["flavour"] == "gateway",
-        lambda edge: {key: edge[key] for key in ("url", "api_host", "websocket_host")} | {"flavour": "nginx"},
+        lambda config: "dns_zone" in config["vision-week:edge"],
+        lambda edge: {key: value for key, value in edge.items() if key != "dns_zone"},
     ),
     Replacement(
         "redis.members: 1, because nothing leads clients to the primary among several yet",

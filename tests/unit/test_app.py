@@ -46,6 +46,7 @@ def built(
                 ),
                 clients=[pods_of("edge", "edge")],
                 websocket="/ws",
+                notice=5,
                 nginx_settings=nginx_settings or {},
                 uploads_class="shared",
                 uploads_access="ReadWriteMany",

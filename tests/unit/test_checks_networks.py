@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.faults import GATEWAY, GKE, refused, told
+from tests.unit.faults import GATEWAY, GKE, INGRESS, refused, told
 from tests.unit.parts import LEAST
 
 # --- networks and names
@@ -104,7 +104,7 @@ def test_a_host_that_stands_for_two_things_is_refused() -> None:
     assert told(edge=gateway(api_host="vision-week.example")) == ["edge.api_host"]
 
 
-@pytest.mark.parametrize("flavour", [{"flavour": "gateway"}, {"flavour": "ingress", "class_name": "nginx"}])
+@pytest.mark.parametrize("flavour", [GATEWAY, INGRESS])
 def test_a_port_is_only_our_own_edges(flavour: dict[str, str]) -> None:
     assert refused(edge={**flavour, "url": "https://a.example:8443"}) == [
         f"edge.url: has a port; a {flavour['flavour']} listens on 443 alone; write https://a.example"

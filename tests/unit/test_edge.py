@@ -23,37 +23,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from components.certificates import Authority, AuthorityArgs
-from components.edge import Backend, Edge, EdgeArgs, nginx_settings
-from components.kubernetes import pods_of
-from components.settings import NginxEdge
-from tests.unit.parts import endpoint, namespace, settings
-from tests.unit.recording import CHECKOUT, Recording, record
+from components.edge import entrance
+from tests.unit import edges
+from tests.unit.edges import API_HOST, HOST, HOSTS, NGINX, WEBSOCKET_HOST
+from tests.unit.parts import namespace, settings
+from tests.unit.recording import CHECKOUT, Recording
 from tests.waiting import wait_for
-
-HOST = "vision-week.example"
-API_HOST, WEBSOCKET_HOST = f"api.{HOST}", f"ws.{HOST}"
-HOSTS = {"api_host": API_HOST, "websocket_host": WEBSOCKET_HOST}
 
 
 def built(**changes: Any) -> Recording:
-    def program() -> None:
-        chosen = settings(edge={"flavour": "nginx", "url": f"https://{HOST}", **changes}).edge
-        assert isinstance(chosen, NginxEdge)
-        Edge(
-            "edge",
-            EdgeArgs(
-                namespace=namespace("edge"),
-                settings=chosen,
-                image="registry.example/nginx:1",
-                authority=Authority("authority", AuthorityArgs(common_name="here CA")),
-                app=Backend(endpoint=endpoint("app", "apps", 8080), peer=pods_of("apps", "app")),
-                websocket=Backend(endpoint=endpoint("websocket", "apps", 8090), peer=pods_of("apps", "websocket")),
-                rollout_timeout=300,
-            ),
-        )
-
-    return record(program)
+    return edges.built("nginx", **changes)
 
 
 def test_a_node_port_is_the_one_of_the_settings() -> None:
@@ -93,11 +72,12 @@ def test_a_pod_that_goes_may_finish_the_longest_request() -> None:
 
 def test_pages_may_connect_to_a_websocket_host_and_are_told_of_it() -> None:
     """S3.1: the policy of contents names that host, with the port of the site's, and no other."""
-    plain = settings(edge={"flavour": "nginx", "url": f"https://{HOST}"}).edge
-    assert (plain.websocket_address, nginx_settings(plain)) == ("/ws", {})
-    named = settings(edge={"flavour": "nginx", "url": f"https://{HOST}:8443", **HOSTS}).edge
+    plain = settings(edge=dict(NGINX)).edge
+    assert plain.websocket_address == "/ws"
+    assert entrance(plain, namespace("edge")).nginx_settings == {}
+    named = settings(edge={**NGINX, "url": f"https://{HOST}:8443", **HOSTS}).edge
     assert named.websocket_address == f"wss://{WEBSOCKET_HOST}:8443/ws"
-    (text,) = nginx_settings(named).values()
+    (text,) = entrance(named, namespace("edge")).nginx_settings.values()
     assert re.findall(r"wss://[^\"]+", text) == [f"wss://{WEBSOCKET_HOST}:8443"]
 
 

@@ -174,6 +174,7 @@ def websocket(replicas: int) -> Recording:
         ),
         origins=["https://vision-week.example"],
         clients=[pods_of("edge", "edge")],
+        notice=5,
         after=[],
         rollout_timeout=300,
     )

@@ -1,10 +1,15 @@
 """The whole program on mocks: what all of its parts must have in common, and how they fit together."""
 
+from typing import Any
+
 import pulumi
 import pytest
 
 from tests.unit.conftest import Stacks
+from tests.unit.faults import GATEWAY, INGRESS
 from tests.unit.recording import CHECKOUT, UNKNOWN, Recording, run_stack, stack_config
+from tests.unit.references import dangling
+from tests.unit.stacks import OF_THE_CLUSTER
 
 
 def test_what_the_stack_is_for_comes_out(development: Recording) -> None:
@@ -79,11 +84,11 @@ def test_what_cannot_be_built_yet_is_refused_in_words(stack: str) -> None:
         run_stack(stack_config(stack))
 
 
-@pytest.mark.parametrize("flavour", ["gateway", "ingress"])
-def test_an_edge_that_cannot_be_built_yet_is_refused_in_words(flavour: str) -> None:
-    edge = {"flavour": flavour, "url": "https://vision-week.example", "class_name": "some-class"}
-    with pytest.raises(pulumi.RunError, match=rf"vision-week:edge\.flavour: {flavour} is not built yet; use nginx"):
-        run_stack(stack_config("development") | {"vision-week:edge": edge})
+@pytest.mark.parametrize("edge", [GATEWAY, INGRESS], ids=["gateway", "ingress"])
+def test_another_edge_is_one_setting_away(edge: dict[str, Any]) -> None:
+    recording = run_stack(stack_config("development") | {"vision-week:edge": edge})
+    assert recording.outputs["url"] == "https://vision-week.example"
+    assert dangling(recording, of_the_cluster=OF_THE_CLUSTER) == []
 
 
 def test_several_members_of_redis_are_refused_until_clients_find_the_primary() -> None:

@@ -3,20 +3,31 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.unit.pods import WORKLOADS, Pod, workloads
+from tests.unit.pods import Pod, workloads
 from tests.unit.recording import Made, Recording
 
 # Addresses of the API server, for the pods that talk to it. A stack that is looked at without its own cluster has none.
 CONTROL_PLANES = {"development": "172.31.240.2/32", "staging": "0.0.0.0/0", "production": "0.0.0.0/0"}
+# From our own load balancer, which everybody may ask, or straight from Google's.
+_OWN = {
+    ("anybody", "edge", 8080),
+    ("anybody", "edge", 8443),
+    ("edge", "app", 8080),
+    ("edge", "websocket", 8090),
+}
+_GOOGLES = {
+    (network, name, port)
+    for network in ("130.211.0.0/22", "35.191.0.0/16")
+    for name, port in (("app", 8080), ("websocket", 8090))
+}
+WAYS_IN = {"development": _OWN, "staging": _GOOGLES, "production": _GOOGLES}
 
 
 def test_the_connections_that_are_allowed_are_these(program: Recording, stack: str) -> None:
     """S7.1: from the edge to the application, from there to the data, and no other way."""
+    pods = {pod.workload.name for pod in workloads(program)}
     assert connections(program) == {
-        ("anybody", "edge", 8080),
-        ("anybody", "edge", 8443),
-        ("edge", "app", 8080),
-        ("edge", "websocket", 8090),
+        *WAYS_IN[stack],
         ("app", "postgres", 5432),
         ("migrations", "postgres", 5432),
         ("app", "redis", 6379),
@@ -27,7 +38,7 @@ def test_the_connections_that_are_allowed_are_these(program: Recording, stack: s
         ("postgres", CONTROL_PLANES[stack], 6443),
         ("redis", "redis", 6379),
         ("redis", "redis", 26379),
-        *((name, resolver, 53) for name in WORKLOADS for resolver in ("kube-dns", "169.254.20.10/32")),
+        *((name, resolver, 53) for name in pods for resolver in ("kube-dns", "169.254.20.10/32")),
     }
 
 

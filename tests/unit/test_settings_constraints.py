@@ -11,10 +11,10 @@ import pytest
 from pydantic import ValidationError
 
 from components.fields import Field, walk
-from components.settings import PASSWORDS, VARIABLES, Settings
+from components.settings import PASSWORDS, VARIABLES, EdgeBase, GatewayEdge, IngressEdge, Settings
 from components.values import WORDS, Format
 from components.wording import fault
-from tests.unit.faults import GATEWAY, GKE, changed, faults
+from tests.unit.faults import GATEWAY, GKE, INGRESS, changed, faults
 from tests.unit.parts import LEAST
 
 LATEST = 10**9
@@ -140,10 +140,16 @@ FORMS: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "cluster.project": PROJECTS,
     "cluster.region": REGIONS,
+    "edge.address": (["203.0.113.10"], ["203.0.113", "203.0.113.10/32", "203.0.113.256", "x"]),
     "edge.api_host": HOSTS,
+    "edge.certificate_map": NAMES,
     "edge.certificate_names": ([["*.a.b"], ["a.b"]], [["*"], ["*.*.a"], ["a.*.b"], ["*a.b"], ["A.b"]]),
     "edge.class_name": TEXTS,
+    "edge.controller_namespace": NAMES,
     "edge.dns_zone": HOSTS,
+    "edge.security_policy": NAMES,
+    "edge.ssl_policy": NAMES,
+    "edge.tls_secret": NAMES,
     "edge.trusted_proxies": ([["10.0.0.0/8"], ["1.2.3.4"]], [["0.0.0.0/0"], ["10.0.0.0/8", "0.0.0.0/7"], ["x"]]),
     "edge.url": (
         ["https://a.example", "https://localhost:8443", "https://a:1"],
@@ -253,10 +259,10 @@ def base(path: str) -> dict[str, Any]:
         values["cluster"] = dict(GKE)
         if path.startswith("cluster.apps."):
             values["cluster"] = {**GKE, "apps": {"machine": "n2-standard-4"}}
-    if path in {"edge.dns_zone", "edge.requests_per_minute"}:
+    if path.removeprefix("edge.") in GatewayEdge.model_fields.keys() - EdgeBase.model_fields.keys():
         values["edge"] = dict(GATEWAY)
-    if path == "edge.class_name":
-        values["edge"] = {"flavour": "ingress", "url": "https://vision-week.example"}
+    if path.removeprefix("edge.") in IngressEdge.model_fields.keys() - EdgeBase.model_fields.keys():
+        values["edge"] = dict(INGRESS)
     if path.startswith("app.replicas."):
         values["app"] = {"replicas": {"min": 1, "max": 100}}
     if path.startswith("websocket.resources."):
@@ -345,7 +351,12 @@ def test_a_switch_is_true_or_false(field: Field) -> None:
 
 
 # Mapping -> a key that it takes.
-MAPPINGS = {"source.constants": "A", "source.variables": "DATABASE_HOST", "storage.parameters": "A"}
+MAPPINGS = {
+    "edge.annotations": "A",
+    "source.constants": "A",
+    "source.variables": "DATABASE_HOST",
+    "storage.parameters": "A",
+}
 
 
 @pytest.mark.parametrize("path", MAPPINGS)
@@ -353,7 +364,7 @@ def test_keys_have_texts(path: str) -> None:
     key = MAPPINGS[path]
     assert own_faults(path, {key: "B"}) == []
     assert own_faults(path, [key])
-    assert faults(changed(LEAST, f"{path}.{key}", 5))
+    assert faults(changed(base(path), f"{path}.{key}", 5))
 
 
 def test_variables_have_names_that_a_shell_takes() -> None:

@@ -9,7 +9,7 @@ from components.configuration import parse
 from components.fields import walk
 from components.unbuilt import refuse_unbuilt, unbuilt
 from components.values import LATER
-from tests.unit.faults import GATEWAY, GKE, changed
+from tests.unit.faults import GATEWAY, GKE, INGRESS, changed
 from tests.unit.parts import LEAST
 from tests.unit.recording import run_stack, stack_config
 
@@ -35,6 +35,8 @@ def test_settings_that_are_all_built_are_let_through() -> None:
     ("path", "value"),
     [
         ("app.limits", {"api_per_second": 20}),
+        ("edge.dns_zone", "vision-week.example"),
+        ("edge.requests_per_minute", 600),
         ("images.origin", "promoted"),
         ("images.php", "8.3"),
         ("policies", {"exemptions": []}),
@@ -45,7 +47,8 @@ def test_settings_that_are_all_built_are_let_through() -> None:
     ],
 )
 def test_a_setting_without_effect_is_refused_where_it_is_given(path: str, value: Any) -> None:
-    assert said(changed(BUILT, path, value)) == [
+    base = {**BUILT, "edge": GATEWAY} if path.startswith("edge.") else BUILT
+    assert said(changed(base, path, value)) == [
         f"{path}: is not built yet, and would have no effect; leave it out",
     ]
 
@@ -59,11 +62,13 @@ def test_what_is_on_by_default_has_to_be_switched_off(path: str) -> None:
         ]
 
 
+@pytest.mark.parametrize("edge", [GATEWAY, INGRESS])
+def test_every_flavour_of_the_edge_is_built(edge: dict[str, Any]) -> None:
+    assert said({**BUILT, "edge": edge}) == []
+
+
 def test_flavours_that_are_not_built_are_refused() -> None:
     assert said({**BUILT, "cluster": GKE}) == ["cluster.flavour: gke is not built yet; use existing"]
-    assert said({**BUILT, "edge": GATEWAY}) == ["edge.flavour: gateway is not built yet; use nginx"]
-    ingress = {"flavour": "ingress", "class_name": "x", "url": "https://a.example"}
-    assert said({**BUILT, "edge": ingress}) == ["edge.flavour: ingress is not built yet; use nginx"]
 
 
 def test_several_members_of_redis_are_refused() -> None:
@@ -89,5 +94,5 @@ def test_stacks_on_google_cloud_are_refused_in_words_with_all_that_they_lack(sta
         run_stack(stack_config(stack))
     message = str(caught.value)
     assert message.startswith("This program does not build yet what these settings ask for, and nothing was changed:\n")
-    for lacking in ("cluster.flavour: gke", "edge.flavour: gateway", "postgres.backups.enabled", "monitoring.enabled"):
+    for lacking in ("cluster.flavour: gke", "edge.dns_zone", "postgres.backups.enabled", "monitoring.enabled"):
         assert f"\n  vision-week:{lacking}" in message
