@@ -230,7 +230,7 @@ class App(ComponentResource):
         }
 
     def _connections(self) -> networking.v1.NetworkPolicySpecArgs:
-        """The edge to nginx; PHP to its database and to Redis."""
+        """The edge to nginx; PHP to its database and to Redis, and to the one debugger that is named."""
         database, redis = self._args.database, self._args.redis
         return kubernetes.allow(
             NAME,
@@ -238,8 +238,22 @@ class App(ComponentResource):
             egress=[
                 kubernetes.to([database.peer], database.endpoint.port),
                 kubernetes.to([redis.peer], redis.endpoint.port),
+                *self._to_debugger(),
             ],
         )
+
+    def _to_debugger(self) -> list[networking.v1.NetworkPolicyEgressRuleArgs]:
+        if self._args.settings.debugger is None:
+            return []
+        host, port = self._args.settings.debugger.split(":")
+        return [kubernetes.to([kubernetes.addresses(f"{host}/32")], int(port))]
+
+    def _debugging(self) -> dict[str, Input[str]]:
+        """Where Xdebug connects to: nowhere by itself, and never to an address that a request names."""
+        if self._args.settings.debugger is None:
+            return {}
+        host, port = self._args.settings.debugger.split(":")
+        return {"XDEBUG_CONFIG": f"client_host={host} client_port={port}"}
 
     def _nginx_settings(self) -> list[core.v1.VolumeArgs]:
         """The volume of the files that replace the image's, where there are any."""
@@ -288,6 +302,7 @@ class App(ComponentResource):
                 "PHP_FPM_WORKERS": str(settings.workers),
                 "PHP_MEMORY_LIMIT": f"{mebibytes(settings.worker_memory)}M",  # PHP's M is a mebibyte
                 **self._passwords(secret, *PASSWORDS.values()),
+                **self._debugging(),
             },
             env_from=[config],
             mounts=[

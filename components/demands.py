@@ -56,6 +56,13 @@ DEMANDS = (
         "write staging or production",
     ),
     Demand(
+        "app.debugger",
+        _BOTH,
+        lambda settings: settings.app.debugger is None,
+        "whoever is at that address could read and change what the application works on (S10.1)",
+        "leave it out",
+    ),
+    Demand(
         "app.replicas.min",
         _BOTH,
         lambda settings: settings.app.replicas.min >= 2,

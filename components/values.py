@@ -136,6 +136,11 @@ TimeOfDay = Annotated[str, form(r"^([01]\d|2[0-3]):[0-5]\d$", 'a time of day in 
 Date = Annotated[str, form(r"^20\d\d-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$", 'a day, in quotes: "2027-01-31"')]
 _LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
 Host = Annotated[str, form(rf"^{_LABEL}(\.{_LABEL})+$", "a host name in lower case, like vision-week.example")]
+_OCTET = r"(25[0-5]|2[0-4]\d|1?\d?\d)"
+AddressAndPort = Annotated[
+    str,
+    form(rf"^{_OCTET}(\.{_OCTET}){{3}}:[1-9]\d{{0,4}}$", "an IPv4 address and a port, like 192.0.2.7:9003"),
+]
 HostPattern = Annotated[
     str,
     form(

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from components.settings.capacity import Replicas, Scale
-from components.values import LATER, Resources, Size, Strict, mebibytes
+from components.values import LATER, AddressAndPort, Resources, Size, Strict, mebibytes
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -46,6 +46,9 @@ class App(Strict):
     """Of nginx in each pod (S7 beyond: limits)."""
     php_resources: Resources = Resources(cpu="500m", cpu_limit="2", memory="768Mi")
     """Of PHP-FPM in each pod, and of the migrations (S6, beyond)."""
+    debugger: AddressAndPort | None = None
+    """Where the engineer's editor waits for Xdebug, which connects when a request asks for it by XDEBUG_TRIGGER; needs
+    the image's development stage (S10.1)."""
     migration_timeout: int = Field(default=600, ge=30, le=7200)
     """Seconds that the migrations may take before the update fails, 30 to 7200 (S12.1)."""
     limits: Annotated[Limits, LATER] = Limits()

@@ -1,7 +1,10 @@
 """images/app and images/websocket, built as on this machine and run as their pods run them (S1)."""
 
 import os
+import socket
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Final
 
@@ -113,6 +116,32 @@ def test_production_holds_no_development_tool(run: str) -> None:
         assert production.execute("sh", "-c", "command -v composer flutter pecl phpize || true") == ""
     with Container(name("app-development"), *PHP, options=(run,)) as development:
         assert "with Xdebug v3." in development.execute("php", "-v")
+
+
+def test_the_debugger_is_connected_to_when_a_request_asks_for_it(run: str) -> None:
+    """S10.1: Xdebug 3 connects back to the engineer's editor, which here speaks as much DBGp as lets PHP go on."""
+    subnet = docker("network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", "bridge")
+    host = str(ip_network(subnet)[1])
+    with socket.create_server((host, 0)) as editor, ThreadPoolExecutor() as browser:
+        editor.settimeout(120)
+        to_the_editor = f"client_host={host} client_port={editor.getsockname()[1]}"
+        options = (run, *environment(XDEBUG_CONFIG=to_the_editor))
+        with (
+            Container(name("app-development"), *PHP, options=options),
+            Container(name("app-development"), options=options) as nginx,
+        ):
+            public = f"http://{nginx.ip}:8080"
+            # Nobody accepts yet: a request that doesn't ask for the debugger waits for none.
+            wait_for(lambda: _answers(f"{public}/health"), "the application to answer")
+            asked = browser.submit(httpx.get, f"{public}/health", params={"XDEBUG_TRIGGER": "1"}, trust_env=False)
+            connection, _ = editor.accept()
+            with connection:
+                length, _, greeting = connection.recv(65536).partition(b"\0")
+                assert int(length) > 0
+                assert b'fileuri="file:///var/www/html/public/index.php"' in greeting
+                assert b'language="PHP"' in greeting
+                connection.sendall(b"detach -i 1\0")
+                assert asked.result(timeout=120).status_code == httpx.codes.OK
 
 
 def test_the_websocket_service_runs_as_its_pod_runs_it() -> None:

@@ -224,3 +224,20 @@ def test_a_password_is_a_variable_only_where_somebody_asks_for_it() -> None:
         "migrations": {"DB_PASSWORD": {"name": "migrations", "key": "database-password"}},
     }
     assert "valueFrom" not in str(containers(built()))
+
+
+def test_the_debugger_is_told_to_php_alone_and_nothing_but_its_port_is_open() -> None:
+    """S10.1, S7 beyond: the narrowest allowance."""
+    debugged = built(debugger="192.0.2.7:9003")
+    found = containers(debugged)
+    assert {"name": "XDEBUG_CONFIG", "value": "client_host=192.0.2.7 client_port=9003"} in found["php"]["env"]
+    assert "XDEBUG_CONFIG" not in str(found["nginx"])
+    assert "XDEBUG_CONFIG" not in str(containers(built()))
+
+    def ways_out(recording: Recording) -> list[dict[str, Any]]:
+        rules: list[dict[str, Any]] = recording.one("NetworkPolicy", "app").at("spec", "egress")
+        return rules
+
+    (added,) = [rule for rule in ways_out(debugged) if rule not in ways_out(built())]
+    assert added["to"] == [{"ipBlock": {"cidr": "192.0.2.7/32"}}]
+    assert [port["port"] for port in added["ports"]] == [9003]

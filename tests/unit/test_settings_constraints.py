@@ -115,6 +115,10 @@ NETWORKS = ["10.0.0.0/28", "10.0.0.1"], ["10.0.0.1/28", "10.0.0.0/33", "10.0.0",
 
 # Setting -> texts that it takes, and texts that it refuses.
 FORMS: dict[str, tuple[list[Any], list[Any]]] = {
+    "app.debugger": (
+        ["192.0.2.7:9003", "10.0.0.255:1"],
+        ["192.0.2.7", "192.0.2.256:9003", "editor.example:9003", "192.0.2.7:0", "192.0.2.7:9003 log=/tmp/x"],
+    ),
     "app.limits.upload": SIZES,
     "app.uploads": SIZES,
     "app.worker_memory": SIZES,
