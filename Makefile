@@ -109,13 +109,15 @@ give_up = { printf '%s\n%s\n' $(1) "What to do: "$(2) >&2; exit 1; }
 
 # uv first, by the hash that requirements-dev.txt has for it; uv then installs the rest in seconds.
 .venv/.ready: requirements-dev.txt
+	@! [ -L .venv ] || \
+		$(call give_up,".venv is a link; what it leads to would be emptied.","remove the link (\`rm .venv\`); then run the same command again.")
 	@python3 -c 'import ensurepip' 2>/dev/null || { echo "Installing python3-venv …" >&2; \
 		apt-get -qq -o DPkg::Lock::Timeout=600 update && \
 		apt-get -qq -o DPkg::Lock::Timeout=600 install --yes --no-install-recommends python3-venv >/dev/null; } || \
 		$(call give_up,"python3-venv is missing and can't be installed.","run \`apt-get install python3-venv\` as root.")
 	@echo "Installing Python packages …" >&2
-	@python3 -m venv --clear .venv || $(call give_up,"The Python environment .venv can't be made.", \
-		"mend what is named above; then run the same command again.")
+	@python3 -m venv --clear .venv || \
+		$(call give_up,"The Python environment .venv can't be made.","mend what is named above; then run the same command again.")
 	@awk '/^[^ ]/ { keep = /^uv==/ } keep' requirements-dev.txt > .venv/uv.txt
 	@{ .venv/bin/pip install --quiet --disable-pip-version-check --require-hashes -r .venv/uv.txt && \
 		.venv/bin/uv pip sync --quiet --require-hashes requirements-dev.txt; } || \

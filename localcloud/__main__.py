@@ -178,6 +178,7 @@ def _tell_notices() -> None:
 def _environment() -> Mapping[str, str]:
     """What pulumi and kubectl need to find the local cloud."""
     config = _kubeconfig()
+    pulumi.mend()
     pulumis = pulumi.environment()
     tools = {str(toolchain.binary(name).parent) for name in ("kubectl", "buildctl")}
     return {

@@ -1,6 +1,6 @@
 """Pulumi on this machine: the command with its plugins, a backend of files, and stacks that survive bad luck."""
 
-from localcloud.pulumi.home import command, complete, environment, foreign, install
+from localcloud.pulumi.home import command, complete, environment, foreign, install, mend
 from localcloud.pulumi.recovery import recover
 from localcloud.pulumi.stacks import ensure_stack, output, require_settings, up
 from localcloud.pulumi.standing import Standing, standing
@@ -13,6 +13,7 @@ __all__ = [
     "environment",
     "foreign",
     "install",
+    "mend",
     "output",
     "recover",
     "require_settings",

@@ -92,10 +92,15 @@ def install(progress: Callable[[str], None]) -> None:
     official = _choose(progress)
     if official is None:
         progress("installing the local plugins")
-        _install_plugins(_home() / "plugins")
         _forgo_logs(_home() / "logs")
-    real = official or toolchain.binary("pulumi")
-    _write_script(command(), "-S", str(paths.CHECKOUT / _SHIM), str(real))
+    _write_commands(official)
+
+
+def mend() -> None:
+    """Have the commands run from this checkout if the one that installed them is gone, or its Python."""
+    python, shim = [word for word in shlex.split(command().read_text()) if word.startswith("/")][:2]
+    if not (Path(python).exists() and Path(shim).exists()):
+        _write_commands(_official_choice())
 
 
 def required_plugins() -> Iterator[Plugin]:
@@ -116,6 +121,13 @@ def _make_passphrase(file: Path) -> None:
                 "Put it back from a copy, or start anew with `make down` and `make up`.",
             )
         files.write(file, secrets.token_urlsafe(32), mode=0o600)
+
+
+def _write_commands(official: Path | None) -> None:
+    if official is None:
+        _install_plugins(_home() / "plugins")
+    real = official or toolchain.binary("pulumi")
+    _write_script(command(), "-S", str(paths.CHECKOUT / _SHIM), str(real))
 
 
 def _install_plugins(folder: Path) -> None:

@@ -149,6 +149,17 @@ def test_a_passphrase_of_the_persons_own_does_not_win(project: Project) -> None:
     assert "passphrase" in project.pulumi(*shown, succeeds=False).said
 
 
+def test_a_checkout_that_is_deleted_takes_no_command_of_another_along(project: Project, tmp_path: Path) -> None:
+    """`pulumi` and its plugins ran from the checkout of the last `make up`, and failed without a word about it."""
+    project.write(PROGRAM, {"word": "blue"})
+    for script in (project.home / "bin" / "pulumi", *project.home.glob("plugins/*/pulumi-*")):
+        script.write_text(script.read_text().replace(str(paths.CHECKOUT), str(tmp_path / "deleted")))
+    project.preview(succeeds=False)
+    with state_in(project.state.parent):
+        pulumi.mend()
+    project.preview()
+
+
 def test_an_official_choice_that_was_cut_short_is_made_again(project: Project) -> None:
     (project.home / "official.json").write_text("")
     with state_in(project.state.parent):

@@ -110,6 +110,19 @@ def test_an_interrupt_ends_it_with_the_way_to_go_on(
     assert list(tmp_path.glob("vision-week/toolchain/.*-*/")) == []
 
 
+def test_an_environment_that_is_a_link_is_not_emptied(tmp_path: Path) -> None:
+    """Making it anew removed all that the link led to."""
+    for name in ("Makefile", "requirements-dev.txt"):
+        shutil.copy(paths.CHECKOUT / name, tmp_path)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "kept").touch()
+    (tmp_path / ".venv").symlink_to("elsewhere")
+    done = make("status", checkout=tmp_path)
+    assert done.returncode != 0
+    assert "What to do: remove the link (`rm .venv`)" in done.stderr
+    assert (tmp_path / "elsewhere" / "kept").exists()
+
+
 def test_packages_that_can_not_be_had_are_told_with_the_way_out(tmp_path: Path) -> None:
     """A new user's first command, on a machine without a network: the discard port has no listener."""
     for name in ("Makefile", "requirements-dev.txt"):
