@@ -62,6 +62,11 @@ test: .venv/.ready ## Run every test; the local cloud is set up for them
 	@$(LOCALCLOUD) prepare
 	@$(LOCALCLOUD) run -- $(PYTHON) -m pytest $(ARGUMENTS)
 
+.PHONY: drills
+drills: .venv/.ready ## Run the tests that take long: lost pods, drained nodes
+	@$(LOCALCLOUD) prepare
+	@$(LOCALCLOUD) run -- $(PYTHON) -m pytest -m drill $(ARGUMENTS)
+
 .PHONY: test-unit
 test-unit: .venv/.ready ## Run the tests that need neither an engine nor a cluster
 	@PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || \

@@ -8,10 +8,12 @@ import secrets
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.cluster.releases import copy_of_the_checkout
 from tests.cluster.stack import HOST, NODE_PORT, PORT, PREFIX, Stack
 
 
@@ -26,6 +28,12 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     stack.ensure()
     stack.pulumi("up", "--yes", "--skip-preview")
     return stack
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """A checkout to change."""
+    return copy_of_the_checkout(tmp_path / "release")
 
 
 @pytest.fixture(scope="session")

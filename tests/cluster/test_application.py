@@ -2,15 +2,14 @@
 
 import json
 import re
-import socket
 import ssl
 
 import httpx
 import pytest
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Origin
+from websockets.sync.client import ClientConnection
 
 from tests.cluster.stack import HOST, PORT, PREFIX, Stack
+from tests.cluster.visitors import open_socket
 
 pytestmark = pytest.mark.cluster
 
@@ -93,12 +92,6 @@ def test_clients_on_two_websocket_pods_see_each_other(stack: Stack, trusted: ssl
                 assert json.loads(second.recv(timeout=10))["text"] == "anyone there?"
                 return
     pytest.fail("twenty connections ended at one and the same pod")
-
-
-def open_socket(trusted: ssl.SSLContext) -> ClientConnection:
-    to_the_edge = socket.create_connection(("127.0.0.1", PORT))
-    origin = Origin(f"https://{HOST}:{PORT}")
-    return connect(f"wss://{HOST}:{PORT}/ws", sock=to_the_edge, ssl=trusted, origin=origin)
 
 
 def instance(connection: ClientConnection) -> str:

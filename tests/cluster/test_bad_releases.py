@@ -3,15 +3,14 @@
 A bad release is a checkout of its own in which one thing is broken, brought up on the shared stack.
 """
 
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.cluster.stack import CHECKOUT, Stack
+from tests.cluster.releases import change
+from tests.cluster.stack import Stack
 from tests.cluster.visitors import visitors
 
 pytestmark = pytest.mark.cluster
@@ -28,19 +27,6 @@ def repaired(stack: Stack) -> Iterator[None]:
     stack.unset("rollout_timeout")
     stack.pulumi("up", "--yes", "--skip-preview")
     stack.pulumi("preview", "--expect-no-changes")
-
-
-@pytest.fixture
-def release(tmp_path: Path) -> Path:
-    """A checkout to break."""
-    files = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
-    folder = tmp_path / "release"
-    for name in files.strip("\0").split("\0"):
-        if (source := CHECKOUT / name).exists():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, folder / name)
-    (folder / ".venv").symlink_to(CHECKOUT / ".venv")
-    return folder
 
 
 def test_pods_that_never_become_ready_leave_the_old_ones_serving(stack: Stack, release: Path, visitor: Visitor) -> None:
@@ -76,12 +62,6 @@ def test_a_migration_that_fails_keeps_the_new_release_out(stack: Stack, release:
     assert template(stack) == before
     assert visits.bad == []
     assert visits.good > 0
-
-
-def change(file: Path, old: str, new: str) -> None:
-    text = file.read_text()
-    assert text.count(old) == 1, f"{file} has {text.count(old)} times {old!r}"
-    file.write_text(text.replace(old, new))
 
 
 def template(stack: Stack) -> object:

@@ -1,5 +1,8 @@
 """Visitors who keep coming while something happens to the platform, and remember every answer."""
 
+import json
+import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -7,9 +10,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import httpx
+from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.sync.client import ClientConnection, connect
+from websockets.typing import Origin
 
-# Of the API: well below the 10 a second that one address may ask for (S3.2).
-_PAUSE = 0.2
+from tests.cluster.stack import HOST, PORT
+
+# Three visitors who write and read: below the 10 a second that one address may ask of the API (S3.2).
+_PAUSE = 0.3
 
 
 @dataclass
@@ -23,7 +31,7 @@ class Visits:
 
 @contextmanager
 def visitors(*clients: httpx.Client) -> Iterator[Visits]:
-    """Ask for a page and for the API through each client, five times a second, until the block ends.
+    """Ask for a page and for the API through each client, three times a second, until the block ends.
 
     A client that keeps its connections and one that makes a new one each time see different things.
     """
@@ -52,3 +60,95 @@ def _come(client: httpx.Client, visits: Visits) -> None:
                 visits.good += 1
             else:
                 visits.bad.append(f"{began} {path}: {answer.status_code} {answer.text[:200]}")
+
+
+@contextmanager
+def member_adding(member: httpx.Client) -> Iterator[Visits]:
+    """Add an exhibit each second through a client that is logged in, until the block ends."""
+    visits = Visits()
+
+    def add() -> None:
+        while not visits.ended.wait(1):
+            try:
+                answer = member.post("/api/exhibits", json={"title": "One more", "description": ""})
+            except httpx.HTTPError as error:
+                visits.bad.append(f"{time.strftime('%H:%M:%S')} an exhibit: {error!r}")
+                continue
+            if answer.status_code == 201:
+                visits.good += 1
+            else:
+                visits.bad.append(f"{time.strftime('%H:%M:%S')} an exhibit: {answer.status_code} {answer.text[:200]}")
+
+    thread = threading.Thread(target=add, daemon=True)
+    thread.start()
+    try:
+        yield visits
+    finally:
+        visits.ended.set()
+        thread.join()
+
+
+@dataclass
+class Conversation:
+    """What somebody at a WebSocket saw.
+
+    said: messages that were passed on, to this client too. heard: those that arrived, live or from the history.
+    codes: how connections were ended. refused: connections that could not be made, and other trouble, in words.
+    """
+
+    said: list[str] = field(default_factory=list)
+    heard: set[str] = field(default_factory=set)
+    codes: list[int] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    ended: threading.Event = field(default_factory=threading.Event)
+
+
+@contextmanager
+def conversation(trusted: ssl.SSLContext, name: str) -> Iterator[Conversation]:
+    """Say something twice a second, and connect again at once when told to go, as the front end does."""
+    talk = Conversation()
+    thread = threading.Thread(target=_talk, args=(trusted, name, talk), daemon=True)
+    thread.start()
+    try:
+        yield talk
+    finally:
+        talk.ended.set()
+        thread.join()
+
+
+def _talk(trusted: ssl.SSLContext, name: str, talk: Conversation) -> None:
+    number = 0
+    while not talk.ended.is_set():
+        try:
+            with open_socket(trusted) as connection:
+                connection.send(json.dumps({"type": "history"}))
+                while not talk.ended.is_set():
+                    number += 1
+                    _say(connection, f"{name} {number}", talk)
+        except ConnectionClosed as closed:
+            talk.codes.append(closed.rcvd.code if closed.rcvd else 1006)
+        except (OSError, WebSocketException) as error:
+            talk.refused.append(f"{time.strftime('%H:%M:%S')} {error!r}")
+            talk.ended.wait(_PAUSE)
+
+
+def _say(connection: ClientConnection, text: str, talk: Conversation) -> None:
+    """Say it, and listen for half a second or until it comes back: then everybody has it."""
+    connection.send(json.dumps({"type": "message", "text": text}))
+    until = time.monotonic() + 0.5
+    while (left := until - time.monotonic()) > 0:
+        try:
+            message = json.loads(connection.recv(timeout=left))
+        except TimeoutError:
+            return
+        for one in message.get("messages", [message]):
+            talk.heard.add(one.get("text", ""))
+            if one.get("text") == text:
+                talk.said.append(text)
+
+
+def open_socket(trusted: ssl.SSLContext) -> ClientConnection:
+    """A connection of the site's own page, through the edge."""
+    to_the_edge = socket.create_connection(("127.0.0.1", PORT))
+    origin = Origin(f"https://{HOST}:{PORT}")
+    return connect(f"wss://{HOST}:{PORT}/ws", sock=to_the_edge, ssl=trusted, origin=origin)
