@@ -369,11 +369,14 @@ def _source_is_one_place(settings: Settings) -> Iterator[Fault]:
         yield Fault("source.git", "is required with source.reference", "give the repository's address")
 
 
+_OF_PHP = ("PHP_FPM_WORKERS", "PHP_MEMORY_LIMIT", "XDEBUG_CONFIG")
+
+
 def _variables_are_told_apart(settings: Settings) -> Iterator[Fault]:
     """Of two variables with one name the application would get one, and nobody could say which."""
     names, constants = settings.source.variables, settings.source.constants
     passwords = [name for name in PASSWORDS if name in names]
-    given = [*(names.get(name, name) for name in (*VARIABLES, *passwords)), "PHP_FPM_WORKERS", "PHP_MEMORY_LIMIT"]
+    given = [*(names.get(name, name) for name in (*VARIABLES, *passwords)), *_OF_PHP]
     for name in sorted({each for each in given if given.count(each) > 1}):
         yield Fault("source.variables", f"gives {name} to two variables", "give each a name of its own")
     for name in constants:

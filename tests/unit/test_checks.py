@@ -256,6 +256,7 @@ def test_variables_are_told_apart() -> None:
     ]
     assert told(source={"constants": {"PHP_FPM_WORKERS": "1"}}) == ["source.constants.PHP_FPM_WORKERS"]
     assert told(source={"constants": {"PHP_MEMORY_LIMIT": "1M"}}) == ["source.constants.PHP_MEMORY_LIMIT"]
+    assert told(source={"constants": {"XDEBUG_CONFIG": "log=/tmp/x"}}) == ["source.constants.XDEBUG_CONFIG"]
 
 
 def test_receivers_and_exemptions_are_told_apart() -> None:

@@ -8,9 +8,11 @@ import pytest
 import yaml
 
 from components.configuration import parse
+from components.edge import entrance
 from components.unbuilt import unbuilt
 from operations.conformance import bench, rules
-from tests.unit.parts import LEAST
+from tests.unit import edges
+from tests.unit.parts import LEAST, namespace, settings
 from tests.unit.test_app import built, containers
 from tests.unit.test_readme import CHECKOUT
 
@@ -154,6 +156,13 @@ def test_how_it_ends(pods: dict[str, dict[str, Any]]) -> None:
     assert seconds == [5, requests, waits, grace]
     assert seconds[0] + seconds[2] <= seconds[3]
     assert "STOPSIGNAL SIGQUIT" in (CHECKOUT / "images/app/Dockerfile").read_text()
+
+
+def test_how_it_ends_behind_other_edges() -> None:
+    told = " ".join(PAGE.split())
+    for flavour, words in (("gateway", "Behind a Gateway it is {} s"), ("ingress", "behind an Ingress {} s,")):
+        way_in = entrance(settings(edge=edges.FLAVOURS[flavour]).edge, namespace("edge"))
+        assert words.format(way_in.notice) in told
 
 
 def test_fields_of_log_lines() -> None:
