@@ -4,9 +4,11 @@ Visitors ask for pages, a member writes through the API and two people talk over
 test is of every `make test`; the others are drills.
 """
 
+import socket
 import ssl
+import subprocess
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,6 +48,18 @@ class Crowd:
             assert talk.refused == []
             assert set(talk.codes) <= set(ends)
             assert said - talk.heard == set()
+
+
+@contextmanager
+def forwarded(pod: str) -> Iterator[int]:
+    """The port of this machine that leads to a pod's nginx, without the edge in between."""
+    command = ["kubectl", "-n", f"{PREFIX}-app", "port-forward", f"pod/{pod}", ":8080"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as forwarding:
+        try:
+            assert forwarding.stdout is not None
+            yield int(forwarding.stdout.readline().split()[2].rpartition(":")[2])
+        finally:
+            forwarding.terminate()
 
 
 Gather = Callable[[], AbstractContextManager[Crowd]]
@@ -91,6 +105,31 @@ def test_a_new_release_of_everything_goes_unnoticed(stack: Stack, release: Path,
         wait_for(lambda: not before & pods(stack), "the old pods to be gone")
     crowd.noticed_nothing()
     assert {code for talk in crowd.talks for code in talk.codes} != set()
+
+
+def test_the_slowest_request_of_a_pod_that_goes_is_answered(stack: Stack) -> None:
+    """Its body is whole only when nginx takes nothing new any more: PHP is still there for it."""
+    pod = ready(stack)[0]
+    body = b'{"email":"nobody@example.org","password":"wrong"}'
+    # Two: a forwarding ends, with all its connections, when one is refused.
+    with forwarded(pod) as port, forwarded(pod) as other, socket.create_connection(("127.0.0.1", port)) as slow:
+        slow.sendall(
+            b"POST /login HTTP/1.1\r\nHost: app\r\nConnection: close\r\nContent-Type: application/json\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body)
+        )
+        stack.kubectl("-n", f"{PREFIX}-app", "delete", "pod", pod, "--wait=false")
+        left = iter(body[:-1])
+
+        def takes_nothing_new() -> bool:
+            slow.send(bytes([next(left)]))
+            with suppress(OSError, httpx.HTTPError):
+                return httpx.get(f"http://127.0.0.1:{other}/health").status_code != 200
+            return True
+
+        wait_for(takes_nothing_new, "nginx to be told to go", every=0.5)
+        slow.sendall(bytes(left) + body[-1:])
+        answer = slow.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 401 ")
 
 
 @pytest.mark.drill

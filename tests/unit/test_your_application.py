@@ -151,8 +151,10 @@ def test_how_it_ends(pods: dict[str, dict[str, Any]]) -> None:
     grace = built().one("Deployment", "app").at("spec", "template", "spec", "terminationGracePeriodSeconds")
     requests = max(map(int, re.findall(r"^request_terminate_timeout = (\d+)s", FPM, re.MULTILINE)))
     (waits,) = map(int, re.findall(r"^process_control_timeout = (\d+)s", FPM, re.MULTILINE))
-    for name in ("nginx", "php"):
-        assert pods[name]["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", str(seconds[0])]
+    before = {name: pods[name]["lifecycle"]["preStop"]["exec"]["command"] for name in ("nginx", "php")}
+    (pid,) = re.findall(r"^pid (\S+);", NGINX, re.MULTILINE)
+    assert before["nginx"] == ["sleep", str(seconds[0])]
+    assert before["php"] == ["sh", "-c", f"sleep {seconds[0]}; while [ -e {pid} ]; do sleep 0.2; done"]
     assert seconds == [5, requests, waits, grace]
     assert seconds[0] + seconds[2] <= seconds[3]
     assert "STOPSIGNAL SIGQUIT" in (CHECKOUT / "images/app/Dockerfile").read_text()
