@@ -11,7 +11,16 @@ from decimal import Decimal
 from ipaddress import IPv4Network
 from itertools import combinations, pairwise
 
-from components.settings import PASSWORDS, VARIABLES, GatewayEdge, GoogleCluster, IngressEdge, NginxEdge, Settings
+from components.settings import (
+    PASSWORDS,
+    VARIABLES,
+    GatewayEdge,
+    GoogleCluster,
+    IngressEdge,
+    NginxEdge,
+    NodePool,
+    Settings,
+)
 from components.values import MEBIBYTE, Resources, amount, mebibytes
 
 
@@ -65,7 +74,8 @@ def _quotas_admit_the_workloads(settings: Settings) -> Iterator[Fault]:
 def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
     """For each area: how many pods at most, and what the containers of each ask for.
 
-    A roll-out adds one pod (maxSurge 1: S5.1); the migrations' job is as large as PHP.
+    A roll-out adds one pod (maxSurge 1: S5.1); the migrations' job is as large as PHP. What the vertical autoscaler
+    sizes may come to ask for its limit of processor time (S6.2).
     """
     app, websocket, postgres, redis, edge = (
         settings.app,
@@ -74,18 +84,56 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
         settings.redis,
         settings.edge,
     )
+    sized = settings.vertical_autoscaling
+    app_sized, websocket_sized = (sized and not each.replicas.autoscaled for each in (app, websocket))
     return {
         "app": [
-            (app.replicas.max + 1, [app.nginx_resources, app.php_resources]),
+            (app.replicas.max + 1, _at_most([app.nginx_resources, app.php_resources], app_sized)),
             (1, [app.php_resources]),
-            (websocket.replicas.max + 1, [websocket.resources]),
+            (websocket.replicas.max + 1, _at_most([websocket.resources], websocket_sized)),
         ],
         "data": [
-            (postgres.members, [postgres.resources]),
-            (redis.members, [redis.resources, redis.sentinel_resources]),
+            (postgres.members, _at_most([postgres.resources], sized)),
+            (redis.members, _at_most([redis.resources, redis.sentinel_resources], sized)),
         ],
-        "edge": [(edge.replicas + 1, [edge.resources])] if isinstance(edge, NginxEdge) else [],
+        "edge": [(edge.replicas + 1, _at_most([edge.resources], sized))] if isinstance(edge, NginxEdge) else [],
     }
+
+
+def _at_most(pod: list[Resources], sized: bool) -> list[Resources]:
+    return [each.model_copy(update={"cpu": each.cpu_limit}) for each in pod] if sized else pod
+
+
+# What a node keeps for itself and for the pods that are on each: GKE's kubelet, logs, metrics, storage.
+_NODES_OWN = Decimal("0.5")
+
+
+def _sized_pods_fit_a_node(settings: Settings) -> Iterator[Fault]:
+    """A pod that was made to ask for more than a node has would wait for ever, a database's as well (S6.2)."""
+    cluster = settings.cluster
+    if not (settings.vertical_autoscaling and isinstance(cluster, GoogleCluster)):
+        return
+    app, websocket, redis, edge = settings.app, settings.websocket, settings.redis, settings.edge
+    pods = [
+        ("postgres.resources", "data", [settings.postgres.resources]),
+        ("redis.resources", "data", [redis.resources, redis.sentinel_resources]),
+    ]
+    if not app.replicas.autoscaled:
+        pods.append(("app.php_resources", "apps", [app.nginx_resources, app.php_resources]))
+    if not websocket.replicas.autoscaled:
+        pods.append(("websocket.resources", "apps", [websocket.resources]))
+    if isinstance(edge, NginxEdge):
+        pods.append(("edge.resources", "apps", [edge.resources]))
+    for path, pool, pod in pods:
+        machine: NodePool = getattr(cluster, pool)
+        most, room = sum((amount(each.cpu_limit) for each in pod), Decimal(0)), machine.cores - _NODES_OWN
+        if most > room:
+            yield Fault(
+                f"{path}.cpu_limit",
+                f"lets the vertical autoscaler make a pod of {most.normalize():f} cores; a {machine.machine} "
+                f"(cluster.{pool}.machine) has room for {room.normalize():f}",
+                "write less, choose a larger machine, or set vertical_autoscaling to false",
+            )
 
 
 def _memory_suffices(settings: Settings) -> Iterator[Fault]:
@@ -396,6 +444,7 @@ def _names_are_told_apart(settings: Settings) -> Iterator[Fault]:
 
 _CHECKS: tuple[Callable[[Settings], Iterator[Fault]], ...] = (
     _quotas_admit_the_workloads,
+    _sized_pods_fit_a_node,
     _memory_suffices,
     _connections_suffice,
     _disruptions_leave_enough,

@@ -18,6 +18,7 @@ from components.settings import ExistingCluster, Settings
 from components.storage import Storage, StorageArgs
 from components.tenancy import Tenancy, TenancyArgs
 from components.unbuilt import refuse_unbuilt
+from components.vertical import VerticalAutoscaling, VerticalAutoscalingArgs
 from components.websocket import WebSocket, WebSocketArgs
 
 
@@ -181,6 +182,19 @@ class Platform(ComponentResource):
             ),
             opts=inside,
         )
+        if settings.vertical_autoscaling:
+            VerticalAutoscaling(
+                "vertical-autoscaling",
+                VerticalAutoscalingArgs(
+                    namespaces=namespaces,
+                    app=settings.app,
+                    websocket=settings.websocket,
+                    postgres=settings.postgres,
+                    redis=settings.redis,
+                    edge=settings.edge,
+                ),
+                opts=inside,
+            )
         self.url = front.url
         self.ca_certificate = authority.certificate
         self.namespaces = tenancy.names

@@ -86,6 +86,9 @@ class Settings(Strict):
     """Where it runs (DESIGN)."""
     tenancy: Tenancy = Tenancy()
     """The namespaces' quotas (service levels: HPA and quota)."""
+    vertical_autoscaling: bool = True
+    """Have what each container needs recommended from real use, and given where nothing else decides: by the cluster's
+    VerticalPodAutoscaler, which GKE has and others must be given (S6.2)."""
     storage: Storage = Storage()
     """Where volumes come from (S11)."""
     images: Images

@@ -1,5 +1,6 @@
 """Which cluster a stack runs in: one that is there already, or one that the program makes on Google Cloud."""
 
+import re
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal, Self
 
@@ -83,6 +84,12 @@ class NodePool(Strict):
     def family(self) -> str:
         """`n2` of n2-standard-4."""
         return self.machine.partition("-")[0]
+
+    @property
+    def cores(self) -> int:
+        """4 of n2-standard-4; those without a number share one."""
+        number = re.search(r"-(\d+)", self.machine)
+        return int(number[1]) if number else 1
 
 
 Day = Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"]

@@ -55,7 +55,7 @@ class Postgres(Strict):
     max_connections: int = Field(default=300, ge=20, le=2000)
     """Connections that each member takes, 20 to 2000: fewer leave none for replication, more have no memory left (S6,
     beyond)."""
-    resources: Resources = Resources(cpu="1", cpu_limit="4", memory="4Gi")
+    resources: Resources = Resources(cpu="1", cpu_limit="3", memory="4Gi")
     """Of each member; buffers and connections must fit the memory (S5.2)."""
     disruptions: int = Field(default=1, ge=1, le=2)
     """Members that a drained node may take away at once, 1 to 2; a majority stays (S5, beyond)."""

@@ -106,6 +106,7 @@ ON_DEMAND = (
 
 # Not programs: files that are wanted of a module.
 GATEWAY_API = Module(name="gateway-api", packages={})
+VERTICAL_POD_AUTOSCALER = Module(name="vertical-pod-autoscaler", packages={})
 
 
 def binary(name: str) -> Path:

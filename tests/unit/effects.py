@@ -53,6 +53,7 @@ EXAMPLES: dict[str, Any] = {
     },
     "edge(gateway).address": "203.0.113.11",
     "edge(ingress).annotations": {"controller.example/redirect-to-https": "true"},
+    "edge(nginx).resources.cpu_limit": "1250m",
     "edge(nginx).trusted_proxies": ["10.0.0.0/8"],
     "images.registry": "registry.example/vision-week",
     "images.flutter": "3.32.0",

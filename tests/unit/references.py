@@ -58,6 +58,7 @@ class _Check:
             "RoleBinding": self._of_binding,
             "Service": self._of_service,
             "StatefulSet": self._of_stateful_set,
+            "VerticalPodAutoscaler": self._of_vertical_autoscaler,
         }
 
     def all(self) -> Iterator[str]:
@@ -167,6 +168,16 @@ class _Check:
     def _of_target(self, one: Made) -> Iterator[str]:
         target = one.inputs["spec"]["targetRef"]
         yield from self.exists(one, target["kind"], one.namespace, target["name"])
+
+    def _of_vertical_autoscaler(self, one: Made) -> Iterator[str]:
+        yield from self._of_target(one)
+        target = one.inputs["spec"]["targetRef"]
+        workload = self.objects.get((target["kind"], one.namespace, target["name"]))
+        containers = workload.at("spec", "template", "spec", "containers") if workload else []
+        for policy in one.at("spec", "resourcePolicy", "containerPolicies") or []:
+            name = policy["containerName"]
+            if name not in {"*", *(each["name"] for each in containers)}:
+                yield f"VerticalPodAutoscaler {one.name} is about {name}, which {target['name']} lacks"
 
     def _of_health(self, one: Made) -> Iterator[str]:
         asked = one.inputs["spec"]["default"]["config"]["httpHealthCheck"]["port"]

@@ -28,8 +28,9 @@ def test_a_quota_below_what_the_workloads_may_need_is_refused(area: str) -> None
 NEEDS = {
     # 20 app pods, 10 of the WebSocket service, one more of each for a roll-out, and the migrations.
     "app": {"pods": 33, "cpu": "14.2", "memory": "20992Mi"},
-    "data": {"pods": 6, "cpu": "3.9", "memory": "15552Mi"},
-    "edge": {"pods": 3, "cpu": "0.3", "memory": "384Mi"},
+    # What is sized by its use may come to ask for its limits: 3 for PostgreSQL, 2 and 0.5 for Redis, 1 at the edge.
+    "data": {"pods": 6, "cpu": "16.5", "memory": "15552Mi"},
+    "edge": {"pods": 3, "cpu": "3", "memory": "384Mi"},
 }
 
 
@@ -45,6 +46,58 @@ def test_a_quota_that_lacks_the_least_is_refused(area: str) -> None:
     assert hints == [
         f"write {needed} or more, or make the workloads smaller" for needed in map(str, NEEDS[area].values())
     ]
+
+
+@pytest.mark.parametrize(("area", "cpu"), [("data", "3.9"), ("edge", "0.3")])
+def test_what_is_not_sized_by_its_use_needs_a_quota_for_its_requests(area: str, cpu: str) -> None:
+    assert told(vertical_autoscaling=False, tenancy={area: {**NEEDS[area], "cpu": cpu}}) == []
+    assert told(vertical_autoscaling=True, tenancy={area: {**NEEDS[area], "cpu": cpu}}) == [f"tenancy.{area}.cpu"]
+
+
+@pytest.mark.parametrize("name", ["app", "websocket"])
+def test_a_service_with_a_fixed_number_of_pods_is_sized_by_its_use(name: str) -> None:
+    """S6.2: what the horizontal autoscaler follows is not. 2 more pods of a fixed one than the default's least."""
+    changes = {"app": {"replicas": 20}, "websocket": {"replicas": 10}}
+    (fault,) = faults({**LEAST, name: changes[name], "tenancy": {"app": NEEDS["app"]}})
+    assert fault.path == "tenancy.app.cpu"
+    # 21 times 3 instead of 0.6; 11 times 1 instead of 0.1.
+    assert fault.hint.startswith({"app": "write 64.6 ", "websocket": "write 24.1 "}[name])
+
+
+DATABASE = {"cpu": "1", "cpu_limit": "3.6", "memory": "4Gi"}
+
+
+def test_a_database_that_could_outgrow_its_machine_is_refused() -> None:
+    """n2-highmem-4 has 4 cores, of which half a one is the node's own."""
+    changes: dict[str, Any] = {"cluster": GKE, "tenancy": {"data": {"pods": 24, "cpu": "40", "memory": "64Gi"}}}
+    assert told(**changes) == []
+    assert refused(**changes, postgres={"resources": DATABASE}) == [
+        "postgres.resources.cpu_limit: lets the vertical autoscaler make a pod of 3.6 cores; a n2-highmem-4 "
+        "(cluster.data.machine) has room for 3.5; write less, choose a larger machine, or set vertical_autoscaling to "
+        "false"
+    ]
+    assert told(**changes, redis={"sentinel_resources": {**DATABASE, "memory": "64Mi"}}) == [
+        "redis.resources.cpu_limit"
+    ]
+    assert told(**changes, postgres={"resources": DATABASE}, vertical_autoscaling=False) == []
+    larger = {**GKE, "data": {"machine": "n2-highmem-8", "disk_type": "pd-ssd"}}
+    assert told(**{**changes, "cluster": larger}, postgres={"resources": DATABASE}) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [
+        ({"app": {"replicas": 3}}, "app.php_resources.cpu_limit"),
+        ({"websocket": {"replicas": 2}}, "websocket.resources.cpu_limit"),
+        ({"edge": LEAST["edge"]}, "edge.resources.cpu_limit"),
+    ],
+)
+def test_a_service_that_could_outgrow_its_machine_is_refused(changes: dict[str, Any], path: str) -> None:
+    """Machines that share a core have none to give."""
+    small = {**GKE, "apps": {"machine": "e2-medium"}}
+    base = {"cluster": small, "edge": GATEWAY, "tenancy": {"app": {"pods": 48, "cpu": "99", "memory": "36Gi"}}}
+    assert told(**base) == []
+    assert told(**{**base, **changes}) == [path]
 
 
 def test_an_edge_that_the_cluster_runs_needs_no_quota() -> None:
@@ -108,6 +161,8 @@ def test_connections_for_every_worker_at_the_largest_scale_are_asked_for() -> No
 
 # --- who stays
 
+ROOMY = {"tenancy": {"data": {"pods": 24, "cpu": "24", "memory": "64Gi"}}}
+
 
 @pytest.mark.parametrize(
     ("changes", "path"),
@@ -121,7 +176,7 @@ def test_connections_for_every_worker_at_the_largest_scale_are_asked_for() -> No
     ],
 )
 def test_a_budget_that_lets_too_many_go_is_refused(changes: dict[str, Any], path: str) -> None:
-    assert told(**changes) == [path]
+    assert told(**ROOMY, **changes) == [path]
 
 
 @pytest.mark.parametrize(
@@ -142,8 +197,7 @@ def test_a_budget_that_lets_too_many_go_is_refused(changes: dict[str, Any], path
 )
 def test_a_budget_that_leaves_enough_is_fine(changes: dict[str, Any]) -> None:
     expected = changes.pop("expected", [])
-    quota = {"tenancy": {"data": {"pods": 24, "cpu": "24", "memory": "64Gi"}}}
-    assert told(**quota, **changes) == expected
+    assert told(**ROOMY, **changes) == expected
 
 
 def test_what_is_said_of_a_budget_names_who_must_stay() -> None:

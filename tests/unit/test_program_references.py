@@ -245,6 +245,20 @@ CUTS: dict[str, tuple[str, str, Path, Any, str]] = {
         "gone",
         "measures gone, which nginx lacks",
     ),
+    "target of a vertical autoscaler": (
+        "VerticalPodAutoscaler",
+        "postgres-vertical",
+        ("spec", "targetRef", "name"),
+        "gone",
+        "refers to StatefulSet vision-week-data/gone",
+    ),
+    "container that is sized": (
+        "VerticalPodAutoscaler",
+        "redis-vertical",
+        ("spec", "resourcePolicy", "containerPolicies", 1, "containerName"),
+        "gone",
+        "is about gone, which redis lacks",
+    ),
     "pods of a budget": (
         "PodDisruptionBudget",
         "postgres",
@@ -324,7 +338,7 @@ STANDS_ALONE = (
     r".*: metadata\.labels\..*",  # for people: selectors look at the labels of pods
     r"StatefulSet .*: spec\.volumeClaimTemplates\.0\.metadata\.labels\..*",
     r".*: spec\.template\.spec\.containers\.\d\.name",
-    r"(HorizontalPodAutoscaler|NetworkPolicy|PodDisruptionBudget|RoleBinding) .*: metadata\.name",
+    r"(HorizontalPodAutoscaler|NetworkPolicy|PodDisruptionBudget|RoleBinding|VerticalPodAutoscaler) .*: metadata\.name",
     r"(LimitRange|ResourceQuota) .*: metadata\.name",
     r"Deployment .*/edge: metadata\.name",  # no autoscaler follows it
     r"Service .*/(edge|postgres-replicas|redis-\d): metadata\.name",  # from outside, by people, by address
