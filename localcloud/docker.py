@@ -12,7 +12,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from localcloud import debian, firewall, paths
 from localcloud.alone import alone
 from localcloud.files import write_private
 from localcloud.problem import Problem
+from localcloud.process import Process, name_of
 from localcloud.waiting import wait
 
 SOCKET = Path("/var/run/docker.sock")
@@ -37,29 +38,6 @@ FREE_SPACE = 8 * 1024**3
 
 # Seconds until a started engine must answer; on two busy cores it takes up to ten.
 START_TIME = 60
-
-
-@dataclass(frozen=True)
-class Process:
-    """A process, named for good: its id may be another's one day, but not since the same moment.
-
-    since: in ticks since the machine was started.
-    """
-
-    pid: int
-    since: str
-
-    @classmethod
-    def of(cls, pid: int) -> "Process | None":
-        """The process that has this id now; one that ended and wasn't collected yet is none."""
-        try:
-            fields = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            return None
-        return None if fields[0] == "Z" else cls(pid, fields[19])
-
-    def lives(self) -> bool:
-        return Process.of(self.pid) == self
 
 
 class DockerFailed(Problem):
@@ -215,7 +193,7 @@ def clear_remains() -> None:
     refuse to start, or take a stranger for its containerd; and runc would find every container "already there".
     """
     for file, name in ((PID_FILE, "dockerd"), (RUN / "containerd/containerd.pid", "containerd")):
-        if file.exists() and _name_of(file.read_text().strip()) != name:
+        if file.exists() and name_of(file.read_text().strip()) != name:
             file.unlink(missing_ok=True)
     living = list(_processes())
     shims = [command for name, command in living if name.startswith("containerd-shim")]
@@ -240,20 +218,13 @@ def _processes() -> Iterator[tuple[str, str]]:
             yield (process / "comm").read_text().strip(), command
 
 
-def _name_of(pid: str) -> str:
-    try:
-        return Path("/proc", pid, "comm").read_text().strip() if pid.isdigit() else ""
-    except OSError:
-        return ""
-
-
 def _engine() -> Process | None:
     """The engine that says of itself that it runs."""
     try:
         pid = PID_FILE.read_text().strip()
     except OSError:
         return None
-    return Process.of(int(pid)) if _name_of(pid) == "dockerd" else None
+    return Process.of(int(pid)) if name_of(pid) == "dockerd" else None
 
 
 def _record() -> Path:

@@ -7,7 +7,6 @@ and taken over; for what exists in the state alone there is nothing to look up, 
 """
 
 import json
-import os
 import shutil
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +16,7 @@ from typing import Any
 
 from localcloud import files, paths
 from localcloud.problem import Problem
+from localcloud.process import Process, name_of
 from localcloud.pulumi import backend
 from localcloud.pulumi.command_line import quietly
 
@@ -144,12 +144,5 @@ def _runs(pid: int, host: str, since: datetime) -> bool:
     """Whether a lock's process still runs: not one that was given its number later, or on a machine that was."""
     if host != socket.gethostname():
         return False
-    try:
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
-        # Not the age of its folder in /proc, which is that of the first look which the kernel remembers.
-        ticks = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    except OSError:
-        return False
-    boot = next(line for line in Path("/proc/stat").read_text().splitlines() if line.startswith("btime "))
-    started = int(boot.split()[1]) + ticks / os.sysconf("SC_CLK_TCK")
-    return name == "pulumi" and started <= since.timestamp() + _CLOCKS
+    process = Process.of(pid)
+    return name_of(str(pid)) == "pulumi" and process is not None and process.started() <= since.timestamp() + _CLOCKS

@@ -10,6 +10,7 @@ import pytest
 
 from localcloud import docker, firewall, paths
 from localcloud.problem import Problem
+from localcloud.process import Process
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def started_here(tmp_path: Path, **said: object) -> Path:
 def test_the_engine_that_was_started_here_is_stopped(engine: Path, tmp_path: Path, restored: list[object]) -> None:
     assert engine
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as ours:
-        since = docker.Process.of(ours.pid)
+        since = Process.of(ours.pid)
         assert since
         record = started_here(tmp_path, engine={"pid": since.pid, "since": since.since})
         assert docker.release_engine() == ["Docker, which was started here, is stopped"]
