@@ -22,7 +22,7 @@ from typing import IO, Any, Literal, NoReturn
 import grpc
 from google.protobuf import empty_pb2, json_format
 
-from localcloud import interpreter
+from localcloud import interpreter, toolchain
 from localcloud.interpreter import Interpreter
 from localcloud.plugins import process
 from localcloud.plugins.protocol import language_pb2, language_pb2_grpc, plugin_pb2
@@ -35,7 +35,7 @@ _Line = tuple[Literal["stdout", "stderr"], bytes]
 
 
 class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
-    """The protocol's methods; code generation and packing, which are for authors of packages, are not among them."""
+    """The protocol's methods; writing SDKs and packing them, which are for authors of packages, are not among them."""
 
     def __init__(self, engine: str) -> None:
         self._engine = engine
@@ -145,6 +145,23 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
                     yield language_pb2.RunPluginResponse(stderr=line)
             yield language_pb2.RunPluginResponse(exitcode=child.wait())
 
+    # Writing.
+
+    def GenerateProgram(
+        self, request: language_pb2.GenerateProgramRequest, context: grpc.ServicerContext
+    ) -> language_pb2.GenerateProgramResponse:
+        """The code that `pulumi import` prints. What writes it is Pulumi's own, and Go."""
+        try:
+            generator = toolchain.binary("code-generator")
+        except Problem as problem:
+            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(problem))
+        done = subprocess.run([generator], input=request.SerializeToString(), capture_output=True, check=False)
+        if done.returncode != 0:
+            context.abort(grpc.StatusCode.INTERNAL, done.stderr.decode(errors="replace").strip())
+        return language_pb2.GenerateProgramResponse.FromString(done.stdout)
+
+    # Stopping.
+
     def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
         self.stop()
         return empty_pb2.Empty()
@@ -153,7 +170,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "the local language host has no such method")
         raise AssertionError  # every abort raises
 
-    GetRequiredPlugins = Template = GenerateProgram = GenerateProject = GeneratePackage = Pack = Link = _unimplemented
+    GetRequiredPlugins = Template = GenerateProject = GeneratePackage = Pack = Link = _unimplemented
 
     def stop(self) -> None:
         """End whatever runs."""

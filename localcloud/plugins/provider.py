@@ -150,14 +150,12 @@ class Provider:
     """A provider of resources; see this module's docstring.
 
     name, version: of the official plugin.
-    accept_outputs: ask for values with their dependencies; no plugin here needs them.
     autonaming: whether `Check.naming` is obeyed.
     cancelled: set when the person at the keyboard has had enough; whoever waits should stop and say so.
     """
 
     name: ClassVar[str]
     version: ClassVar[str]
-    accept_outputs: ClassVar[bool] = False
     autonaming: ClassVar[bool] = False
 
     def __init__(self) -> None:
@@ -165,10 +163,6 @@ class Provider:
         self.engine: str = ""
 
     # The provider itself.
-
-    def schema(self) -> Mapping[str, Any]:
-        """The package's schema, as far as the command line asks for it."""
-        return {"name": self.name, "version": self.version}
 
     def check_config(self, request: Check) -> Mapping[str, Any]:
         """The provider's own inputs, completed; raises `Refused`."""

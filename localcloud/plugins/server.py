@@ -3,7 +3,6 @@
 # ruff: noqa: N802, ARG002  the protocol's names and arguments
 
 import functools
-import json
 import sys
 import traceback
 from collections.abc import Callable, Mapping
@@ -13,7 +12,7 @@ from typing import Any, Final, Literal, NoReturn, Protocol, TypeVar
 import grpc
 from google.protobuf import any_pb2, empty_pb2
 
-from localcloud.plugins import process
+from localcloud.plugins import process, schema
 from localcloud.plugins.changes import Diff
 from localcloud.plugins.protocol import (
     plugin_pb2,
@@ -124,7 +123,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         self.provider.engine = request.engine_address or self.provider.engine
         return provider_pb2.ProviderHandshakeResponse(
             accept_secrets=True,
-            accept_outputs=self.provider.accept_outputs,
             supports_autonaming_configuration=self.provider.autonaming,
         )
 
@@ -139,7 +137,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     @_answers
     def GetSchema(self, request: provider_pb2.GetSchemaRequest) -> provider_pb2.GetSchemaResponse:
-        return provider_pb2.GetSchemaResponse(schema=json.dumps(self.provider.schema()))
+        return provider_pb2.GetSchemaResponse(schema=schema.of(self.provider.name, self.provider.version))
 
     @_answers
     def CheckConfig(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse:
@@ -155,7 +153,6 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ConfigureResponse(
             acceptSecrets=True,
             supportsPreview=True,
-            acceptOutputs=self.provider.accept_outputs,
             supports_autonaming_configuration=self.provider.autonaming,
         )
 

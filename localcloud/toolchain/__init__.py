@@ -95,6 +95,10 @@ ALL = tuple(name for module in MODULES for name in module.packages)
 # Built when a command or a test wants them.
 ON_DEMAND = (
     Module(
+        name="code-generator",
+        packages={"code-generator": "vision-week/localcloud/toolchain/code-generator"},
+    ),
+    Module(
         name="compose",
         packages={"docker-compose": "github.com/docker/compose/v2/cmd"},
         variables={"github.com/docker/compose/v2/internal.Version": "v2.40.3"},

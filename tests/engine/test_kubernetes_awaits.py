@@ -227,18 +227,43 @@ def test_a_pod_that_failed_is_given_up_at_once(stack: Stack) -> None:
 
 def test_a_service_waits_for_the_pods_that_it_selects(stack: Stack, api: Api, nodes: list[str]) -> None:
     """The pod has an address and is not ready: its endpoint is there, and not ready either."""
-    spec = {"containers": [{"name": "main", "image": "none"}], "nodeName": nodes[0]}
-    api.post("pods", {"metadata": {"name": "pod", "labels": {"app": "app"}}, "spec": spec})
-    running = {"phase": "Running", "podIP": "10.9.0.1", "podIPs": [{"ip": "10.9.0.1"}]}
-    unready = {**running, "conditions": [{"type": "Ready", "status": "False"}]}
-    api.patch("pods/pod", {"status": unready}, subresource="status")
+    unready_pod(api, nodes[0])
     inputs = {"metadata": {"name": "web"}, "spec": {"selector": {"app": "app"}, "ports": [{"port": 80}]}}
     with Meanwhile(stack, SERVICE, inputs) as update:
         wait_for(lambda: "1 of the pods that it selects are not ready: pod" in stack.said, "the status")
         assert not update.result.done()
-        ready = {**running, "conditions": [{"type": "Ready", "status": "True"}]}
-        api.patch("pods/pod", {"status": ready}, subresource="status")
+        settle_pod(api, ready=True)
         assert update.result.result(20)["metadata"]["name"] == "web"
+
+
+def test_a_headless_service_does_not_wait_for_its_pods(stack: Stack, api: Api, nodes: list[str]) -> None:
+    """A StatefulSet's Service is made before its pods, which find each other by it before they are ready."""
+    unready_pod(api, nodes[0])
+    spec = {"clusterIP": "None", "selector": {"app": "app"}, "ports": [{"port": 80}]}
+    with Meanwhile(stack, SERVICE, {"metadata": {"name": "web"}, "spec": spec}) as update:
+        wait_for(lambda: unready_endpoints(api), "the pod's endpoint")
+        assert update.result.result(20)["metadata"]["name"] == "web"
+
+
+def unready_pod(api: Api, node: str) -> None:
+    """A pod that has an address, and so an endpoint of each Service that selects `app`, and isn't ready."""
+    spec = {"containers": [{"name": "main", "image": "none"}], "nodeName": node}
+    api.post("pods", {"metadata": {"name": "pod", "labels": {"app": "app"}}, "spec": spec})
+    settle_pod(api, ready=False)
+
+
+def settle_pod(api: Api, *, ready: bool) -> None:
+    """What a kubelet says of that pod."""
+    running = {"phase": "Running", "podIP": "10.9.0.1", "podIPs": [{"ip": "10.9.0.1"}]}
+    conditions = [{"type": "Ready", "status": str(ready)}]
+    api.patch("pods/pod", {"status": {**running, "conditions": conditions}}, subresource="status")
+
+
+def unready_endpoints(api: Api) -> bool:
+    """Whether there is an endpoint, and it isn't ready."""
+    slices = api.get("endpointslices.discovery.k8s.io")["items"]
+    ready = [endpoint["conditions"]["ready"] for piece in slices for endpoint in piece.get("endpoints") or ()]
+    return bool(ready) and not any(ready)
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from localcloud.plugins.changes import Change, Kind
 from localcloud.plugins.kubernetes.errors import ApiError
+from localcloud.plugins.kubernetes.managed_fields import owners
 from localcloud.plugins.provider import Create, Failed, Read, Resource
 from localcloud.plugins.values import Secret, reveal
 from tests.engine.control_plane import ControlPlane
@@ -149,6 +150,20 @@ def test_a_conflict_is_overridden_where_the_program_says_so(stack: Stack, api: A
         stack.restart(enablePatchForce="true")
     stack.up(DEPLOYMENT, "app", inputs)
     assert api.get("deployments.apps/app")["spec"]["replicas"] == 2
+
+
+def test_what_is_forced_is_what_the_program_names_and_no_more(stack: Stack, api: Api) -> None:
+    """The field in conflict changes hands; others of the same manager stay its own, with the values that it gave."""
+    stack.up(DEPLOYMENT, "app", deployment(replicas=1))
+    api.patch("deployments.apps/app", {"spec": {"replicas": 5, "minReadySeconds": 7}}, manager="autoscaler")
+    inputs = deployment(replicas=2)
+    inputs["metadata"]["annotations"] = {**NO_WAIT, "pulumi.com/patchForce": "true"}
+    stack.up(DEPLOYMENT, "app", inputs)
+    live = api.get("deployments.apps/app")
+    assert (live["spec"]["replicas"], live["spec"]["minReadySeconds"]) == (2, 7)
+    (owner,) = owners(live, ["spec", "replicas"])
+    assert owner.startswith("pulumi-kubernetes-")
+    assert owners(live, ["spec", "minReadySeconds"]) == {"autoscaler"}
 
 
 def test_an_ignored_field_is_left_to_who_owns_it(stack: Stack, api: Api) -> None:

@@ -134,7 +134,7 @@ def test_what_is_there_already_is_imported_by_a_list_that_the_preview_writes(
             entry["id"] = area.namespace
     adopt["resources"] = [entry for entry in adopt["resources"] if entry.get("id") != "<PLACEHOLDER>"]
     file.write_text(json.dumps(adopt))
-    listed = ("--file=adopt.json", "--generate-code=false", "--protect=false", "--yes", "--skip-preview")
+    listed = ("--file=adopt.json", "--protect=false", "--yes", "--skip-preview")
     empty.pulumi("import", *listed, f"--stack={STACK}")
     assert operations(empty)["app-default-deny"] == "create"
     adopted(empty, area, theirs)

@@ -49,8 +49,9 @@ def test_a_program_says_the_version_that_it_is_built_from(program: str, module: 
     assert PROGRAMS[program][variable] == built_from(program, module)
 
 
-def test_the_engine_has_the_version_of_the_package() -> None:
-    assert built_from("pulumi", "github.com/pulumi/pulumi/pkg/v3") == f"v{PACKAGES['pulumi']}"
+@pytest.mark.parametrize("program", ["pulumi", "code-generator"])
+def test_the_engine_and_what_writes_code_for_it_have_the_version_of_the_package(program: str) -> None:
+    assert built_from(program, "github.com/pulumi/pulumi/pkg/v3") == f"v{PACKAGES['pulumi']}"
 
 
 @pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt"])
