@@ -28,6 +28,9 @@ _SETTINGS_VOLUME = "nginx-settings"
 _NGINX_SETTINGS = "/etc/vision-week/nginx/settings"
 _NGINX_PID = "/tmp/nginx.pid"  # noqa: S108  as nginx.conf has it; gone when nginx is
 _UPLOADS = "/var/www/html/storage/uploads"
+# What images/app/nginx/stored.conf lets wait on disk at once; MiB of a body at most, of an upload that PHP has.
+_BODIES, _FILES = 24, 64
+_BODY, _UPLOAD = 10, 11
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +139,7 @@ class App(ComponentResource):
                         kubernetes.secret_files("secrets", secret.metadata.name),
                         kubernetes.claimed("uploads", uploads.metadata.name),
                         kubernetes.scratch("run", "16Mi"),
-                        kubernetes.scratch("tmp", "256Mi"),
+                        kubernetes.scratch("tmp", f"{_on_disk(args.settings)}Mi"),
                         *nginx_settings,
                     ],
                     service_account=account,
@@ -373,6 +376,12 @@ class App(ComponentResource):
             # It needs the database, and may not run before its policies stand.
             opts=ResourceOptions(parent=self, depends_on=[*args.namespace.guards, *args.after, policy]),
         )
+
+
+def _on_disk(settings: AppSettings) -> int:
+    """MiB that the pod's /tmp must hold, or the node ends the pod: what waits for slow clients, one upload for each of
+    PHP's workers, and some to spare."""
+    return (_BODIES + _FILES) * _BODY + settings.workers * _UPLOAD + 16
 
 
 _TMP = Mount(volume="tmp", path="/tmp")  # noqa: S108  the pod's own

@@ -8,6 +8,9 @@ namespace VisionWeek;
 
 use VisionWeek\Http\Request;
 
+// PHP-FPM begins with less, so that PHP doesn't log what a client did wrong before this line.
+error_reporting(E_ALL);
+
 require __DIR__ . '/../vendor/autoload.php';
 
 $services = new Services(Settings::fromEnvironment());

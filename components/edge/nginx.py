@@ -68,7 +68,7 @@ def build(args: EdgeArgs, settings: NginxEdge, child: ResourceOptions) -> None:
                 volumes=[
                     kubernetes.config_files("config", config.metadata.name),
                     kubernetes.secret_files("tls", secret.metadata.name),
-                    kubernetes.scratch("tmp", "256Mi"),
+                    kubernetes.scratch("tmp", "16Mi"),
                 ],
                 service_account=account.metadata.name,
                 configuration=kubernetes.checksum(files, secrets),

@@ -1,13 +1,16 @@
 """The application's objects, and in which order they come."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
+import pytest
 from pulumi import Output
 
 from components.app import MISTAKEN, App, AppArgs, Database, Store
 from components.kubernetes import pods_of
 from components.settings import VARIABLES
+from components.values import mebibytes
 from tests.unit.parts import endpoint, namespace, settings
 from tests.unit.recording import CHECKOUT, Recording, record
 
@@ -80,6 +83,27 @@ def test_a_file_of_nginx_s_settings_takes_the_place_of_the_image_s_and_rolls_the
         one.one("Deployment", "app").at("spec", "template", "metadata", "annotations") for one in (plain, changed)
     ]
     assert annotations[0] != annotations[1]
+
+
+@pytest.mark.parametrize("workers", [2, 9])
+def test_what_may_wait_on_disk_fits_the_pods_scratch(workers: int) -> None:
+    """It is ended when that is full. A file that was sent is no larger than a body."""
+    app = built(workers=workers)
+    (scratch,) = [
+        each["emptyDir"]["sizeLimit"]
+        for each in app.one("Deployment", "app").at("spec", "template", "spec", "volumes")
+        if each["name"] == "tmp"
+    ]
+
+    def numbers(pattern: str, file: str) -> list[int]:
+        text = (CHECKOUT / "images/app" / file).read_text()
+        return [int(number) for number in re.findall(pattern, text, re.MULTILINE)]
+
+    waiting = numbers(r"^limit_conn (?:bodies|files) (\d+);", "nginx/stored.conf")
+    (body,) = numbers(r"^client_max_body_size (\d+)m;", "nginx/settings/limits.conf")
+    (upload,) = numbers(r"^upload_max_filesize = (\d+)M", "php/production.ini")
+    assert len(waiting) == 2
+    assert mebibytes(scratch) > sum(waiting) * body + workers * upload
 
 
 def test_a_migration_runs_as_the_owner_and_the_application_does_not() -> None:

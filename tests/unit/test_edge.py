@@ -1,5 +1,6 @@
 """The edge: its objects by mocks, its configuration in a real nginx before a service that repeats what it hears."""
 
+import contextlib
 import http.client
 import json
 import re
@@ -98,10 +99,15 @@ class Echo(BaseHTTPRequestHandler):
     `/own-header`. On `/gone` it hangs up instead of answering."""
 
     protocol_version = "HTTP/1.1"
+    begun: ClassVar[list[str]] = []
     heard: ClassVar[list[str]] = []
 
     def do_GET(self) -> None:
-        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.begun.append(f"{self.command} {self.path}")
+        length = int(self.headers.get("Content-Length", 0))
+        if len(self.rfile.read(length)) < length:
+            self.close_connection = True
+            return
         self.heard.append(f"{self.command} {self.path}")
         if self.path == "/gone":
             self.close_connection = True
@@ -295,6 +301,39 @@ def test_every_answer_has_each_header_once(front: Front) -> None:
 def test_more_than_ten_megabytes_are_refused(front: Front) -> None:
     assert front.request("POST", "/", content=b"x" * 11 * 2**20).status_code == 413
     assert front.request("POST", "/", content=b"x" * 10**7).status_code == 200
+
+
+def test_a_body_goes_on_as_it_comes_and_waits_on_no_disk(front: Front) -> None:
+    """It was stored whole: 26 uploads of 10 MB that never end were more than the pod's /tmp held, which ended it."""
+
+    def body() -> Iterator[bytes]:
+        yield b"x" * 200_000
+        wait_for(lambda: "POST /slow" in Echo.begun, "the request to reach its service", patience=10)
+        yield b"x" * 200_000
+
+    assert front.request("POST", "/slow", content=body(), headers={"Content-Length": "400000"}).status_code == 200
+
+
+def test_one_client_has_a_limit_of_requests_at_once(front: Front) -> None:
+    """WebSockets, which stay, aren't among them."""
+    with contextlib.ExitStack() as stack:
+
+        def begin(path: str) -> ssl.SSLSocket:
+            plain = stack.enter_context(socket.create_connection(("127.0.0.1", front.ports["8443"]), timeout=10))
+            secured = stack.enter_context(front.context.wrap_socket(plain, server_hostname=HOST))
+            secured.sendall(f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 9\r\n\r\n".encode())
+            return secured
+
+        Echo.begun.clear()
+        for _ in range(128):
+            begin("/waits")
+        wait_for(lambda: len(Echo.begun) == 128, "all of them to be under way", patience=20)
+        begin("/ws")
+        wait_for(lambda: len(Echo.begun) == 129, "a WebSocket too", patience=20)
+        answer = begin("/one-more").recv(4096)
+    assert answer.startswith(b"HTTP/1.1 429 ")
+    assert b"\r\nRetry-After: 1\r\n" in answer
+    assert answer.count(b"X-Content-Type-Options") == 1
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,9 @@ namespace VisionWeek\Http;
  */
 final class Input
 {
+    /** That `check()` tells of at once: an answer of PHP's that begins before its request has ended stays small. */
+    private const ERRORS = 20;
+
     /** @var list<array{field: string, message: string}> */
     private array $errors = [];
 
@@ -92,7 +95,7 @@ final class Input
             }
         }
         if ($this->errors !== []) {
-            throw new Problem(422, 'Some fields are not right.', errors: $this->errors);
+            throw new Problem(422, 'Some fields are not right.', errors: array_slice($this->errors, 0, self::ERRORS));
         }
     }
 
