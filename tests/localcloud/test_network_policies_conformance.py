@@ -1,7 +1,7 @@
 """The cluster lets through what cyclonus's model of network policies says, case by case, with real packets.
 
-Cyclonus generates 216 cases for TCP and UDP; every eighteenth of them is of each sort, and takes seconds. All of them:
-`toolchain.binary("cyclonus")` without `-every`.
+Cyclonus generates 216 cases for TCP and UDP, which take seconds each. `make test` runs every eighteenth, one of each
+sort; `make drills` runs all others.
 """
 
 import os
@@ -18,6 +18,7 @@ from tests.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
+CASES = 216
 EVERY = 18
 NAMESPACES = ("x", "y", "z")  # cyclonus's own
 
@@ -43,10 +44,22 @@ def without_namespaces(api: client.ApiClient) -> Iterator[None]:
 
 @pytest.mark.usefixtures("without_namespaces")
 def test_packets_and_cyclonuss_model_agree() -> None:
-    command = [str(toolchain.binary("cyclonus")), "-image", publish_image(), "-every", str(EVERY)]
+    agree(first=0)
+
+
+@pytest.mark.drill
+@pytest.mark.usefixtures("without_namespaces")
+@pytest.mark.parametrize("first", range(1, EVERY))
+def test_packets_and_cyclonuss_model_agree_in_the_other_cases_too(first: int) -> None:
+    agree(first)
+
+
+def agree(first: int) -> None:
+    """Run every eighteenth case from this one on."""
+    command = [str(toolchain.binary("cyclonus")), "-image", publish_image(), f"-from={first}", f"-every={EVERY}"]
     environment = {**os.environ, "KUBECONFIG": str(cluster.kubeconfig())}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         pytest.fail(done.stdout + done.stderr)
     agreed = [line for line in done.stdout.splitlines() if line.startswith("agrees ")]
-    assert len(agreed) == 216 // EVERY
+    assert len(agreed) == CASES // EVERY
