@@ -89,6 +89,10 @@ format: .venv/.ready ## Mend what the linters can mend
 bench: .venv/.ready ## Measure `make up` and `pulumi preview`; prints a table
 	@$(PYTHON) -m benchmarks $(ARGUMENTS)
 
+.PHONY: dev
+dev: .venv/.ready ## Send edited files into the running pods until Ctrl-C: make dev STACK=development
+	@$(LOCALCLOUD) run -- $(PYTHON) -m operations.dev --stack $(STACK) $(ARGUMENTS)
+
 .PHONY: check-app
 check-app: .venv/.ready ## Say what an image lacks to be run by the platform: make check-app IMAGE=my-app:v2
 	@$(LOCALCLOUD) run -- $(PYTHON) -m operations.check_app "$(IMAGE)" --mirror "$(MIRROR)" $(ARGUMENTS)

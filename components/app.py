@@ -11,7 +11,7 @@ from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import apps, autoscaling, batch, core, meta, networking
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
-from components import kubernetes
+from components import hot_reload, kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.scaling import autoscaler, disruption_budget, fixed_replicas, rolling
 from components.settings import PASSWORDS
@@ -141,7 +141,11 @@ class App(ComponentResource):
                         kubernetes.scratch("run", "16Mi"),
                         kubernetes.scratch("tmp", f"{_on_disk(args.settings)}Mi"),
                         *nginx_settings,
+                        *([hot_reload.directory()] if args.settings.hot_reload else []),
                     ],
+                    before=[hot_reload.filler(args.image, args.settings.nginx_resources)]
+                    if args.settings.hot_reload
+                    else [],
                     service_account=account,
                     configuration=kubernetes.checksum(environment, args.nginx_settings, secrets),
                     # Until nobody sends anything new, 65 s that PHP-FPM gives its longest request, and some to spare.
@@ -268,6 +272,10 @@ class App(ComponentResource):
         config = core.v1.ConfigMap(name, metadata=self._metadata(name), data=files, opts=self._child)
         return [kubernetes.config_files(_SETTINGS_VOLUME, config.metadata.name)]
 
+    def _tree(self, container: str) -> Sequence[Mount]:
+        """The application's files, where they aren't the image's."""
+        return hot_reload.mounts(container) if self._args.settings.hot_reload else []
+
     def _nginx(self) -> Container:
         return Container(
             name="nginx",
@@ -282,6 +290,7 @@ class App(ComponentResource):
                     Mount(volume=_SETTINGS_VOLUME, path=f"{_NGINX_SETTINGS}/{file}", read_only=True, file=file)
                     for file in sorted(self._args.nginx_settings)
                 ),
+                *self._tree("nginx"),
             ],
             # Ready: PHP and what it depends on answer. Alive: this nginx answers.
             readiness=kubernetes.http_probe("/ready", "internal", period=5, failures=2),
@@ -310,6 +319,7 @@ class App(ComponentResource):
                 Mount(volume="secrets", path=_SECRETS, read_only=True),
                 Mount(volume="uploads", path=_UPLOADS),
                 _TMP,
+                *self._tree("php"),
             ],
             # Through nginx to the two workers that are kept for it: alive as long as one of them answers.
             liveness=kubernetes.http_probe("/health", PORT, period=10, failures=6),

@@ -406,6 +406,19 @@ def _refused(disk: str, family: str, *, regional: bool) -> tuple[str, str] | Non
 # --- texts
 
 
+def _an_engineer_s_tools_have_their_image(settings: Settings) -> Iterator[Fault]:
+    """In the image of users there is no Xdebug, and PHP never looks whether a file has changed (S1.4, S10.1)."""
+    if settings.images.app_target == "development":
+        return
+    for setting, there in (("debugger", settings.app.debugger is not None), ("hot_reload", settings.app.hot_reload)):
+        if there:
+            yield Fault(
+                f"app.{setting}",
+                "has no effect on the image's production stage (images.app_target)",
+                "set images.app_target to development, or leave it out",
+            )
+
+
 def _source_is_one_place(settings: Settings) -> Iterator[Fault]:
     """Two sources would leave to chance what is built; a branch would leave it to time (S12.2)."""
     source = settings.source
@@ -457,6 +470,7 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Fault]], ...] = (
     _backups_reach_back,
     _alarm_is_beyond_the_goal,
     _disks_go_with_machines,
+    _an_engineer_s_tools_have_their_image,
     _source_is_one_place,
     _variables_are_told_apart,
     _names_are_told_apart,

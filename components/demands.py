@@ -63,6 +63,13 @@ DEMANDS = (
         "leave it out",
     ),
     Demand(
+        "app.hot_reload",
+        _BOTH,
+        lambda settings: not settings.app.hot_reload,
+        "what runs would not be what is in the image (S12.1)",
+        "leave it out",
+    ),
+    Demand(
         "app.replicas.min",
         _BOTH,
         lambda settings: settings.app.replicas.min >= 2,

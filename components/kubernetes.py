@@ -143,12 +143,14 @@ def pod(
     service_account: Input[str],
     configuration: Input[str],
     grace: int,
+    before: Sequence[Container] = (),
     token: bool = False,
     restart: str | None = None,
 ) -> core.v1.PodTemplateSpecArgs:
     """The hardened pod that all workloads run (S7.2, Pod Security `restricted`).
 
-    configuration: checksum of what it reads. grace: seconds to end in. token: it talks to the Kubernetes API.
+    configuration: checksum of what it reads. grace: seconds to end in. before: run to their end before the others
+    start. token: it talks to the Kubernetes API.
     Its pods avoid each other's nodes (weight 100: S5.1) and are spread over zones, as far as there are any.
     """
     same = meta.v1.LabelSelectorArgs(match_labels=selector(name))
@@ -190,6 +192,7 @@ def pod(
                     label_selector=same,
                 )
             ],
+            init_containers=[container.args() for container in before] or None,
             containers=[container.args() for container in containers],
             volumes=list(volumes) or None,
             restart_policy=restart,

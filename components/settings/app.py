@@ -49,6 +49,9 @@ class App(Strict):
     debugger: AddressAndPort | None = None
     """Where the engineer's editor waits for Xdebug, which connects when a request asks for it by XDEBUG_TRIGGER; needs
     the image's development stage (S10.1)."""
+    hot_reload: bool = False
+    """Whether `make dev` may send edited files into the running pods; needs the image's development stage
+    (S10.1)."""
     migration_timeout: int = Field(default=600, ge=30, le=7200)
     """Seconds that the migrations may take before the update fails, 30 to 7200 (S12.1)."""
     limits: Annotated[Limits, LATER] = Limits()

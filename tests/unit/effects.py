@@ -68,6 +68,8 @@ EXAMPLES: dict[str, Any] = {
 }
 # What has to be set in both programs for a setting to have a meaning.
 GIVEN: dict[str, dict[str, Any]] = {
+    "app.debugger": {"images": {"app_target": "development"}},
+    "app.hot_reload": {"images": {"app_target": "development"}},
     # Certificate Manager's has its own names.
     "edge(gateway).certificate_names": {"edge": {"certificate_map": None}},
     "edge(nginx).disruptions": {"edge": {"replicas": 3}},

@@ -20,6 +20,7 @@ _OF_PODS = {
     "containers",
     "dnsConfig",
     "enableServiceLinks",
+    "initContainers",
     "restartPolicy",
     "securityContext",
     "serviceAccountName",
@@ -68,12 +69,12 @@ def of_pod(pod: Pod, among: Objects) -> Iterator[str]:
     yield from _spread(pod)
     volumes = {volume["name"] for volume in spec.get("volumes", [])}
     volumes |= {claim["metadata"]["name"] for claim in pod.claims}
-    mounted = {mount["name"] for container in spec["containers"] for mount in container.get("volumeMounts", [])}
+    mounted = {mount["name"] for container in pod.containers for mount in container.get("volumeMounts", [])}
     for unused in sorted(volumes - mounted):
         yield f"{one.kind} {one.name} has the volume {unused}, which no container mounts"
     for missing in sorted(mounted - volumes):
         yield f"{one.kind} {one.name} mounts {missing}, which it doesn't have"
-    for container in spec["containers"]:
+    for container in pod.containers:
         yield from _of_container(pod, container, among)
 
 

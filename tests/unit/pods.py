@@ -28,6 +28,11 @@ class Pod:
         return spec
 
     @property
+    def containers(self) -> list[Mapping[str, Any]]:
+        """All of them, those that end before the others start too."""
+        return [*self.spec.get("initContainers", []), *self.spec["containers"]]
+
+    @property
     def ports(self) -> Mapping[str, int]:
         return {
             port["name"]: port["containerPort"]

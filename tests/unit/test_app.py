@@ -11,8 +11,10 @@ from components.app import MISTAKEN, App, AppArgs, Database, Store
 from components.kubernetes import pods_of
 from components.settings import VARIABLES
 from components.values import mebibytes
-from tests.unit.parts import endpoint, namespace, settings
+from tests.unit.parts import LEAST, endpoint, namespace, settings
 from tests.unit.recording import CHECKOUT, Recording, record
+
+DEVELOPMENT = {**LEAST["images"], "app_target": "development"}
 
 
 def built(
@@ -28,7 +30,7 @@ def built(
             "app",
             AppArgs(
                 namespace=namespace("apps"),
-                settings=settings(app=changes).app,
+                settings=settings(app=changes, images=DEVELOPMENT).app,
                 names=names or {},
                 constants=constants or {},
                 image=image,
@@ -265,3 +267,31 @@ def test_the_debugger_is_told_to_php_alone_and_nothing_but_its_port_is_open() ->
     (added,) = [rule for rule in ways_out(debugged) if rule not in ways_out(built())]
     assert added["to"] == [{"ipBlock": {"cidr": "192.0.2.7/32"}}]
     assert [port["port"] for port in added["ports"]] == [9003]
+
+
+def test_files_that_can_be_edited_lie_over_the_image_s_and_only_nginx_s_container_can_write_them() -> None:
+    """S10.1, S7.2: what runs the code can't change it, and no root file system is writable."""
+    app = built(hot_reload=True)
+    spec = app.one("Deployment", "app").at("spec", "template", "spec")
+    (copy,) = spec["initContainers"]
+    assert copy["securityContext"]["readOnlyRootFilesystem"] is True
+    (filled,) = copy["volumeMounts"]
+    (volume,) = [each for each in spec["volumes"] if each["name"] == filled["name"]]
+    assert volume["emptyDir"]["sizeLimit"] == "512Mi"
+    places = {
+        name: {
+            mount["mountPath"]: mount.get("readOnly", False)
+            for mount in container["volumeMounts"]
+            if mount["name"] == filled["name"]
+        }
+        for name, container in containers(app).items()
+    }
+    assert places == {"nginx": {"/var/www/html": False}, "php": {"/var/www/html": True}}
+
+
+def test_files_of_the_image_run_as_they_are_unless_somebody_asks() -> None:
+    spec = built().one("Deployment", "app").at("spec", "template", "spec")
+    assert "initContainers" not in spec
+    assert "/var/www/html" not in {
+        mount["mountPath"] for container in spec["containers"] for mount in container["volumeMounts"]
+    }

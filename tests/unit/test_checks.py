@@ -283,6 +283,17 @@ def test_an_alarm_within_the_goal_is_refused() -> None:
 # --- texts
 
 
+@pytest.mark.parametrize(("setting", "value"), [("debugger", "192.0.2.7:9003"), ("hot_reload", True)])
+def test_what_only_the_development_stage_has_is_refused_on_another(setting: str, value: Any) -> None:
+    """S1.4, S10.1"""
+    images = LEAST["images"]
+    assert told(app={setting: value}, images={**images, "app_target": "development"}) == []
+    assert refused(app={setting: value}) == [
+        f"app.{setting}: has no effect on the image's production stage (images.app_target); "
+        "set images.app_target to development, or leave it out"
+    ]
+
+
 def test_the_source_is_one_place() -> None:
     git, reference = "https://git.example/app.git", "0" * 40
     assert told(source={"path": "app"}) == []

@@ -23,6 +23,7 @@ BOTH: list[tuple[str, Any, Any, str]] = [
     ("images.app_target", "development", "production", "the development stage holds a debugger"),
     ("app.environment", "development", "production", "the application would show its errors"),
     ("app.debugger", "192.0.2.7:9003", None, "could read and change what the application works on"),
+    ("app.hot_reload", True, False, "what runs would not be what is in the image"),
     ("app.replicas", 1, {"min": 3, "max": 4}, "with one pod every roll-out"),
     ("websocket.replicas", 1, 2, "with one pod every roll-out"),
     ("postgres.members", 1, 3, "with one member acknowledged writes are lost"),

@@ -14,7 +14,7 @@ def test_every_pod_is_hardened(program: Recording) -> None:
         assert (security["runAsUser"], security["runAsGroup"], security["fsGroup"]) == (1000, 1000, 1000)
         assert security["seccompProfile"] == {"type": "RuntimeDefault"}
         assert pod.spec["enableServiceLinks"] is False
-        for container in pod.spec["containers"]:
+        for container in pod.containers:
             assert container["securityContext"] == {
                 "allowPrivilegeEscalation": False,
                 "readOnlyRootFilesystem": True,
@@ -37,7 +37,7 @@ def test_only_who_talks_to_the_api_has_a_token(program: Recording) -> None:
 
 def test_every_container_says_what_it_needs(program: Recording) -> None:
     for pod in workloads(program):
-        for container in pod.spec["containers"]:
+        for container in pod.containers:
             requests, limits = container["resources"]["requests"], container["resources"]["limits"]
             assert set(requests) == set(limits) == {"cpu", "memory"}
             assert requests["memory"] == limits["memory"]
@@ -65,7 +65,7 @@ def test_pods_avoid_each_others_nodes_and_zones(program: Recording) -> None:
 
 def test_our_images_run_by_digest_and_others_by_exact_version(stacks: Stacks, stack: str) -> None:
     recording = stacks(stack)
-    images = {container["image"] for pod in workloads(recording) for container in pod.spec["containers"]}
+    images = {container["image"] for pod in workloads(recording) for container in pod.containers}
     registry = buildable(stack)["vision-week:images"]["registry"]
     ours = {image for image in images if image.startswith(f"{registry}/")}
     assert ours == set(recording.outputs["images"].values())

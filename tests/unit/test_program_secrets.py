@@ -26,7 +26,7 @@ def test_secrets_are_marked_as_such_wherever_they_go(stacks: Stacks, stack: str)
 
 def test_secrets_reach_pods_as_files_only(program: Recording) -> None:
     for pod in workloads(program):
-        for container in pod.spec["containers"]:
+        for container in pod.containers:
             assert not any(
                 "valueFrom" in variable and "secretKeyRef" in variable["valueFrom"]
                 for variable in container.get("env", [])
