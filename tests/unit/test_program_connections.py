@@ -20,6 +20,8 @@ _GOOGLES = {
     for network in ("130.211.0.0/22", "35.191.0.0/16")
     for name, port in (("app", 8080), ("websocket", 8090))
 }
+# The engineer's machine, as the pods of its local cluster reach it (S10.1).
+DEBUGGERS = {"development": {("app", "172.31.240.1/32", 9003)}, "staging": set(), "production": set()}
 WAYS_IN = {"development": _OWN, "staging": _GOOGLES, "production": _GOOGLES}
 
 
@@ -28,6 +30,7 @@ def test_the_connections_that_are_allowed_are_these(program: Recording, stack: s
     pods = {pod.workload.name for pod in workloads(program)}
     assert connections(program) == {
         *WAYS_IN[stack],
+        *DEBUGGERS[stack],
         ("app", "postgres", 5432),
         ("migrations", "postgres", 5432),
         ("app", "redis", 6379),
