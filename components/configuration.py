@@ -29,7 +29,7 @@ def load() -> Settings:
     """The settings of the stack that is being run."""
     config = {**get_config_env(), **CONFIG.get()}
     own = {key.removeprefix(f"{NAMESPACE}:"): value for key, value in config.items() if key.startswith(f"{NAMESPACE}:")}
-    values = {key: _decoded(key, value) for key, value in own.items()}
+    values = {key: decoded(key, value) for key, value in own.items()}
     secret = frozenset(key for key in own if is_config_secret(f"{NAMESPACE}:{key}"))
     name = os.environ.get("PULUMI_OPTION_CONFIG_FILE", f"Pulumi.{get_stack()}.yaml")
     file = StackFile.read(Path(get_root_directory(), name)) or StackFile(name)
@@ -96,7 +96,7 @@ def parse(
     return settings
 
 
-def _decoded(key: str, value: str) -> Any:
+def decoded(key: str, value: str) -> Any:
     """Pulumi hands every value over as text, structured ones as JSON; only text keeps being text."""
     field = Settings.model_fields.get(key)
     if field is not None and field.annotation is str:

@@ -10,7 +10,7 @@ import yaml
 from rich.console import Console
 from rich.markup import escape
 
-from components.configuration import SettingsError, parse
+from components.configuration import SettingsError, decoded, parse
 from components.settings import ExistingCluster, Settings
 from components.stack_file import StackFile, own
 from operations.reload.checkout import Checkout
@@ -92,7 +92,9 @@ def _settings(file: Path) -> Settings:
         raise ReloadError(f"{file} is no stack's file.", "compare it with Pulumi.development.yaml") from None
     try:
         values = {name: value for key, value in config.items() if (name := own(key))}
-        return parse(values, file=StackFile(file.name, text))
+        # What `pulumi config set` writes is text, be it a number.
+        typed = {name: decoded(name, value) if isinstance(value, str) else value for name, value in values.items()}
+        return parse(typed, file=StackFile(file.name, text))
     except SettingsError as error:
         raise ReloadError(error.message(), "mend what is named above") from None
 

@@ -256,7 +256,7 @@ def test_what_needs_more_than_sending_is_said(source: Path, pod: Pods, name: str
 )
 def test_what_can_not_work_is_refused_in_words(tmp_path: Path, changes: dict[str, Any], words: str) -> None:
     source = {"vision-week:source": changes.pop("source")} if "source" in changes else {}
-    config = {f"vision-week:{key}": value for key, value in LEAST.items()} | source
+    config = {f"vision-week:{key}": value for key, value in LEAST.items()} | source | {"vision-week:protect": "false"}
     config |= {"vision-week:app": changes}
     config["vision-week:images"] = {**LEAST["images"], "app_target": "development"}
     (tmp_path / "Pulumi.mine.yaml").write_text(yaml.safe_dump({"config": config}))
