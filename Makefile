@@ -57,6 +57,14 @@ compose-up: .venv/.ready ## Run the platform of compose.yaml on this machine's D
 compose-down: .venv/.ready ## Remove what `make compose-up` made, its data included
 	@$(LOCALCLOUD) compose-down
 
+.PHONY: vpa-up
+vpa-up: .venv/.ready ## Add the vertical autoscaler to the local cluster; the first time it is built, for minutes
+	@$(LOCALCLOUD) vpa-up
+
+.PHONY: vpa-down
+vpa-down: .venv/.ready ## Remove it again
+	@$(LOCALCLOUD) vpa-down
+
 .PHONY: test
 test: .venv/.ready ## Run every test; the local cloud is set up for them
 	@$(LOCALCLOUD) prepare

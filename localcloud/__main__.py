@@ -144,6 +144,23 @@ def compose_down() -> None:
         say(f"  {line}")
 
 
+@app.command()
+def vpa_up() -> None:
+    """Have the local cluster's vertical autoscaler run: it recommends, and changes pods that are made."""
+    _kubeconfig()
+    with step("Vertical autoscaler") as progress:
+        cluster.vertical_autoscaling.up(progress)
+    say("Set vision-week:vertical_autoscaling to true; then `kubectl get vpa -A` shows what it recommends.")
+
+
+@app.command()
+def vpa_down() -> None:
+    """Remove the local cluster's vertical autoscaler."""
+    _kubeconfig()
+    with step("Removing the vertical autoscaler") as progress:
+        cluster.vertical_autoscaling.down(progress)
+
+
 @app.command(context_settings={"ignore_unknown_options": True})
 def run(command: list[str]) -> None:
     """Run a command in the environment of the local cloud: localcloud run -- kubectl get pods."""

@@ -5,11 +5,13 @@ up(progress)            everything, from whatever is there: an empty machine, a 
 down(progress)          nothing again; says what it removed
 status()                what runs and what is wrong with it
 notices()               what a person should know of though everything runs
+vertical_autoscaling    the vertical autoscaler, for those who want one
 kubeconfig()            the administrator's kubeconfig
 """
 
+from localcloud.cluster import vertical_autoscaling
 from localcloud.cluster.health import Part, Status, notices, status
 from localcloud.cluster.layout import kubeconfig
 from localcloud.cluster.lifecycle import down, registry_up, up
 
-__all__ = ["Part", "Status", "down", "kubeconfig", "notices", "registry_up", "status", "up"]
+__all__ = ["Part", "Status", "down", "kubeconfig", "notices", "registry_up", "status", "up", "vertical_autoscaling"]

@@ -77,21 +77,22 @@ def manifests() -> Iterator[dict[str, Any]]:
     serving = pki.issued("cluster", "metrics-server.kube-system.svc", names=("metrics-server.kube-system.svc",))
     servers = " ".join(network.upstream_resolvers())
     values = {
-        "authority": _encoded(pki.authority("cluster").certificate),
+        "authority": encoded(pki.authority("cluster").certificate),
         "authority_digest": _authority_digest(),
         "coredns_image": COREDNS_IMAGE,
         "dns_service": layout.DNS_SERVICE,
         "domain": layout.DOMAIN,
         # Without a name server of the machine's there is nobody to ask for names outside the cluster.
         "forward": f"forward . {servers}" if servers else "",
-        "metrics_certificate": _encoded(serving.certificate),
+        "metrics_certificate": encoded(serving.certificate),
         "metrics_certificate_digest": hashlib.sha256(serving.certificate).hexdigest()[:16],
-        "metrics_key": _encoded(serving.key),
+        "metrics_key": encoded(serving.key),
         "metrics_server_image": METRICS_SERVER_IMAGE,
     }
     for file in ("system.yaml", "policies.yaml", "storage.yaml", "dns.yaml", "metrics.yaml"):
         yield from yaml.safe_load_all(Template((MANIFESTS / file).read_text()).substitute(values))
 
 
-def _encoded(content: bytes) -> str:
+def encoded(content: bytes) -> str:
+    """Bytes as Secrets and registrations have them."""
     return base64.b64encode(content).decode()

@@ -25,10 +25,13 @@ _KINDS = {
     "Deployment": ("deployments", True),
     "ClusterRole": ("clusterroles", False),
     "ClusterRoleBinding": ("clusterrolebindings", False),
+    "Lease": ("leases", True),
+    "Role": ("roles", True),
     "RoleBinding": ("rolebindings", True),
     "StorageClass": ("storageclasses", False),
     "APIService": ("apiservices", False),
     "CustomResourceDefinition": ("customresourcedefinitions", False),
+    "MutatingWebhookConfiguration": ("mutatingwebhookconfigurations", False),
     "ValidatingAdmissionPolicy": ("validatingadmissionpolicies", False),
     "ValidatingAdmissionPolicyBinding": ("validatingadmissionpolicybindings", False),
 }
@@ -67,6 +70,10 @@ class Api:
         answer = self._client.delete(path)
         if answer.status_code != httpx.codes.NOT_FOUND:
             answer.raise_for_status()
+
+    def remove(self, manifest: Mapping[str, Any]) -> None:
+        """Delete the object that a manifest is about; it may be gone already."""
+        self.delete(_path(manifest))
 
     def ready(self) -> bool:
         """Whether the API server takes work."""

@@ -92,6 +92,14 @@ MODULES = (
 )
 ALL = tuple(name for module in MODULES for name in module.packages)
 
+VERTICAL_POD_AUTOSCALER = Module(
+    name="vertical-pod-autoscaler",
+    packages={
+        f"vpa-{name}": f"k8s.io/autoscaler/vertical-pod-autoscaler/pkg/{name}"
+        for name in ("admission-controller", "recommender", "updater")
+    },
+)
+
 # Built when a command or a test wants them.
 ON_DEMAND = (
     Module(
@@ -106,11 +114,11 @@ ON_DEMAND = (
     ),
     Module(name="cyclonus", packages={"cyclonus": "vision-week/localcloud/toolchain/cyclonus"}),
     Module(name="policy-probe", packages={"policy-probe": "vision-week/localcloud/toolchain/policy-probe"}, space=0.25),
+    VERTICAL_POD_AUTOSCALER,
 )
 
 # Not programs: files that are wanted of a module.
 GATEWAY_API = Module(name="gateway-api", packages={})
-VERTICAL_POD_AUTOSCALER = Module(name="vertical-pod-autoscaler", packages={})
 
 
 def binary(name: str) -> Path:
