@@ -42,6 +42,12 @@ def shared(settings: Postgres) -> str:
     )
 
 
+def starting(settings: Postgres) -> dict[str, Any]:
+    """What of it takes effect only when a member starts; Patroni has the rest read at once."""
+    parameters = _parameters(settings)
+    return {name: parameters[name] for name in ("max_connections", "shared_buffers")}
+
+
 def member(post_bootstrap: str) -> str:
     """What each member reads: where it listens, who may connect, how the first one begins."""
     return _json(
@@ -91,6 +97,11 @@ def _parameters(settings: Postgres) -> dict[str, Any]:
         # What the node's page cache of this container can hold beside them; for the planner only.
         "effective_cache_size": f"{megabytes * 6 // 10}MB",
         "maintenance_work_mem": f"{settings.maintenance_memory}MB",
+        "max_wal_size": f"{settings.checkpoint_wal}MB",
+        # Beyond it the slot is given up, and its replica copied anew: that costs less than a primary without room.
+        "max_slot_wal_keep_size": f"{settings.slot_wal}MB",
+        # A replica that answers nothing holds up every commit that waits for it; 60 s is PostgreSQL's own.
+        "wal_sender_timeout": "10s",
         "password_encryption": "scram-sha-256",
         "log_checkpoints": "on",
         "log_lock_waits": "on",

@@ -66,8 +66,7 @@ class Postgres(ComponentResource):
         files = {"patroni.yaml": patroni.member(_BOOTSTRAP_COMMAND), "bootstrap.sql": _BOOTSTRAP.read_text()}
         secret = core.v1.Secret(NAME, metadata=self._metadata(NAME), string_data=secrets, opts=self._child)
         config = core.v1.ConfigMap(NAME, metadata=self._metadata(NAME), data=files, opts=self._child)
-        # What all members share is in it too: some of it only takes effect when a member starts.
-        checksum = kubernetes.checksum(files, secrets, patroni.shared(args.settings))
+        checksum = kubernetes.checksum(files, secrets, patroni.starting(args.settings))
         account, rights = self._account()
         primary = self._service(NAME)
         replicas = self._service(f"{NAME}-replicas", {**selector(NAME), patroni.ROLE: "replica"})

@@ -72,6 +72,17 @@ class Postgres(Strict):
         """MiB for each of the three autovacuum workers, and for building an index."""
         return max(mebibytes(self.resources.memory) // 20, 16)
 
+    @property
+    def checkpoint_wal(self) -> int:
+        """MiB of WAL between two checkpoints: an eighth of the volume; more than 4 GiB only makes a crash take longer
+        to recover from."""
+        return min(max(mebibytes(self.size) // 8, 64), 4096)
+
+    @property
+    def slot_wal(self) -> int:
+        """MiB of WAL that are kept for a replica that is away: a quarter of the volume, so that it never fills."""
+        return max(mebibytes(self.size) // 4, 64)
+
 
 class Redis(Strict):
     """Redis 7 with Sentinel."""

@@ -1,7 +1,8 @@
 """The platform as real pods: one stack named `test` beside the developer's own, made once for all tests in this folder.
 
-It is the development stack under other namespaces and another port, brought up by the real engine. `make test` has set
-up the local cloud and its environment before pytest starts.
+It is the development stack under other namespaces and another port, with as many members of PostgreSQL as a stack for
+people has, brought up by the real engine. `make test` has set up the local cloud and its environment before pytest
+starts.
 """
 
 import secrets
@@ -13,8 +14,20 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.cluster.database import MEMBERS, whole
 from tests.cluster.releases import copy_of_the_checkout
 from tests.cluster.stack import HOST, NODE_PORT, PORT, PREFIX, Stack
+from tests.cluster.writes import Writes, writer
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the drills measured; nothing of it is asserted, since a busy machine is slow."""
+    reports = [report for report in terminalreporter.getreports("") if report.when == "teardown"]
+    if measured := [report for report in reports if report.user_properties]:
+        terminalreporter.section("measured")
+    for report in measured:
+        for what, value in report.user_properties:
+            terminalreporter.line(f"{report.nodeid.rpartition('::')[2]}: {what} {value}")
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +38,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     stack.set("storage.class_name", "fast-ssd-test")
     stack.set("edge.node_port", NODE_PORT)
     stack.set("edge.url", f"https://{HOST}:{PORT}")
+    stack.set("postgres.members", MEMBERS)
     stack.ensure()
     stack.pulumi("up", "--yes", "--skip-preview")
     return stack
@@ -85,3 +99,15 @@ def member(stack: Stack, client: httpx.Client) -> httpx.Client:
     answer = client.post("/login", json={"email": email, "password": password})
     assert answer.status_code == 200, answer.text
     return client
+
+
+@pytest.fixture
+def writes(stack: Stack, record_property: Callable[[str, object], None]) -> Iterator[Writes]:
+    """A cluster that is whole, and somebody who writes. At the end it is whole again, and has all that it promised."""
+    whole(stack)
+    with writer(stack) as writes:
+        yield writes
+        whole(stack)
+        writes.go_on()
+        assert writes.lost() == set()
+        record_property("writes paused", f"{writes.longest_pause:.1f} s")

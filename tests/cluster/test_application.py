@@ -8,6 +8,7 @@ import httpx
 import pytest
 from websockets.sync.client import ClientConnection
 
+from tests.cluster.database import psql
 from tests.cluster.stack import HOST, PORT, PREFIX, Stack
 from tests.cluster.visitors import open_socket
 
@@ -98,11 +99,6 @@ def instance(connection: ClientConnection) -> str:
     """Which pod a connection ended at: the service names itself in its answer to the handshake."""
     assert connection.response is not None
     return connection.response.headers["X-Instance"]
-
-
-def psql(stack: Stack, statement: str) -> str:
-    command = ["psql", "--dbname=vision_week", "--tuples-only", "--no-align", f"--command={statement}"]
-    return stack.kubectl("-n", f"{PREFIX}-data", "exec", "postgres-0", "-c", "postgres", "--", *command).strip()
 
 
 def restart_app(stack: Stack) -> None:

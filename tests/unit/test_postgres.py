@@ -8,6 +8,7 @@ import pytest
 from components import patroni
 from components.kubernetes import pods_of
 from components.postgres import Postgres, PostgresArgs
+from components.values import mebibytes
 from tests.unit.parts import namespace, settings
 from tests.unit.recording import Made, Recording, record
 
@@ -139,13 +140,34 @@ def test_every_role_has_a_password_of_its_own(postgres: Recording) -> None:
     assert len(set(found)) == len(found) == 6
 
 
-def test_changed_shared_settings_roll_the_members() -> None:
-    """Some of them only take effect when a member starts."""
-    before, after = (
-        stateful_set(built(max_connections=count)).at("spec", "template", "metadata", "annotations")
-        for count in (300, 350)
-    )
+def test_what_only_a_start_makes_effective_rolls_the_members() -> None:
+    before, after = (pod_annotations(max_connections=count) for count in (300, 350))
     assert before != after
+
+
+def test_what_a_running_member_takes_over_does_not_roll_it() -> None:
+    """The limits of WAL follow the volume, and `docs/growing-volumes.md` promises that no pod is touched."""
+    before, after = (pod_annotations(size=size) for size in ("50Gi", "100Gi"))
+    assert before == after
+
+
+def pod_annotations(**changes: Any) -> Any:
+    return stateful_set(built(**changes)).at("spec", "template", "metadata", "annotations")
+
+
+@pytest.mark.parametrize("size", ["1Gi", "50Gi", "2Ti"])
+def test_kept_wal_leaves_most_of_the_volume_to_the_data(size: str) -> None:
+    """A slot of a replica that never comes back would fill the disk of the primary (PostgreSQL's default: no limit)."""
+    chosen = settings(postgres={"size": size}).postgres
+    parameters = json.loads(patroni.shared(chosen))["postgresql"]["parameters"]
+    kept = [int(parameters[name].removesuffix("MB")) for name in ("max_wal_size", "max_slot_wal_keep_size")]
+    assert 0 < sum(kept) <= mebibytes(size) / 2
+
+
+def test_a_replica_that_is_frozen_is_given_up_before_a_client_is(members: int) -> None:
+    """A commit waits for it; nginx waits 60 s for the application."""
+    chosen = settings(postgres={"members": members}).postgres
+    assert json.loads(patroni.shared(chosen))["postgresql"]["parameters"]["wal_sender_timeout"] == "10s"
 
 
 def test_volumes_are_of_the_fast_class(postgres: Recording) -> None:
