@@ -11,7 +11,7 @@ from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import apps, autoscaling, batch, core, meta, networking
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
-from components import hot_reload, kubernetes
+from components import bounds, hot_reload, kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.scaling import autoscaler, disruption_budget, fixed_replicas, rolling
 from components.settings import PASSWORDS
@@ -28,9 +28,8 @@ _SETTINGS_VOLUME = "nginx-settings"
 _NGINX_SETTINGS = "/etc/vision-week/nginx/settings"
 _NGINX_PID = "/tmp/nginx.pid"  # noqa: S108  as nginx.conf has it; gone when nginx is
 _UPLOADS = "/var/www/html/storage/uploads"
-# What images/app/nginx/stored.conf lets wait on disk at once; MiB of a body at most, of an upload that PHP has.
+# What images/app/nginx/stored.conf lets wait on disk at once.
 _BODIES, _FILES = 24, 64
-_BODY, _UPLOAD = 10, 11
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +67,7 @@ class AppArgs:
     clients: who may ask it.
     websocket: where its pages find the WebSocket service, a path or an address.
     notice: seconds until all clients have heard that a pod is going.
-    nginx_settings: files of `images/app/nginx/settings` that are otherwise here, by name.
+    nginx_settings: files of `images/app/nginx/settings` that the edge makes otherwise, by name.
     uploads_class, uploads_access: a storage class whose volumes many pods may mount, and how they do.
     after: what must be ready before the migrations run.
     rollout_timeout: seconds in which the next new pod must become ready.
@@ -103,6 +102,7 @@ class App(ComponentResource):
         super().__init__("vision-week:app:App", name, None, opts)
         self._args = args
         self._child = ResourceOptions(parent=self)
+        self._nginx_files = {**args.nginx_settings, **bounds.nginx_settings(args.settings.limits)}
         environment = self._environment()
         config = core.v1.ConfigMap(NAME, metadata=self._metadata(NAME), data=environment, opts=self._child)
         nginx_settings = self._nginx_settings()
@@ -147,7 +147,7 @@ class App(ComponentResource):
                     if args.settings.hot_reload
                     else [],
                     service_account=account,
-                    configuration=kubernetes.checksum(environment, args.nginx_settings, secrets),
+                    configuration=kubernetes.checksum(environment, self._nginx_files, secrets),
                     # Until nobody sends anything new, 65 s that PHP-FPM gives its longest request, and some to spare.
                     grace=args.notice + 70,
                 ),
@@ -207,6 +207,8 @@ class App(ComponentResource):
             "REDIS_PASSWORD_FILE": f"{_SECRETS}/redis-password",
             "UPLOADS_PATH": _UPLOADS,
             "SESSION_LIFETIME": str(settings.session_lifetime),
+            "LOGINS_PER_MINUTE": str(settings.limits.login_per_minute),
+            "UPLOAD_LIMIT": str(bounds.upload(settings.limits)),
             "WEBSOCKET_PATH": self._args.websocket,
         }
         return {**self._database(self._args.database.user), **self._named(variables)}
@@ -265,11 +267,10 @@ class App(ComponentResource):
 
     def _nginx_settings(self) -> list[core.v1.VolumeArgs]:
         """The volume of the files that replace the image's, where there are any."""
-        files = self._args.nginx_settings
-        if not files:
+        if not self._nginx_files:
             return []
         name = f"{NAME}-nginx"
-        config = core.v1.ConfigMap(name, metadata=self._metadata(name), data=files, opts=self._child)
+        config = core.v1.ConfigMap(name, metadata=self._metadata(name), data=self._nginx_files, opts=self._child)
         return [kubernetes.config_files(_SETTINGS_VOLUME, config.metadata.name)]
 
     def _tree(self, container: str) -> Sequence[Mount]:
@@ -288,7 +289,7 @@ class App(ComponentResource):
                 _TMP,
                 *(
                     Mount(volume=_SETTINGS_VOLUME, path=f"{_NGINX_SETTINGS}/{file}", read_only=True, file=file)
-                    for file in sorted(self._args.nginx_settings)
+                    for file in sorted(self._nginx_files)
                 ),
                 *self._tree("nginx"),
             ],
@@ -310,6 +311,7 @@ class App(ComponentResource):
             env={
                 "PHP_FPM_WORKERS": str(settings.workers),
                 "PHP_MEMORY_LIMIT": f"{mebibytes(settings.worker_memory)}M",  # PHP's M is a mebibyte
+                "PHP_BODY_LIMIT": f"{bounds.php_body(settings.limits)}M",
                 **self._passwords(secret, *PASSWORDS.values()),
                 **self._debugging(),
             },
@@ -391,7 +393,8 @@ class App(ComponentResource):
 def _on_disk(settings: AppSettings) -> int:
     """MiB that the pod's /tmp must hold, or the node ends the pod: what waits for slow clients, one upload for each of
     PHP's workers, and some to spare."""
-    return (_BODIES + _FILES) * _BODY + settings.workers * _UPLOAD + 16
+    limits = settings.limits
+    return (_BODIES + _FILES) * bounds.body(limits) + settings.workers * bounds.php_body(limits) + 16
 
 
 _TMP = Mount(volume="tmp", path="/tmp")  # noqa: S108  the pod's own

@@ -5,7 +5,7 @@ from typing import cast
 
 from pulumi import ComponentResource, Output, ResourceOptions
 
-from components import app, edge, postgres, redis, websocket
+from components import app, bounds, edge, postgres, redis, websocket
 from components.app import App, AppArgs, Database, Store
 from components.certificates import Authority, AuthorityArgs
 from components.cluster import Cluster, ClusterArgs
@@ -178,6 +178,7 @@ class Platform(ComponentResource):
                 authority=authority,
                 app=Backend(service=app.NAME, endpoint=application.endpoint, peer=app_pods),
                 websocket=Backend(service=websocket.NAME, endpoint=live.endpoint, peer=websocket_pods),
+                body=bounds.body(settings.app.limits),
                 rollout_timeout=settings.rollout_timeout,
             ),
             opts=inside,

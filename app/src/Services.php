@@ -34,13 +34,13 @@ final class Services
         $sessions = new Sessions($store, $settings->sessionLifetime);
         $exhibits = new Exhibits($database, $cache);
         $live = new Live($store, $this->log);
-        $uploads = new Uploads($settings->uploadsPath, $database, $exhibits);
+        $uploads = new Uploads($settings->uploadsPath, $settings->uploadLimit, $database, $exhibits);
 
         $this->router = new Router([
             ...(new HealthRoutes($settings, new Checks($database, $store, $settings->uploadsPath), $this->metrics))->routes(),
             ...(new ExhibitRoutes($exhibits, $sessions, $live, $this->metrics))->routes(),
             ...(new UploadRoutes($uploads, $sessions, $live, $this->metrics))->routes(),
-            ...(new LoginRoutes(new Users($database), $sessions, new LoginLimit($store), $this->metrics, $this->log))->routes(),
+            ...(new LoginRoutes(new Users($database), $sessions, new LoginLimit($store, $settings->loginsPerMinute), $this->metrics, $this->log))->routes(),
         ]);
     }
 }

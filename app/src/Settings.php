@@ -30,6 +30,8 @@ final class Settings
         public readonly string $redisPasswordFile,
         public readonly string $uploadsPath,
         public readonly int $sessionLifetime,
+        public readonly int $loginsPerMinute,
+        public readonly int $uploadLimit,
         public readonly string $websocketPath,
     ) {
     }
@@ -52,6 +54,8 @@ final class Settings
             redisPasswordFile: self::text('REDIS_PASSWORD_FILE', '/etc/vision-week/secrets/redis-password'),
             uploadsPath: self::text('UPLOADS_PATH', '/var/www/html/storage/uploads'),
             sessionLifetime: self::number('SESSION_LIFETIME', 3600),
+            loginsPerMinute: self::number('LOGINS_PER_MINUTE', 5),
+            uploadLimit: self::number('UPLOAD_LIMIT', 10_000_000),
             websocketPath: self::text('WEBSOCKET_PATH', '/ws'),
         );
     }

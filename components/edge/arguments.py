@@ -36,6 +36,7 @@ class EdgeArgs:
     namespace: its own. applications: where its backends are, and routes to them.
     image: of our load balancer, where that is the flavour.
     authority: signs its certificate. app, websocket: where requests go.
+    body: MiB that a request's body may have.
     rollout_timeout: seconds in which the next new pod of ours must become ready.
     """
 
@@ -46,6 +47,7 @@ class EdgeArgs:
     authority: Authority
     app: Backend
     websocket: Backend
+    body: int
     rollout_timeout: int
 
 

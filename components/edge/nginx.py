@@ -101,12 +101,13 @@ def _site(args: EdgeArgs, settings: NginxEdge) -> Output[str]:
     """The part of the configuration that differs from stack to stack."""
     places = [Output.format("{0}:{1}", each.endpoint.host, each.endpoint.port) for each in (args.app, args.websocket)]
     return Output.all(*places).apply(
-        lambda known: "\n".join([*_http(settings), *_upstreams(*known), *_servers(settings)])
+        lambda known: "\n".join([*_http(settings, args.body), *_upstreams(*known), *_servers(settings)])
     )
 
 
-def _http(settings: NginxEdge) -> Iterator[str]:
-    """Where HTTP is told to go, and whom to believe."""
+def _http(settings: NginxEdge, body: int) -> Iterator[str]:
+    """How large a body may be, where HTTP is told to go, and whom to believe."""
+    yield f"client_max_body_size {body}m;\n"
     yield _HOSTS.format(
         url=settings.url,
         hosts="".join(f'\n    {host} "https://{settings.authority_of(host)}";' for host in settings.hosts.values()),

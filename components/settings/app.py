@@ -1,11 +1,11 @@
 """The application and its real-time service."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from components.settings.capacity import Replicas, Scale
-from components.values import LATER, AddressAndPort, Resources, Size, Strict, mebibytes
+from components.values import AddressAndPort, Resources, Size, Strict, mebibytes
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -20,9 +20,9 @@ class Limits(Strict):
     api_per_second: int = Field(default=10, ge=1, le=1000)
     """Requests a second to the API, 1 to 1000 (S3.2)."""
     login_per_minute: int = Field(default=5, ge=1, le=60)
-    """Logins a minute, 1 to 60: more is guessing (S3.2)."""
+    """Logins a minute, 1 to 60: more is guessing; counted over all pods (S3.2)."""
     upload: Size = "10M"
-    """Largest body of a request, at least 1Mi (service levels: uploads)."""
+    """Largest file that a request may bring, at least 1Mi (service levels: uploads)."""
 
 
 class App(Strict):
@@ -54,7 +54,7 @@ class App(Strict):
     (S10.1)."""
     migration_timeout: int = Field(default=600, ge=30, le=7200)
     """Seconds that the migrations may take before the update fails, 30 to 7200 (S12.1)."""
-    limits: Annotated[Limits, LATER] = Limits()
+    limits: Limits = Limits()
     """For each client address (S3.2)."""
 
     @property

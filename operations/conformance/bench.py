@@ -187,7 +187,10 @@ class Bench:
                 "REDIS_PASSWORD_FILE": f"{SECRETS}/redis-password",
                 "UPLOADS_PATH": "/var/www/html/storage/uploads",
                 "SESSION_LIFETIME": "3600",
+                "LOGINS_PER_MINUTE": "5",
+                "UPLOAD_LIMIT": "10000000",
                 "WEBSOCKET_PATH": "/ws",
+                "PHP_BODY_LIMIT": "11M",
                 "PHP_FPM_WORKERS": "4",
                 "PHP_MEMORY_LIMIT": "64M",
             }

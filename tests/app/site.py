@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,17 @@ _addresses = itertools.count(1)
 class Site:
     """nginx and PHP-FPM over a PostgreSQL and a Redis; `public` and `internal` are its two ports."""
 
-    def __init__(self, folder: Path, postgres: Postgres, redis: Redis) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        postgres: Postgres,
+        redis: Redis,
+        nginx_settings: Mapping[str, str] | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        """nginx_settings, environment: what a stack has otherwise, files by name and variables."""
         self.folder = folder
+        self._changed = environment or {}
         self.postgres = postgres
         self.redis = redis
         self.public = free_port()
@@ -39,6 +49,8 @@ class Site:
         self.uploads = folder / "html/storage/uploads"
         self.access_log = folder / "access.log"
         self._lay_out()
+        for name, text in (nginx_settings or {}).items():
+            (folder / "etc/nginx/settings" / name).write_text(text)
 
     def _lay_out(self) -> None:
         html, etc = self.folder / "html", self.folder / "etc"
@@ -110,9 +122,13 @@ class Site:
             "SESSION_LIFETIME": "3600",
             "WEBSOCKET_PATH": "/ws",
             "PHP_INI_SCAN_DIR": f":{self.folder}/etc/php",
+            "LOGINS_PER_MINUTE": "5",
+            "UPLOAD_LIMIT": "10000000",
+            "PHP_BODY_LIMIT": "11M",
             "PHP_FPM_WORKERS": "4",
             "PHP_MEMORY_LIMIT": "64M",
             "XDEBUG_MODE": "off",
+            **self._changed,
         }
 
     def start(self) -> None:
@@ -129,6 +145,18 @@ class Site:
         nginx = ["nginx", "-e", "stderr", "-c", str(self.folder / "etc/nginx.conf"), "-g", "daemon off;"]
         self.nginx = Process(nginx, log=self.folder / "nginx.log", environment={})
         self.nginx.wait_until(lambda: answers(self.public) and answers(self.internal), "nginx starts")
+
+    def configuration_fault(self) -> str:
+        """What nginx says about its files; nothing where it would take them."""
+        command = [program("nginx"), "-t", "-q", "-e", "stderr", "-c", self.folder / "etc/nginx.conf"]
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            command,
+            text=True,
+            capture_output=True,
+            check=False,
+            **as_user(USER),  # type: ignore[call-overload]
+        )
+        return done.stderr if done.returncode else ""
 
     def stop(self) -> None:
         self.nginx.stop()

@@ -2,11 +2,17 @@
 
 import time
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
+import pytest
 
-from tests.app.servers import Redis
+from components import bounds
+from components.settings import Limits
+from tests.app.servers import Postgres, Redis
 from tests.app.site import EMAIL, PASSWORD, Site
+from tests.app.test_app_uploads import picture, upload
 
 
 def statuses(answers: list[httpx.Response]) -> Counter[int]:
@@ -68,6 +74,27 @@ def test_logins_are_counted_over_all_replicas(site: Site, redis: Redis) -> None:
     assert len(answer.headers.get_list("Retry-After")) == 1
 
 
+def test_a_client_of_ipv6_is_its_network(site: Site, redis: Redis) -> None:
+    """It has a whole /64 to choose addresses from. An IPv4 address that a proxy writes as IPv6 is what it is."""
+    network = "2001:db8:77:1"
+    with site.client(f"{network}::1") as client:
+        answers = [
+            client.get("/api/session", headers={"X-Forwarded-For": f"{network}::{number:x}"}) for number in range(1, 41)
+        ]
+        assert statuses(answers)[429]
+        for number in range(1, 6):
+            fields = {"email": EMAIL, "password": "wrong"}
+            client.post("/login", json=fields, headers={"X-Forwarded-For": f"{network}:{number}::"})
+    with site.client("2001:db8:77:2::1") as neighbour:
+        assert neighbour.get("/api/session").status_code == 200
+    assert redis.command("GET", f"vision-week:logins:{network}::/64") == "5"
+    with site.client("::ffff:198.51.100.81") as one, site.client("::ffff:198.51.100.82") as other:
+        assert statuses([one.get("/api/session") for _ in range(40)])[429]
+        assert other.get("/api/session").status_code == 200
+        other.post("/login", json={"email": EMAIL, "password": "wrong"})
+    assert redis.command("GET", "vision-week:logins:198.51.100.82") == "1"
+
+
 def test_the_count_of_logins_expires(site: Site, redis: Redis) -> None:
     with site.client("198.51.100.78") as client:
         client.post("/login", json={"email": EMAIL, "password": "wrong"})
@@ -77,3 +104,51 @@ def test_the_count_of_logins_expires(site: Site, redis: Redis) -> None:
 def test_asking_for_the_login_path_costs_no_attempt(client: httpx.Client) -> None:
     assert statuses([client.get("/login") for _ in range(10)]) == {405: 10}
     assert client.post("/login", json={"email": EMAIL, "password": PASSWORD}).status_code == 200
+
+
+# --- other limits than the image's
+
+
+@pytest.fixture(scope="module")
+def bounded(folder: Path, postgres: Postgres, redis: Redis, site: Site) -> Iterator[Site]:
+    """As a stack has it that asks for these limits."""
+    assert site.environment["APP_ENV"]  # it made the schema and the user
+    limits = Limits(api_per_second=2, login_per_minute=2, upload="2Mi")
+    environment = {"LOGINS_PER_MINUTE": "2", "UPLOAD_LIMIT": str(bounds.upload(limits))}
+    environment["PHP_BODY_LIMIT"] = f"{bounds.php_body(limits)}M"
+    other = Site(folder / "bounded", postgres, redis, bounds.nginx_settings(limits), environment)
+    other.start()
+    yield other
+    other.stop()
+
+
+def test_a_stack_has_its_own_limits(bounded: Site) -> None:
+    with bounded.client() as client:
+        answers = [client.get("/api/session") for _ in range(10)]
+        assert 5 <= statuses(answers)[200] <= 7
+        assert answers[-1].headers["Retry-After"] == "1"
+        answers = [client.post("/login", json={"email": EMAIL, "password": "wrong"}) for _ in range(3)]
+        assert [answer.status_code for answer in answers] == [401, 401, 429]
+        assert answers[-1].headers["Retry-After"] == "30"
+
+
+def test_a_stack_has_its_own_limit_of_uploads(bounded: Site) -> None:
+    """The file is the application's to refuse, the body nginx'."""
+    member = bounded.logged_in()
+    assert upload(member, picture(2 * 2**20)).status_code == 201
+    file, body = upload(member, picture(2 * 2**20 + 1)), upload(member, picture(3 * 2**20))
+    member.close()
+    assert (file.status_code, body.status_code) == (413, 413)
+    assert file.json()["detail"] == "A file may have 2097152 bytes at most."
+    assert body.json()["detail"] == "A request may have 2 MB at most."
+
+
+def test_one_login_a_minute_can_be_said(bounded: Site) -> None:
+    """nginx takes no burst of 0."""
+    file = bounded.folder / "etc/nginx/settings/limits.conf"
+    before = file.read_text()
+    file.write_text(bounds.limits_file(Limits(login_per_minute=1)))
+    try:
+        assert bounded.configuration_fault() == ""
+    finally:
+        file.write_text(before)

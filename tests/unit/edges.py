@@ -32,6 +32,7 @@ def built(flavour: str, *, own: str = "edge", applications: str = "apps", **chan
                 authority=Authority("authority", AuthorityArgs(common_name="here CA")),
                 app=Backend(service="app", endpoint=app, peer=pods_of(applications, "app")),
                 websocket=Backend(service="websocket", endpoint=websocket, peer=pods_of(applications, "websocket")),
+                body=10,
                 rollout_timeout=300,
             ),
         )

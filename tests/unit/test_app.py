@@ -103,7 +103,7 @@ def test_what_may_wait_on_disk_fits_the_pods_scratch(workers: int) -> None:
 
     waiting = numbers(r"^limit_conn (?:bodies|files) (\d+);", "nginx/stored.conf")
     (body,) = numbers(r"^client_max_body_size (\d+)m;", "nginx/settings/limits.conf")
-    (upload,) = numbers(r"^upload_max_filesize = (\d+)M", "php/production.ini")
+    (upload,) = set(numbers(r"^ +(?:ENV )?PHP_BODY_LIMIT=(\d+)M", "Dockerfile"))
     assert len(waiting) == 2
     assert mebibytes(scratch) > sum(waiting) * body + workers * upload
 

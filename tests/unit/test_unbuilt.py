@@ -34,7 +34,6 @@ def test_settings_that_are_all_built_are_let_through() -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("app.limits", {"api_per_second": 20}),
         ("edge.dns_zone", "vision-week.example"),
         ("edge.requests_per_minute", 600),
         ("images.origin", "promoted"),

@@ -21,9 +21,6 @@ use VisionWeek\Http\Problem;
  */
 final class Uploads
 {
-    /** 10 MB of file; nginx stops a body at 10 MiB, which leaves room for the form around it. */
-    public const LARGEST = 10_000_000;
-
     /** Types that no browser runs as a page. HTML and SVG are not among them: they can hold scripts. */
     private const TYPES = [
         'image/jpeg' => 'jpg',
@@ -36,6 +33,7 @@ final class Uploads
 
     public function __construct(
         private readonly string $directory,
+        private readonly int $largest,
         private readonly Database $database,
         private readonly Exhibits $exhibits,
     ) {
@@ -48,8 +46,8 @@ final class Uploads
         if ($size === 0) {
             throw new Problem(422, 'The file is empty.');
         }
-        if ($size > self::LARGEST) {
-            throw new Problem(413, 'A file may have ' . self::LARGEST . ' bytes at most.');
+        if ($size > $this->largest) {
+            throw new Problem(413, "A file may have {$this->largest} bytes at most.");
         }
         $type = (string) (new finfo(FILEINFO_MIME_TYPE))->file($temporary);
         if (!isset(self::TYPES[$type])) {
