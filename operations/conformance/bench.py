@@ -9,7 +9,7 @@ import secrets
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,7 +103,7 @@ class Bench:
         folder = self._files({"owner-password": self.passwords["owner"], "app-password": self.passwords["app"]}, "sql")
         mounts = (f"--volume={folder}:{SECRETS}:ro", f"--volume={BOOTSTRAP}:/bootstrap.sql:ro")
         options = ("--user=postgres", "--entrypoint=sh", *mounts)
-        self.database = self._start(image, "-c", _INITDB, options=options)
+        self.database = self.run(image, "-c", _INITDB, options=options)
         if not until(lambda: _succeeds("exec", self.database.id, "pg_isready", "--host=/tmp"), self.database):
             raise BenchError(f"PostgreSQL ({image}) doesn't start: {self.database.last_words()}")
         psql = ("psql", "--host=/tmp", "--username=postgres", "--quiet", "--set=ON_ERROR_STOP=1")
@@ -113,7 +113,7 @@ class Bench:
         settings = f'requirepass {self.passwords["redis"]}\nprotected-mode no\nsave ""\n'
         folder = self._files({"redis.conf": settings}, "redis")
         options = (*_CONFINED, "--entrypoint=redis-server", f"--volume={folder}:/etc/redis:ro")
-        self.store = self._start(image, "/etc/redis/redis.conf", options=options)
+        self.store = self.run(image, "/etc/redis/redis.conf", options=options)
 
     # --- the application
 
@@ -121,24 +121,33 @@ class Bench:
         """Run the migrations to their end."""
         folder = self._files({"database-password": self.passwords["owner"]}, "owner")
         mounts = ("--tmpfs=/tmp:mode=1777", f"--volume={folder}:{SECRETS}:ro")
-        options = (*_CONFINED, *mounts, f"--entrypoint={MIGRATE[0]}", *self._environment("owner"))
-        container = self._start(self.image, *MIGRATE[1:], options=options)
+        options = (*_CONFINED, *mounts, f"--entrypoint={MIGRATE[0]}", *_options(self.variables("owner")))
+        container = self.run(self.image, *MIGRATE[1:], options=options)
         docker("wait", container.id)
         return container
 
-    def start(self) -> None:
-        """Both containers of a pod."""
+    def start(self, variables: Mapping[str, str] | None = None, *, fpm: Sequence[str] = ()) -> None:
+        """Both containers of a pod.
+
+        variables: those that are to be otherwise than here. fpm: further arguments of PHP-FPM.
+        """
         files = {"database-password": self.passwords["app"], "redis-password": self.passwords["redis"]}
         self.secrets = self._files(files, "app")
         shared = (*_CONFINED, f"--volume={self._run}:/run/vision-week", "--tmpfs=/tmp:mode=1777")
         uploads = "--tmpfs=/var/www/html/storage/uploads:uid=1000,gid=1000"
         mounts = (uploads, f"--volume={self.secrets}:{SECRETS}:ro")
-        self.php = self._start(
+        self.php = self.run(
             self.image,
             *PHP[1:],
-            options=(*shared, *mounts, f"--entrypoint={PHP[0]}", *self._environment("app")),
+            *fpm,
+            options=(
+                *shared,
+                *mounts,
+                f"--entrypoint={PHP[0]}",
+                *_options({**self.variables("app"), **(variables or {})}),
+            ),
         )
-        self.nginx = self._start(self.image, *NGINX[1:], options=(*shared, f"--entrypoint={NGINX[0]}"))
+        self.nginx = self.run(self.image, *NGINX[1:], options=(*shared, f"--entrypoint={NGINX[0]}"))
 
     @property
     def public(self) -> str:
@@ -169,7 +178,8 @@ class Bench:
         if self._started:
             docker("rm", "--force", "--volumes", *self._started)
 
-    def _environment(self, role: str) -> tuple[str, ...]:
+    def variables(self, role: str) -> dict[str, str]:
+        """The environment of a container that connects as `owner` or as `app`."""
         variables = {
             "APP_ENV": "staging",
             "DATABASE_HOST": self.database.address,
@@ -194,9 +204,10 @@ class Bench:
                 "PHP_FPM_WORKERS": "4",
                 "PHP_MEMORY_LIMIT": "64M",
             }
-        return tuple(f"--env={name}={value}" for name, value in variables.items())
+        return variables
 
-    def _start(self, image: str, *command: str, options: tuple[str, ...]) -> Container:
+    def run(self, image: str, *command: str, options: tuple[str, ...]) -> Container:
+        """Start a container that goes with the rest."""
         container = Container(docker("run", "--detach", *options, image, *command))
         self._started.append(container.id)
         return container
@@ -233,6 +244,10 @@ def until(condition: Callable[[], bool], *containers: Container, patience: float
             return False
         time.sleep(0.1)
     return True
+
+
+def _options(variables: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"--env={name}={value}" for name, value in variables.items())
 
 
 def _give(folder: Path) -> None:
