@@ -69,9 +69,9 @@ class Contender:
 
 def measure() -> Iterator[tuple[str, str, str]]:
     """What is measured, what came of it, the target."""
-    _images()
     with ExitStack() as cleanup:
         cleanup.enter_context(_credentials())
+        cleanup.enter_context(_images())
         made, ours = _application(cleanup)
         apache = Contender(_apache(made), ours.cookie, ours.exhibit)
         page = httpx.get(f"{ours.url}/").text
@@ -154,7 +154,7 @@ def _apache(made: Bench) -> str:
     )
     _limit(apache, settings.nginx_resources, settings.php_resources)
     _until_it_answers(f"http://{apache.address}/health", apache)
-    return f"http://{apache.address}"
+    return f"http://{apache.address}:80"
 
 
 def _bare(made: Bench) -> str:
@@ -167,8 +167,9 @@ def _bare(made: Bench) -> str:
     return f"http://{bare.address}:8080"
 
 
-def _images() -> None:
-    """The application as production has it, and what it is measured beside, in the local registry."""
+@contextmanager
+def _images() -> Iterator[None]:
+    """The application as production has it, and what it is measured beside, on this machine's Docker engine."""
     registry_up(_tell)
     contexts = stand_ins_up(_tell)
     buildkit.buildkit_up(_tell)
@@ -185,6 +186,12 @@ def _images() -> None:
         ),
     ):
         buildkit.build(wanted, _tell)
+        # The name is that of an older one's, perhaps.
+        docker("pull", "--quiet", *wanted.names)
+    try:
+        yield
+    finally:
+        docker("image", "rm", "--force", _APPLICATION, _OTHERS)
 
 
 def _limit(container: Container, *resources: Resources) -> None:
@@ -233,7 +240,14 @@ def _ask(contender: Contender, path: str, body: str) -> Answers:
         (Path(folder) / "cookie").write_text(contender.cookie)
         told = docker(
             *("run", "--rm", f"--cpuset-cpus={_cores(1)}", f"--volume={folder}:/asked:ro", _OTHERS),
-            *("wrk", "--threads=1", f"--connections={_CONNECTIONS}", f"--duration={_SECONDS}s", "--script=/ask.lua"),
+            *(
+                "wrk",
+                "--threads=1",
+                f"--connections={_CONNECTIONS}",
+                f"--duration={_SECONDS}s",
+                "--timeout=10s",
+                "--script=/ask.lua",
+            ),
             *(f"{contender.url}{path}", "--", "POST" if body else "GET", "/asked"),
         )
     said = json.loads(told.splitlines()[-1])
