@@ -22,6 +22,8 @@ BROKEN: Final = f"{registry.ADDRESS}/vision-week/app-broken:conformance"
 MUTE: Final = f"{registry.ADDRESS}/vision-week/app-mute:conformance"
 MIRROR: Final = f"{registry.ADDRESS}/mirror"
 
+LIMITS: Final = "/etc/vision-week/nginx/settings/limits.conf"
+
 # Rule -> a line of a shell that breaks it, in an image of the reference application.
 FAULTS: Final = {
     "migrations succeed again": "echo 'if ($count === 0) { exit(1); }' >> bin/migrate.php",
@@ -30,8 +32,8 @@ FAULTS: Final = {
     "security headers on every answer": "sed -i '/X-Frame-Options/d' /etc/vision-week/nginx/headers.conf",
     "HSTS under TLS alone": "sed -i 's/^    https \"max/    default \"max/' /etc/vision-week/nginx/headers.conf",
     "request id": "sed -i 's/default $request_id/default $http_x_request_id/' /etc/vision-week/nginx/headers.conf",
-    "limit of bodies": "sed -i 's/client_max_body_size .*/client_max_body_size 100m;/' /etc/vision-week/nginx.conf",
-    "limit of /api": "sed -i 's/zone=api burst=20/zone=api burst=9999/' /etc/vision-week/nginx.conf",
+    "limit of bodies": f"sed -i 's/client_max_body_size .*/client_max_body_size 100m;/' {LIMITS}",
+    "limit of /api": f"sed -i 's/zone=api burst=20/zone=api burst=9999/' {LIMITS}",
     "log of nginx": "sed -i 's#/dev/stdout json if=$logged#/dev/stdout combined#' /etc/vision-week/nginx/log.conf",
     "log of php": "sed -i 's/json_encode($line + $fields, $flags)/\"hello\"/' src/Log.php",
     "metrics": "sed -i 's/vision_week_http_request_duration_seconds/duration/' src/Metrics.php",
