@@ -24,6 +24,7 @@ MISTAKEN = 65  # a migration's exit code when it would fail again: EX_DATAERR of
 PORT = 8080
 INTERNAL_PORT = 8081
 _SECRETS = "/etc/vision-week/secrets"
+_DATABASE_CA = "database-ca.crt"  # no secret, but it changes with what is one
 _SETTINGS_VOLUME = "nginx-settings"
 _NGINX_SETTINGS = "/etc/vision-week/nginx/settings"
 _NGINX_PID = "/tmp/nginx.pid"  # noqa: S108  as nginx.conf has it; gone when nginx is
@@ -37,6 +38,7 @@ class Database:
     """A database and who uses it.
 
     peer: its pods. owner, user: the role that migrates, the role that serves.
+    authority: PEM of the certificate that its own is signed with.
     """
 
     endpoint: Endpoint
@@ -46,6 +48,7 @@ class Database:
     owner_password: Output[str]
     user: str
     user_password: Output[str]
+    authority: Output[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +110,11 @@ class App(ComponentResource):
         config = core.v1.ConfigMap(NAME, metadata=self._metadata(NAME), data=environment, opts=self._child)
         nginx_settings = self._nginx_settings()
         migrations = self._migrations()
-        secrets = {"database-password": args.database.user_password, "redis-password": args.redis.password}
+        secrets = {
+            "database-password": args.database.user_password,
+            _DATABASE_CA: args.database.authority,
+            "redis-password": args.redis.password,
+        }
         secret = core.v1.Secret(NAME, metadata=self._metadata(NAME), string_data=secrets, opts=self._child)
         account = self._account(NAME)
         uploads = core.v1.PersistentVolumeClaim(
@@ -222,6 +229,9 @@ class App(ComponentResource):
             "DATABASE_NAME": database.name,
             "DATABASE_USER": user,
             "DATABASE_PASSWORD_FILE": f"{_SECRETS}/database-password",
+            # Nobody listens, and nobody answers in its place.
+            "DATABASE_SSLMODE": "verify-full",
+            "DATABASE_CA_FILE": f"{_SECRETS}/{_DATABASE_CA}",
         }
         return {**self._args.constants, **self._named(variables)}
 
@@ -333,7 +343,7 @@ class App(ComponentResource):
     def _migrations(self) -> batch.v1.Job:
         """Brings the schema up to date. Any change of what it runs makes a new Job under a new name."""
         args = self._args
-        secrets = {"database-password": args.database.owner_password}
+        secrets = {"database-password": args.database.owner_password, _DATABASE_CA: args.database.authority}
         environment = self._database(args.database.owner)
         secret = core.v1.Secret(
             MIGRATIONS, metadata=self._metadata(MIGRATIONS, app=MIGRATIONS), string_data=secrets, opts=self._child

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi_tls as tls
-from pulumi import ComponentResource, Output, ResourceOptions
+from pulumi import ComponentResource, Input, Output, ResourceOptions
 
 _YEAR = 365 * 24
 _CURVE = "P256"
@@ -53,11 +53,11 @@ class Authority(ComponentResource):
 class ServerCertificateArgs:
     """A server's certificate.
 
-    authority: who signs. hosts: the names that it is good for, the first one its own.
+    authority: who signs. hosts: the names that it is good for, the first one its own, of 64 characters at most.
     """
 
     authority: Authority
-    hosts: Sequence[str]
+    hosts: Sequence[Input[str]]
 
 
 class ServerCertificate(ComponentResource):

@@ -17,6 +17,7 @@ ROLE = "vision-week/role"
 PORT = 5432
 API_PORT = 8008
 DATA = "/var/lib/postgresql/data"
+TLS = "/etc/vision-week/tls"
 
 # Seconds. A frozen primary is replaced after ttl at the latest; ttl must be at least loop_wait + 2 * retry_timeout.
 _TIMING = {"ttl": 20, "loop_wait": 5, "retry_timeout": 5}
@@ -71,20 +72,31 @@ def member(post_bootstrap: str) -> str:
                 "data_dir": f"{DATA}/pgdata",
                 "pgpass": "/tmp/pgpass",  # noqa: S108  the pod's own directory in memory of the node's disk
                 "use_unix_socket": True,
-                "parameters": {"unix_socket_directories": "/run/postgresql"},
+                "parameters": {
+                    "unix_socket_directories": "/run/postgresql",
+                    "ssl": "on",
+                    "ssl_cert_file": f"{TLS}/tls.crt",
+                    "ssl_key_file": f"{TLS}/tls.key",
+                },
+                "authentication": {"replication": _BETWEEN_MEMBERS, "rewind": _BETWEEN_MEMBERS},
                 "pg_hba": _ACCESS,
             },
         }
     )
 
 
-# The superuser over the pod's own socket only, each role to its own database, the members to each other.
+# Members know each other by address, so no name can be checked. What is bound to the connection instead is the proof
+# that the other one knows the role's password: nobody with another certificate of ours can come between.
+_BETWEEN_MEMBERS = {"sslmode": "verify-ca", "sslrootcert": f"{TLS}/ca.crt", "channel_binding": "require"}
+
+# The superuser over the pod's own socket only, each role to its own database, the members to each other; what comes
+# over the network is encrypted, or refused.
 _ACCESS = [
     "local all postgres peer",
     "local all all scram-sha-256",
-    "host vision_week vision_week_owner,vision_week_app all scram-sha-256",
-    "host replication replicator all scram-sha-256",
-    "host postgres replicator,rewinder all scram-sha-256",
+    "hostssl vision_week vision_week_owner,vision_week_app all scram-sha-256",
+    "hostssl replication replicator all scram-sha-256",
+    "hostssl postgres replicator,rewinder all scram-sha-256",
 ]
 
 

@@ -86,6 +86,7 @@ class Platform(ComponentResource):
             ),
             opts=inside,
         )
+        authority = Authority("authority", AuthorityArgs(common_name=f"{settings.namespace_prefix} CA"), opts=child)
         namespaces = tenancy.namespaces
         app_pods = pods_of(namespaces["app"].name, app.NAME)
         migration_pods = pods_of(namespaces["app"].name, app.MIGRATIONS)
@@ -98,6 +99,7 @@ class Platform(ComponentResource):
                 settings=settings.postgres,
                 image=images.postgres,
                 storage_class=storage.class_name,
+                authority=authority,
                 clients=[app_pods, migration_pods],
                 control_plane=[str(network) for network in chosen_cluster.control_plane],
                 protect=settings.protect,
@@ -138,6 +140,7 @@ class Platform(ComponentResource):
                     owner_password=database.owner_password,
                     user=postgres.APP,
                     user_password=database.app_password,
+                    authority=authority.certificate,
                 ),
                 redis=store,
                 clients=way_in.clients,
@@ -167,7 +170,6 @@ class Platform(ComponentResource):
             ),
             opts=inside,
         )
-        authority = Authority("authority", AuthorityArgs(common_name=f"{settings.namespace_prefix} CA"), opts=child)
         front = Edge(
             "edge",
             EdgeArgs(

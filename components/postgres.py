@@ -17,6 +17,7 @@ from pulumi_kubernetes import apps, core, meta, networking, rbac
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import kubernetes, patroni
+from components.certificates import Authority, ServerCertificate, ServerCertificateArgs
 from components.kubernetes import Container, Endpoint, Mount, Namespace, labels, metadata, selector
 from components.scaling import disruption_budget
 from components.settings import Postgres as PostgresSettings
@@ -35,6 +36,7 @@ class PostgresArgs:
     """What PostgreSQL needs.
 
     settings: members, sizes. image: of a member. storage_class: of its volumes.
+    authority: signs its certificate.
     clients: pods that may connect. control_plane: addresses of the API server.
     protect: its members are not removed before this is taken away.
     """
@@ -43,6 +45,7 @@ class PostgresArgs:
     settings: PostgresSettings
     image: Input[str]
     storage_class: Input[str]
+    authority: Authority
     clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
     control_plane: Sequence[str]
     protect: bool
@@ -62,14 +65,16 @@ class Postgres(ComponentResource):
         self._child = ResourceOptions(parent=self)
         self.owner_password = self._password("owner")
         self.app_password = self._password("app")
-        secrets = self._secrets()
+        primary = self._service(NAME)
+        replicas = self._service(f"{NAME}-replicas", {**selector(NAME), patroni.ROLE: "replica"})
+        self.primary = Endpoint(host=kubernetes.host_of(primary), port=patroni.PORT)
+        self.replicas = Endpoint(host=kubernetes.host_of(replicas), port=patroni.PORT)
+        secrets = {**self._passwords(), **self._certificate()}
         files = {"patroni.yaml": patroni.member(_BOOTSTRAP_COMMAND), "bootstrap.sql": _BOOTSTRAP.read_text()}
         secret = core.v1.Secret(NAME, metadata=self._metadata(NAME), string_data=secrets, opts=self._child)
         config = core.v1.ConfigMap(NAME, metadata=self._metadata(NAME), data=files, opts=self._child)
         checksum = kubernetes.checksum(files, secrets, patroni.starting(args.settings))
         account, rights = self._account()
-        primary = self._service(NAME)
-        replicas = self._service(f"{NAME}-replicas", {**selector(NAME), patroni.ROLE: "replica"})
         members = self._service(f"{NAME}-members", selector(NAME), headless=True)
         records = [self._endpoints(NAME), *(self._record(name) for name in patroni.RECORDS)]
         policy = networking.v1.NetworkPolicy(
@@ -101,8 +106,6 @@ class Postgres(ComponentResource):
                 spec=disruption_budget(NAME, args.settings.disruptions),
                 opts=self._child,
             )
-        self.primary = Endpoint(host=kubernetes.host_of(primary), port=patroni.PORT)
-        self.replicas = Endpoint(host=kubernetes.host_of(replicas), port=patroni.PORT)
         self.register_outputs({"primary": self.primary.host, "replicas": self.replicas.host})
 
     def _metadata(self, name: str, annotations: dict[str, str] | None = None) -> meta.v1.ObjectMetaArgs:
@@ -112,7 +115,7 @@ class Postgres(ComponentResource):
         """No special characters: they would only need quoting, and 32 letters and digits are 190 bits."""
         return random.RandomPassword(f"{NAME}-{role}", length=32, special=False, opts=self._child).result
 
-    def _secrets(self) -> dict[str, Output[str]]:
+    def _passwords(self) -> dict[str, Output[str]]:
         """What the members read: Patroni's own passwords, and the ones that roles begin with."""
         passwords = {role: self._password(role) for role in ("superuser", "replication", "rewind", "patroni")}
         authentication = {
@@ -129,6 +132,14 @@ class Postgres(ComponentResource):
             "owner-password": self.owner_password,
             "app-password": self.app_password,
         }
+
+    def _certificate(self) -> dict[str, Output[str]]:
+        """What clients know the members by; its first name is short, since a common name has room for 64 characters."""
+        hosts: list[Input[str]] = [NAME, self.primary.host, self.replicas.host]
+        made = ServerCertificate(
+            NAME, ServerCertificateArgs(authority=self._args.authority, hosts=hosts), opts=self._child
+        )
+        return {"tls.crt": made.certificate, "tls.key": made.key, "ca.crt": self._args.authority.certificate}
 
     def _service(self, name: str, chosen: dict[str, str] | None = None, *, headless: bool = False) -> core.v1.Service:
         """A Service; without `chosen` pods it leads where Patroni writes."""
@@ -254,7 +265,10 @@ class Postgres(ComponentResource):
                     config_map=(config.metadata.name, {"bootstrap.sql": "bootstrap.sql"}),
                     secret=(
                         secret.metadata.name,
-                        {name: f"secrets/{name}" for name in ("owner-password", "app-password")},
+                        {
+                            **{name: f"secrets/{name}" for name in ("owner-password", "app-password")},
+                            **{name: f"tls/{name}" for name in ("tls.crt", "tls.key", "ca.crt")},
+                        },
                     ),
                 ),
                 kubernetes.scratch("run", "16Mi"),

@@ -187,6 +187,7 @@ class Bench:
             "DATABASE_NAME": postgres.DATABASE,
             "DATABASE_USER": postgres.OWNER if role == "owner" else postgres.APP,
             "DATABASE_PASSWORD_FILE": f"{SECRETS}/database-password",
+            "DATABASE_SSLMODE": "disable",
         }
         if role == "app":
             variables |= {

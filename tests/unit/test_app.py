@@ -43,6 +43,7 @@ def built(
                     owner_password=Output.secret("owner's"),
                     user="vision_week_app",
                     user_password=Output.secret("user's"),
+                    authority=Output.from_input("authority's"),
                 ),
                 redis=Store(
                     endpoint=endpoint("redis", "data", 6379),
@@ -114,10 +115,11 @@ def test_a_migration_runs_as_the_owner_and_the_application_does_not() -> None:
     (container,) = job.at("spec", "template", "spec", "containers")
     assert {"name": "DATABASE_USER", "value": "vision_week_owner"} in container["env"]
     assert container["command"] == ["php", "/var/www/html/bin/migrate.php"]
-    assert app.one("Secret", "migrations").inputs["stringData"] == {"database-password": "owner's"}
+    assert app.one("Secret", "migrations").inputs["stringData"]["database-password"] == "owner's"
     assert app.one("ConfigMap", "app").inputs["data"]["DATABASE_USER"] == "vision_week_app"
     assert app.one("Secret", "app").inputs["stringData"] == {
         "database-password": "user's",
+        "database-ca.crt": "authority's",
         "redis-password": "redis's",
     }
 

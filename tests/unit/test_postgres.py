@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from components import patroni
+from components.certificates import Authority, AuthorityArgs
 from components.kubernetes import pods_of
 from components.postgres import Postgres, PostgresArgs
 from components.values import mebibytes
@@ -22,6 +23,7 @@ def built(*, preview: bool = False, protect: bool = False, **changes: Any) -> Re
                 settings=settings(postgres=changes).postgres,
                 image="registry.example/postgres@sha256:0",
                 storage_class="fast-ssd",
+                authority=Authority("authority", AuthorityArgs(common_name="here CA")),
                 clients=[pods_of("apps", "app")],
                 control_plane=["10.0.0.0/28"],
                 protect=protect,
@@ -126,10 +128,32 @@ def test_memory_settings_fit_the_containers_limit() -> None:
 
 def test_the_superuser_comes_over_the_pods_own_socket_only() -> None:
     rules = json.loads(patroni.member("true"))["postgresql"]["pg_hba"]
-    hosts = [rule.split() for rule in rules if rule.startswith("host")]
+    hosts = [rule.split() for rule in rules if not rule.startswith("local")]
     assert all("postgres" not in rule[2].split(",") and rule[2] != "all" for rule in hosts)
     assert all(rule[-1] == "scram-sha-256" for rule in hosts)
     assert not any("trust" in rule for rule in rules)
+
+
+def test_nothing_goes_over_the_network_in_clear(postgres: Recording) -> None:
+    """S7.3: who doesn't ask for TLS is refused, and what the members are given for it is where they look."""
+    member = json.loads(patroni.member("true"))["postgresql"]
+    assert {rule.split()[0] for rule in member["pg_hba"]} == {"local", "hostssl"}
+    told = {*member["parameters"].values(), *(role["sslrootcert"] for role in member["authentication"].values())}
+    files = stateful_set(postgres).at("spec", "template", "spec", "volumes", 1, "projected", "sources", 1, "secret")
+    given = {f"/etc/vision-week/{item['path']}" for item in files["items"]}
+    assert {path for path in told if path.startswith("/etc")} <= given
+
+
+def test_members_prove_to_each_other_who_they_are() -> None:
+    """They know addresses, which no certificate names: the password's proof is bound to the connection."""
+    for role in json.loads(patroni.member("true"))["postgresql"]["authentication"].values():
+        assert role["sslmode"] == "verify-ca"
+        assert role["channel_binding"] == "require"
+
+
+def test_the_certificate_has_the_names_that_clients_use(postgres: Recording) -> None:
+    names = postgres.one("CertRequest", "postgres").inputs["dnsNames"]
+    assert names == ["postgres", *(f"{name}.data.svc.cluster.local" for name in ("postgres", "postgres-replicas"))]
 
 
 def test_every_role_has_a_password_of_its_own(postgres: Recording) -> None:

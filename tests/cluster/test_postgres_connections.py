@@ -1,0 +1,42 @@
+"""Who may connect to PostgreSQL, and how, tried from the application's own pod (S7, beyond)."""
+
+import pytest
+
+from tests.cluster.database import MEMBERS, psql
+from tests.cluster.stack import PREFIX, Stack
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.cluster
+
+_CONNECT = """
+$host = getenv('DATABASE_HOST');
+$password = file_get_contents(getenv('DATABASE_PASSWORD_FILE'));
+try {{
+    new PDO("pgsql:host=$host;dbname=vision_week;{parameters}", getenv('DATABASE_USER'), $password);
+    echo 'connected';
+}} catch (PDOException $error) {{
+    echo $error->getMessage();
+}}
+"""
+
+
+def connect(stack: Stack, parameters: str) -> str:
+    """What the application's container gets that connects in this way, with its own name and password."""
+    program = _CONNECT.format(parameters=parameters)
+    return stack.kubectl("-n", f"{PREFIX}-app", "exec", "deploy/app", "-c", "php", "--", "php", "-r", program)
+
+
+def test_who_does_not_encrypt_is_refused(stack: Stack) -> None:
+    assert "no encryption" in connect(stack, "sslmode=disable")
+
+
+def test_an_authority_that_did_not_sign_the_certificate_is_not_enough(stack: Stack) -> None:
+    system = "/etc/ssl/certs/ca-certificates.crt"
+    assert "certificate verify failed" in connect(stack, f"sslmode=verify-full;sslrootcert={system}")
+    assert connect(stack, "sslmode=verify-full;sslrootcert=/etc/vision-week/secrets/database-ca.crt") == "connected"
+
+
+def test_the_members_copy_over_encrypted_connections(stack: Stack) -> None:
+    versions = "SELECT version FROM pg_stat_replication JOIN pg_stat_ssl USING (pid) WHERE ssl"
+    found = wait_for(lambda: copies if len(copies := psql(stack, versions).split()) == MEMBERS - 1 else None, "copies")
+    assert set(found) == {"TLSv1.3"}
