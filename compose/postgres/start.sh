@@ -19,6 +19,9 @@ exec postgres \
     -c listen_addresses='*' \
     -c unix_socket_directories=/run/postgresql \
     -c hba_file=/etc/vision-week/pg_hba.conf \
+    -c ssl=on \
+    -c ssl_cert_file=/etc/vision-week/secrets/tls.crt \
+    -c ssl_key_file=/etc/vision-week/secrets/tls.key \
     -c password_encryption=scram-sha-256 \
     -c max_connections=50 \
     -c shared_buffers=128MB \

@@ -77,11 +77,11 @@ def test_secrets_are_files_and_each_service_has_its_own_alone() -> None:
         if "secrets" in service
     }
     assert given == {
-        "app-php": {"database-app", "redis"},
+        "app-php": {"database-app", "ca", "redis"},
         "grafana": {"grafana"},
-        "migrations": {"database-owner"},
+        "migrations": {"database-owner", "ca"},
         "nginx-lb": {"tls-certificate", "tls-key"},
-        "postgres": {"database-owner", "database-app"},
+        "postgres": {"database-owner", "database-app", "database-certificate", "database-key"},
         "redis": {"redis"},
         "websocket": {"redis"},
     }
