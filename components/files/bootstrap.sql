@@ -15,7 +15,9 @@ CREATE ROLE vision_week_app LOGIN PASSWORD :'app_password';
 CREATE DATABASE vision_week OWNER vision_week_owner;
 REVOKE ALL ON DATABASE vision_week FROM PUBLIC;
 GRANT CONNECT ON DATABASE vision_week TO vision_week_app;
-REVOKE ALL ON DATABASE postgres FROM PUBLIC;
+-- A former primary asks the new one there, as Patroni's rewinder (a role that is made after this), before it takes its own
+-- writes back. Nobody else gets that far: pg_hba.conf lets the roles of clients into their own database alone.
+REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC;
 
 \connect vision_week
 REVOKE ALL ON SCHEMA public FROM PUBLIC;

@@ -40,3 +40,8 @@ def test_the_members_copy_over_encrypted_connections(stack: Stack) -> None:
     versions = "SELECT version FROM pg_stat_replication JOIN pg_stat_ssl USING (pid) WHERE ssl"
     found = wait_for(lambda: copies if len(copies := psql(stack, versions).split()) == MEMBERS - 1 else None, "copies")
     assert set(found) == {"TLSv1.3"}
+
+
+def test_a_former_primary_may_ask_the_new_one_what_to_take_back(stack: Stack) -> None:
+    """It was refused, and never came back, where it had writes that nobody else had."""
+    assert psql(stack, "SELECT has_database_privilege('rewinder', 'postgres', 'CONNECT')") == "t"
