@@ -27,12 +27,12 @@ PACKAGES = (
 )
 REPOSITORY = "vision-week/machine"
 
-_trees: dict[Path, Path] = {}  # by the cache that they are in
+_trees: dict[tuple[Path, tuple[str, ...]], Path] = {}  # by the cache that they are in, and what they have on top
 
 
-def ensure(progress: Callable[[str], None]) -> str:
-    """The name of the image, imported into the engine if it isn't there."""
-    tree = _tree(progress)
+def ensure(progress: Callable[[str], None], *besides: str) -> str:
+    """The name of the image, imported into the engine if it isn't there. besides: packages that it has on top."""
+    tree = _tree(progress, besides)
     name = f"{REPOSITORY}:{tree.stem}"
     if not _exists(name):
         progress("importing the image of the cluster's containers")
@@ -48,11 +48,12 @@ def remove() -> list[str]:
     return names
 
 
-def _tree(progress: Callable[[str], None]) -> Path:
+def _tree(progress: Callable[[str], None], besides: tuple[str, ...]) -> Path:
     """The tree that the image is made of. Which one it is takes apt a second to say: it is asked once in a run."""
-    known = _trees.get(paths.cache())
+    key = (paths.cache(), besides)
+    known = _trees.get(key)
     if known is None or not known.exists():
-        known = _trees[paths.cache()] = debian.rootfs(PACKAGES, progress)
+        known = _trees[key] = debian.rootfs((*PACKAGES, *besides), progress)
     return known
 
 

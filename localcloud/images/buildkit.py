@@ -26,6 +26,9 @@ from localcloud.problem import Problem
 CONTAINER = "vision-week-buildkit"
 START_TIME = 60  # seconds; it takes one on an idle machine
 
+# On top of what the cluster's containers have: BuildKit fetches contexts that are Git repositories by it.
+_PACKAGES = ("git",)
+
 # Below this the cache is kept whatever its age: all stand-ins and our own images take 2 GiB.
 _KEPT = 4 * 1024**3
 _MOST = 8 * 1024**3
@@ -82,7 +85,7 @@ def buildkit_up(progress: Callable[[str], None]) -> None:
     programs = toolchain.build(["buildctl", "buildkitd"], progress)
     ensure_engine(progress)
     with alone(paths.LOCKS / "buildkit", lambda: progress("waiting for another run that starts BuildKit")):
-        wanted = _container(programs["buildkitd"], image.ensure(progress))
+        wanted = _container(programs["buildkitd"], image.ensure(progress, *_PACKAGES))
         if _started(wanted, progress):
             return
         # A machine that was switched off in the middle of a build can leave a cache that no daemon opens.
