@@ -21,6 +21,7 @@ from components.kubernetes import USER, selector
 from operations.reload.checkout import Difference, File
 
 _PATIENCE: Final = 60  # seconds for one sending
+_LONGEST: Final = 300  # seconds of one watch; then pods are listed anew
 _PAUSE: Final = 2  # seconds until an API server that did not answer is asked again
 # vendor is composer's, storage the users'.
 _LIST: Final = "find . -path ./vendor -prune -o -path ./storage -prune -o -type f -exec sha256sum {} +"
@@ -79,7 +80,12 @@ class Cluster:
                 tell(dict(pods))
                 watching: Any = watch.Watch  # neither it nor its like has types
                 events = watching().stream(
-                    self._api().list_namespaced_pod, **self._which(), resource_version=version, timeout_seconds=300
+                    self._api().list_namespaced_pod,
+                    **self._which(),
+                    resource_version=version,
+                    timeout_seconds=_LONGEST,
+                    # A server that went without a word would be listened to for ever.
+                    _request_timeout=(10, _LONGEST + 10),
                 )
                 for event in events:
                     one = event["object"]
@@ -90,7 +96,7 @@ class Cluster:
                     tell(dict(pods))
             except (ApiException, HTTPError):
                 # Too old a version, or a server that went: listing them anew says which.
-                continue
+                time.sleep(_PAUSE)
             except ReloadError as error:
                 trouble(error)
                 time.sleep(_PAUSE)
