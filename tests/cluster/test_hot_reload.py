@@ -47,6 +47,7 @@ def test_edited_php_and_pages_are_served_and_deleted_ones_are_not(client: httpx.
     wait_for(lambda: client.get("/new.txt").status_code == 404, "the deleted file to be gone", patience=20)
 
 
+@pytest.mark.drill
 def test_ctrl_c_ends_it(running: Dev) -> None:
     assert running.interrupt() == 130
     wait_for(lambda: "Ended." in "".join(running.said), "the last line", patience=10)
