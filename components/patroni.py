@@ -19,8 +19,9 @@ API_PORT = 8008
 DATA = "/var/lib/postgresql/data"
 TLS = "/etc/vision-week/tls"
 
-# Seconds. A frozen primary is replaced after ttl at the latest; ttl must be at least loop_wait + 2 * retry_timeout.
-_TIMING = {"ttl": 20, "loop_wait": 5, "retry_timeout": 5}
+# Seconds. A frozen primary is replaced after ttl at the latest: 20 is the least that Patroni takes, and no less than
+# loop_wait + 2 * retry_timeout. A PostgreSQL that was killed is noticed at the next look, after loop_wait.
+_TIMING = {"ttl": 20, "loop_wait": 2, "retry_timeout": 5}
 
 # Patroni's Endpoints beside the primary's own: the configuration, a fail-over that was asked for, who is synchronous.
 RECORDS = ("config", "failover", "sync")
