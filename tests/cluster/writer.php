@@ -9,7 +9,15 @@ require '/var/www/html/vendor/autoload.php';
 
 $settings = VisionWeek\Settings::fromEnvironment();
 $database = new VisionWeek\Database($settings);
-$database->rows('CREATE TABLE acknowledged_writes (number bigint PRIMARY KEY)');
+// After an outage the cluster may still be finding its names and nodes again.
+for ($ready = false; !$ready;) {
+    try {
+        $database->rows('CREATE TABLE acknowledged_writes (number bigint PRIMARY KEY)');
+        $ready = true;
+    } catch (VisionWeek\Away) {
+        usleep(200000);
+    }
+}
 for ($number = 1;; $number++) {
     $said = ['number' => $number];
     try {

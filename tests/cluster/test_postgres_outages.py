@@ -1,0 +1,55 @@
+"""PostgreSQL where what it stands on fails: the API server that Patroni decides by.
+
+A drill, with the local cloud's machine frozen: whoever talks to it waits, as for a machine that hangs.
+"""
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from localcloud.cluster import layout
+from localcloud.docker import docker
+from tests.cluster.database import primary, whole
+from tests.cluster.stack import Stack
+from tests.cluster.writes import Writes
+from tests.waiting import wait_for
+
+pytestmark = [pytest.mark.cluster, pytest.mark.drill]
+
+
+@contextmanager
+def frozen(container: str) -> Iterator[None]:
+    """One of the local cloud's machines answers nothing meanwhile.
+
+    Its processes stand still and its wire is cut: the kernel, which it shares with us, would go on confirming packets.
+    """
+    number = docker("exec", container, "cat", "/sys/class/net/eth0/iflink").strip()
+    wire = next(
+        file.parent.name for file in Path("/sys/class/net").glob("*/ifindex") if file.read_text().strip() == number
+    )
+    docker("pause", container)
+    subprocess.run(["ip", "link", "set", "dev", wire, "down"], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["ip", "link", "set", "dev", wire, "up"], check=True)
+        docker("unpause", container)
+
+
+def test_the_api_server_is_away_and_nobody_notices(stack: Stack, writes: Writes) -> None:
+    """Patroni can't renew the lease, sees all other members, and keeps the primary: `failsafe_mode`."""
+    old = primary(stack)
+    with frozen(layout.CONTROL_PLANE):
+        time.sleep(120)
+    wait_for(api_answers, "the API server to be back")
+    whole(stack)
+    assert writes.failures == []
+    assert primary(stack) == old
+
+
+def api_answers() -> bool:
+    return subprocess.run(["kubectl", "get", "--raw", "/readyz"], capture_output=True, check=False).returncode == 0
