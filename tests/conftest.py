@@ -3,7 +3,14 @@
 import pytest
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Cheap tests first, the one that takes the shared stack down after all that use it, another stack after that."""
+    """Cheap tests first, the one that takes the shared stack down after all that use it, another stack after that.
+
+    Where several processes run the tests, one of them has the local cloud to itself, and a file stays in one piece.
+    """
     order = ("development", "last", "cluster", "engine")
     items.sort(key=lambda item: [item.get_closest_marker(name) is not None for name in order])
+    for item in items:
+        shared = any(item.get_closest_marker(name) for name in ("cluster", "development"))
+        item.add_marker(pytest.mark.xdist_group("cloud" if shared else str(item.path)))
