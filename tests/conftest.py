@@ -14,3 +14,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         shared = any(item.get_closest_marker(name) for name in ("cluster", "development"))
         item.add_marker(pytest.mark.xdist_group("cloud" if shared else str(item.path)))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the drills measured; nothing of it is asserted, since a busy machine is slow."""
+    reports = [report for report in terminalreporter.getreports("") if report.when == "teardown"]
+    if measured := [report for report in reports if report.user_properties]:
+        terminalreporter.section("measured")
+    for report in measured:
+        for what, value in report.user_properties:
+            terminalreporter.line(f"{report.nodeid.rpartition('::')[2]}: {what} {value}")

@@ -20,16 +20,6 @@ from tests.cluster.stack import HOST, NODE_PORT, PORT, PREFIX, Stack
 from tests.cluster.writes import Writes, writer
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What the drills measured; nothing of it is asserted, since a busy machine is slow."""
-    reports = [report for report in terminalreporter.getreports("") if report.when == "teardown"]
-    if measured := [report for report in reports if report.user_properties]:
-        terminalreporter.section("measured")
-    for report in measured:
-        for what, value in report.user_properties:
-            terminalreporter.line(f"{report.nodeid.rpartition('::')[2]}: {what} {value}")
-
-
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     """The stack, up. It stays up between the tests; the last of them takes it down."""
