@@ -81,8 +81,12 @@ final class Database
             'dbname' => $settings->databaseName,
             'sslmode' => $settings->databaseSslMode,
             'application_name' => 'vision-week-app',
-            // A frozen node answers nothing, not even with a reset: give up instead of keeping the worker.
+            // A node that is gone answers nothing, not even with a reset: give up instead of keeping the worker. The first
+            // is for a question that didn't arrive, the others are for an answer that doesn't come.
             'tcp_user_timeout' => '5000',
+            'keepalives_idle' => '3',
+            'keepalives_interval' => '1',
+            'keepalives_count' => '3',
         ];
         if ($settings->databaseCaFile !== '') {
             $parts['sslrootcert'] = $settings->databaseCaFile;
