@@ -1,6 +1,6 @@
-"""PostgreSQL where what it stands on fails: the API server that Patroni decides by.
+"""PostgreSQL where what it stands on fails: the API server that Patroni decides by, and the primary's whole machine.
 
-A drill, with the local cloud's machine frozen: whoever talks to it waits, as for a machine that hangs.
+Drills, with the local cloud's machines frozen: whoever talks to one waits, as for a machine that hangs.
 """
 
 import subprocess
@@ -13,7 +13,7 @@ import pytest
 
 from localcloud.cluster import layout
 from localcloud.docker import docker
-from tests.cluster.database import primary, whole
+from tests.cluster.database import node_of, primary, whole
 from tests.cluster.stack import Stack
 from tests.cluster.writes import Writes
 from tests.waiting import wait_for
@@ -53,3 +53,14 @@ def test_the_api_server_is_away_and_nobody_notices(stack: Stack, writes: Writes)
 
 def api_answers() -> bool:
     return subprocess.run(["kubectl", "get", "--raw", "/readyz"], capture_output=True, check=False).returncode == 0
+
+
+def test_the_primarys_node_freezes_and_thaws(stack: Stack, writes: Writes) -> None:
+    """Its lease ends, another takes over; the one that thaws has lost it, confirms nothing and comes back."""
+    old = primary(stack)
+    (node,) = (one for one in layout.NODES if one.name == node_of(stack, old))
+    with frozen(node.container):
+        writes.break_off_and_resume()
+        assert primary(stack) != old
+    whole(stack)
+    assert primary(stack) != old
