@@ -14,9 +14,8 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 from components import bounds, hot_reload, kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.scaling import autoscaler, disruption_budget, fixed_replicas, rolling
-from components.settings import PASSWORDS
+from components.settings import PASSWORDS, Timeouts
 from components.settings import App as AppSettings
-from components.values import mebibytes
 
 NAME = "app"
 MIGRATIONS = "migrations"
@@ -29,8 +28,6 @@ _SETTINGS_VOLUME = "nginx-settings"
 _NGINX_SETTINGS = "/etc/vision-week/nginx/settings"
 _NGINX_PID = "/tmp/nginx.pid"  # noqa: S108  as nginx.conf has it; gone when nginx is
 _UPLOADS = "/var/www/html/storage/uploads"
-# What images/app/nginx/stored.conf lets wait on disk at once.
-_BODIES, _FILES = 24, 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +61,7 @@ class Store:
 class AppArgs:
     """What the application needs.
 
-    image, release: what runs. settings: how much of it.
+    image, release: what runs. settings: how much of it. timeouts: how long each waits for the next.
     names: our name of a variable -> the application's, where it has another; a password's own name makes it a
         variable. constants: variables besides.
     clients: who may ask it.
@@ -79,6 +76,7 @@ class AppArgs:
 
     namespace: Namespace
     settings: AppSettings
+    timeouts: Timeouts
     names: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     image: Input[str]
@@ -105,7 +103,7 @@ class App(ComponentResource):
         super().__init__("vision-week:app:App", name, None, opts)
         self._args = args
         self._child = ResourceOptions(parent=self)
-        self._nginx_files = {**args.nginx_settings, **bounds.nginx_settings(args.settings.limits)}
+        self._nginx_files = {**args.nginx_settings, **bounds.nginx_settings(args.settings.limits, args.timeouts)}
         environment = self._environment()
         config = core.v1.ConfigMap(NAME, metadata=self._metadata(NAME), data=environment, opts=self._child)
         nginx_settings = self._nginx_settings()
@@ -146,7 +144,7 @@ class App(ComponentResource):
                         kubernetes.secret_files("secrets", secret.metadata.name),
                         kubernetes.claimed("uploads", uploads.metadata.name),
                         kubernetes.scratch("run", "16Mi"),
-                        kubernetes.scratch("tmp", f"{_on_disk(args.settings)}Mi"),
+                        kubernetes.scratch("tmp", f"{bounds.on_disk(args.settings)}Mi"),
                         *nginx_settings,
                         *([hot_reload.directory()] if args.settings.hot_reload else []),
                     ],
@@ -155,8 +153,8 @@ class App(ComponentResource):
                     else [],
                     service_account=account,
                     configuration=kubernetes.checksum(environment, self._nginx_files, secrets),
-                    # Until nobody sends anything new, 65 s that PHP-FPM gives its longest request, and some to spare.
-                    grace=args.notice + 70,
+                    # Until nobody sends anything new, what PHP-FPM gives its longest request, and some to spare.
+                    grace=args.notice + bounds.ending(args.timeouts) + 5,
                 ),
             ),
             opts=ResourceOptions(
@@ -319,9 +317,7 @@ class App(ComponentResource):
             command=["php-fpm", "--nodaemonize", "--fpm-config", "/etc/vision-week/php-fpm.conf"],
             resources=settings.php_resources,
             env={
-                "PHP_FPM_WORKERS": str(settings.workers),
-                "PHP_MEMORY_LIMIT": f"{mebibytes(settings.worker_memory)}M",  # PHP's M is a mebibyte
-                "PHP_BODY_LIMIT": f"{bounds.php_body(settings.limits)}M",
+                **bounds.php_variables(settings, self._args.timeouts),
                 **self._passwords(secret, *PASSWORDS.values()),
                 **self._debugging(),
             },
@@ -398,13 +394,6 @@ class App(ComponentResource):
             # It needs the database, and may not run before its policies stand.
             opts=ResourceOptions(parent=self, depends_on=[*args.namespace.guards, *args.after, policy]),
         )
-
-
-def _on_disk(settings: AppSettings) -> int:
-    """MiB that the pod's /tmp must hold, or the node ends the pod: what waits for slow clients, one upload for each of
-    PHP's workers, and some to spare."""
-    limits = settings.limits
-    return (_BODIES + _FILES) * bounds.body(limits) + settings.workers * bounds.php_body(limits) + 16
 
 
 _TMP = Mount(volume="tmp", path="/tmp")  # noqa: S108  the pod's own

@@ -1,19 +1,27 @@
-"""How much a client may ask for, in the words of nginx and of PHP.
+"""How much a client may ask for and how long anybody waits, in the words of nginx and of PHP.
 
-The image has the same with the defaults (S3.2): a stack that has no limits of its own needs no file of ours. One number
+The image has the same with the defaults (S3.2): a stack that has none of its own needs no file of ours. One number
 decides how large an upload may be, and what is around it is a little larger: the application refuses the file, nginx
 the body, PHP what comes by another way.
 """
 
 from collections.abc import Mapping
 
-from components.settings import Limits
-from components.values import MEBIBYTE, amount
+from components.settings import App, Limits, Timeouts
+from components.values import MEBIBYTE, amount, mebibytes
+
+# What images/app/nginx/stored.conf lets wait on disk at once.
+_BODIES, _FILES = 24, 64
 
 
-def nginx_settings(limits: Limits) -> Mapping[str, str]:
+def nginx_settings(limits: Limits, timeouts: Timeouts) -> Mapping[str, str]:
     """The files of `images/app/nginx/settings` that are otherwise than the image's."""
-    return {} if limits == Limits() else {"limits.conf": limits_file(limits)}
+    files = {}
+    if limits != Limits():
+        files["limits.conf"] = limits_file(limits)
+    if timeouts.nginx != Timeouts().nginx:
+        files["timeouts.conf"] = timeouts_file(timeouts)
+    return files
 
 
 def limits_file(limits: Limits) -> str:
@@ -29,6 +37,35 @@ def limits_file(limits: Limits) -> str:
         body=body(limits),
         upload=upload(limits) // 10**6,
     )
+
+
+def timeouts_file(timeouts: Timeouts) -> str:
+    """`timeouts.conf`."""
+    return f"fastcgi_read_timeout {timeouts.nginx}s;\n"
+
+
+def php_variables(app: App, timeouts: Timeouts) -> Mapping[str, str]:
+    """What `images/app/php-fpm.conf` and PHP's own configuration take from the environment, and libpq."""
+    return {
+        "PHP_FPM_WORKERS": str(app.workers),
+        "PHP_MEMORY_LIMIT": f"{mebibytes(app.worker_memory)}M",  # PHP's M is a mebibyte
+        "PHP_BODY_LIMIT": f"{php_body(app.limits)}M",
+        "PHP_REQUEST_TIMEOUT": str(timeouts.php),
+        "PHP_STOP_TIMEOUT": str(ending(timeouts)),
+        # Every client that is made of libpq reads it: the application's statements end, the migrations' don't.
+        "PGOPTIONS": f"-c statement_timeout={timeouts.database}s",
+    }
+
+
+def ending(timeouts: Timeouts) -> int:
+    """Seconds that PHP-FPM gives its requests when it is to end: a little more than the longest may take."""
+    return timeouts.php + 5
+
+
+def on_disk(app: App) -> int:
+    """MiB that the pod's /tmp must hold, or the node ends the pod: what waits for slow clients, one upload for each of
+    PHP's workers, and some to spare."""
+    return (_BODIES + _FILES) * body(app.limits) + app.workers * php_body(app.limits) + 16
 
 
 def upload(limits: Limits) -> int:

@@ -430,7 +430,15 @@ def _source_is_one_place(settings: Settings) -> Iterator[Fault]:
         yield Fault("source.git", "is required with source.reference", "give the repository's address")
 
 
-_OF_PHP = ("PHP_BODY_LIMIT", "PHP_FPM_WORKERS", "PHP_MEMORY_LIMIT", "XDEBUG_CONFIG")
+_OF_PHP = (
+    "PGOPTIONS",
+    "PHP_BODY_LIMIT",
+    "PHP_FPM_WORKERS",
+    "PHP_MEMORY_LIMIT",
+    "PHP_REQUEST_TIMEOUT",
+    "PHP_STOP_TIMEOUT",
+    "XDEBUG_CONFIG",
+)
 
 
 def _variables_are_told_apart(settings: Settings) -> Iterator[Fault]:

@@ -128,6 +128,7 @@ class Platform(ComponentResource):
             AppArgs(
                 namespace=namespaces["app"],
                 settings=settings.app,
+                timeouts=settings.timeouts,
                 names=settings.source.variables,
                 constants=settings.source.constants,
                 image=images.app,
@@ -181,6 +182,7 @@ class Platform(ComponentResource):
                 app=Backend(service=app.NAME, endpoint=application.endpoint, peer=app_pods),
                 websocket=Backend(service=websocket.NAME, endpoint=live.endpoint, peer=websocket_pods),
                 body=bounds.body(settings.app.limits),
+                timeouts=settings.timeouts,
                 rollout_timeout=settings.rollout_timeout,
             ),
             opts=inside,

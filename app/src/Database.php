@@ -18,9 +18,9 @@ final class Database
 {
     /**
      * Classes and codes that say "not now" rather than "wrong query": connection lost, server shutting down or starting,
-     * too many connections, and writing to what was the primary a moment ago.
+     * too many connections, writing to what was the primary a moment ago, and a statement that took longer than it may.
      */
-    private const AWAY = '/^(08|57P|53|25006)/';
+    private const AWAY = '/^(08|57P|57014|53|25006)/';
 
     private ?PDO $connection = null;
 

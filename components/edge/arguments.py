@@ -9,6 +9,7 @@ from pulumi_kubernetes import core, networking
 from components.certificates import Authority, ServerCertificate, ServerCertificateArgs
 from components.kubernetes import Endpoint, Namespace, metadata
 from components.settings import Edge as EdgeSettings
+from components.settings import Timeouts
 
 NAME = "edge"
 # What the host for the API leads on, and nothing else: `/api/…` and these (images/app/nginx.conf).
@@ -36,7 +37,7 @@ class EdgeArgs:
     namespace: its own. applications: where its backends are, and routes to them.
     image: of our load balancer, where that is the flavour.
     authority: signs its certificate. app, websocket: where requests go.
-    body: MiB that a request's body may have.
+    body: MiB that a request's body may have. timeouts: how long each waits for the next.
     rollout_timeout: seconds in which the next new pod of ours must become ready.
     """
 
@@ -48,6 +49,7 @@ class EdgeArgs:
     app: Backend
     websocket: Backend
     body: int
+    timeouts: Timeouts
     rollout_timeout: int
 
 

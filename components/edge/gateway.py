@@ -15,17 +15,17 @@ from typing import Any
 from pulumi import Input, ResourceOptions
 from pulumi_kubernetes.apiextensions import CustomResource
 
+from components import bounds
 from components.edge.arguments import API_PATHS, API_PREFIX, NAME, WEBSOCKET_PATH, Backend, EdgeArgs, certificate
 from components.kubernetes import Namespace, metadata
 from components.settings import GatewayEdge
 
 _API = "gateway.networking.k8s.io/v1"
 _GOOGLE = "networking.gke.io/v1"
-# Seconds for a whole answer, longer than the application's own limit of 60, so that it is the one to say what took so
-# long; to a WebSocket it is its whole life: a page connects anew after a day.
-_ANSWER, _SOCKET = 65, 24 * 3600
-# Seconds in which requests that are under way may end on a pod that goes; WebSockets are told to connect elsewhere.
-_DRAIN, _DRAIN_SOCKETS = 65, 30
+# Seconds: to a WebSocket a whole answer is its whole life, and a page connects anew after a day.
+_SOCKET = 24 * 3600
+# In which WebSockets on a pod that goes are told to connect elsewhere.
+_DRAIN_SOCKETS = 30
 
 Spec = Mapping[str, Any]
 
@@ -49,7 +49,12 @@ def build(args: EdgeArgs, settings: GatewayEdge, child: ResourceOptions) -> None
     make(_API, "HTTPRoute", f"{NAME}-redirect", own, _redirect(settings))
     for name, route in _routes(args, settings).items():
         make(_API, "HTTPRoute", name, applications, route)
-    for backend, answer, drain in ((args.app, _ANSWER, _DRAIN), (args.websocket, _SOCKET, _DRAIN_SOCKETS)):
+    # A whole answer may take longer than the application's nginx waits for it, which is to say what took so long. What
+    # is under way on a pod that goes has as long as PHP gives it.
+    for backend, answer, drain in (
+        (args.app, args.timeouts.edge, bounds.ending(args.timeouts)),
+        (args.websocket, _SOCKET, _DRAIN_SOCKETS),
+    ):
         make(_GOOGLE, "HealthCheckPolicy", backend.service, applications, _health(backend))
         make(_GOOGLE, "GCPBackendPolicy", backend.service, applications, _backend(settings, backend, answer, drain))
 

@@ -38,10 +38,12 @@ def build(args: EdgeArgs, settings: NginxEdge, child: ResourceOptions) -> None:
         ),
         opts=child,
     )
+    # A pod that goes finishes its requests; WebSockets, which have no end, are closed then.
+    ending = args.timeouts.edge + 5
     container = Container(
         name="nginx",
         image=args.image,
-        command=["nginx", "-c", "/etc/vision-week/nginx.conf", "-g", "daemon off;"],
+        command=["nginx", "-c", "/etc/vision-week/nginx.conf", "-g", f"daemon off; worker_shutdown_timeout {ending}s;"],
         resources=settings.resources,
         ports=_PORTS,
         mounts=[
@@ -72,9 +74,8 @@ def build(args: EdgeArgs, settings: NginxEdge, child: ResourceOptions) -> None:
                 ],
                 service_account=account.metadata.name,
                 configuration=kubernetes.checksum(files, secrets),
-                # 5 s until nobody sends anything new, 65 s for the application's longest request; WebSockets that are
-                # still open after that are closed (worker_shutdown_timeout).
-                grace=80,
+                # 5 s until nobody sends anything new, and some to spare.
+                grace=5 + ending + 5,
             ),
         ),
         # No pod starts without its policies.
@@ -101,13 +102,13 @@ def _site(args: EdgeArgs, settings: NginxEdge) -> Output[str]:
     """The part of the configuration that differs from stack to stack."""
     places = [Output.format("{0}:{1}", each.endpoint.host, each.endpoint.port) for each in (args.app, args.websocket)]
     return Output.all(*places).apply(
-        lambda known: "\n".join([*_http(settings, args.body), *_upstreams(*known), *_servers(settings)])
+        lambda known: "\n".join([*_http(args, settings), *_upstreams(*known), *_servers(settings)])
     )
 
 
-def _http(settings: NginxEdge, body: int) -> Iterator[str]:
-    """How large a body may be, where HTTP is told to go, and whom to believe."""
-    yield f"client_max_body_size {body}m;\n"
+def _http(args: EdgeArgs, settings: NginxEdge) -> Iterator[str]:
+    """How large a body may be, how long an answer may take, where HTTP is told to go, and whom to believe."""
+    yield _BOUNDS.format(body=args.body, seconds=args.timeouts.edge)
     yield _HOSTS.format(
         url=settings.url,
         hosts="".join(f'\n    {host} "https://{settings.authority_of(host)}";' for host in settings.hosts.values()),
@@ -130,6 +131,13 @@ def _servers(settings: NginxEdge) -> Iterator[str]:
     if settings.websocket_host is not None:
         yield _SERVER.format(host=settings.websocket_host, locations=f"{_WEBSOCKET}\n{_NOTHING}")
 
+
+_BOUNDS = """\
+client_max_body_size {body}m;
+# Longer than the application's nginx waits, so that it is the one to say what took so long.
+proxy_read_timeout {seconds}s;
+proxy_send_timeout {seconds}s;
+"""
 
 _HOSTS = """\
 map $host $site {{

@@ -105,7 +105,7 @@ class Settings(Strict):
     """Its real-time service (S6.1)."""
     edge: Edge
     """Where users come in (S2.1, S3)."""
-    timeouts: Annotated[Timeouts, LATER] = Timeouts()
+    timeouts: Timeouts = Timeouts()
     """How long each waits for the next (S3)."""
     monitoring: Annotated[Monitoring, LATER] = Monitoring()
     """What is watched (S8)."""

@@ -44,6 +44,10 @@ def answers(port: int) -> bool:
         return connection.connect_ex(("127.0.0.1", port)) == 0
 
 
+def children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def as_user(user: str | int) -> dict[str, str | int | list[str | int]]:
     """Arguments of subprocess that make it somebody other than root; none where we aren't root."""
     return {"user": user, "group": user, "extra_groups": []} if os.geteuid() == 0 else {}

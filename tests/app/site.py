@@ -127,6 +127,9 @@ class Site:
             "PHP_BODY_LIMIT": "11M",
             "PHP_FPM_WORKERS": "4",
             "PHP_MEMORY_LIMIT": "64M",
+            "PHP_REQUEST_TIMEOUT": "60",
+            "PHP_STOP_TIMEOUT": "65",
+            "PGOPTIONS": "-c statement_timeout=30s",
             "XDEBUG_MODE": "off",
             **self._changed,
         }

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from components import bounds
-from components.settings import Limits
+from components.settings import Limits, Timeouts
 from tests.app.servers import Postgres, Redis
 from tests.app.site import EMAIL, PASSWORD, Site
 from tests.app.test_app_uploads import picture, upload
@@ -116,7 +116,7 @@ def bounded(folder: Path, postgres: Postgres, redis: Redis, site: Site) -> Itera
     limits = Limits(api_per_second=2, login_per_minute=2, upload="2Mi")
     environment = {"LOGINS_PER_MINUTE": "2", "UPLOAD_LIMIT": str(bounds.upload(limits))}
     environment["PHP_BODY_LIMIT"] = f"{bounds.php_body(limits)}M"
-    other = Site(folder / "bounded", postgres, redis, bounds.nginx_settings(limits), environment)
+    other = Site(folder / "bounded", postgres, redis, bounds.nginx_settings(limits, Timeouts()), environment)
     other.start()
     yield other
     other.stop()

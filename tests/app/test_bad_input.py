@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests.app.processes import children
 from tests.app.raw import UPGRADE, answer, ask, connected, request, status
 from tests.app.realtime import Instance, hear, say
 from tests.app.servers import Redis
@@ -36,10 +37,6 @@ def websocket(folder: Path, redis: Redis, site: Site) -> Iterator[Instance]:
 def resident(pid: int) -> int:
     """Bytes of memory that a process has."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
-def children(pid: int) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 def stored(site: Site, folder: str) -> list[int]:

@@ -17,7 +17,14 @@ NGINX = {"flavour": "nginx", "url": f"https://{HOST}"}
 FLAVOURS: Mapping[str, Mapping[str, Any]] = {"nginx": NGINX, "gateway": GATEWAY, "ingress": INGRESS}
 
 
-def built(flavour: str, *, own: str = "edge", applications: str = "apps", **changes: Any) -> Recording:
+def built(
+    flavour: str,
+    *,
+    own: str = "edge",
+    applications: str = "apps",
+    timeouts: Any = None,
+    **changes: Any,
+) -> Recording:
     """The objects of an edge whose namespaces are called so."""
 
     def program() -> None:
@@ -33,6 +40,7 @@ def built(flavour: str, *, own: str = "edge", applications: str = "apps", **chan
                 app=Backend(service="app", endpoint=app, peer=pods_of(applications, "app")),
                 websocket=Backend(service="websocket", endpoint=websocket, peer=pods_of(applications, "websocket")),
                 body=10,
+                timeouts=settings(timeouts=timeouts or {}).timeouts,
                 rollout_timeout=300,
             ),
         )

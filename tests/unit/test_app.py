@@ -18,11 +18,13 @@ DEVELOPMENT = {**LEAST["images"], "app_target": "development"}
 
 
 def built(
+    *,
     release: str = "v1",
     image: str = "registry.example/app@sha256:0",
     nginx_settings: Mapping[str, str] | None = None,
     names: Mapping[str, str] | None = None,
     constants: Mapping[str, str] | None = None,
+    timeouts: Mapping[str, int] | None = None,
     **changes: Any,
 ) -> Recording:
     def program() -> None:
@@ -31,6 +33,7 @@ def built(
             AppArgs(
                 namespace=namespace("apps"),
                 settings=settings(app=changes, images=DEVELOPMENT).app,
+                timeouts=settings(timeouts=timeouts or {}).timeouts,
                 names=names or {},
                 constants=constants or {},
                 image=image,

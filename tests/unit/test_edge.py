@@ -28,7 +28,7 @@ from components.edge import entrance
 from tests.unit import edges
 from tests.unit.edges import API_HOST, HOST, HOSTS, NGINX, WEBSOCKET_HOST
 from tests.unit.parts import namespace, settings
-from tests.unit.recording import CHECKOUT, Recording
+from tests.unit.recording import Recording
 from tests.waiting import wait_for
 
 
@@ -65,10 +65,15 @@ def test_the_configuration_names_the_services_in_full() -> None:
 
 def test_a_pod_that_goes_may_finish_the_longest_request() -> None:
     """5 s until nobody sends more, then as long as nginx itself waits, and some to spare."""
-    pod = built().one("Deployment", "edge").at("spec", "template", "spec")
-    (waits,) = re.findall(r"worker_shutdown_timeout (\d+)s;", (CHECKOUT / "components/files/edge.conf").read_text())
-    assert pod["containers"][0]["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "5"]
-    assert pod["terminationGracePeriodSeconds"] >= 5 + int(waits) + 5
+    for answer in (70, 300):
+        edge = built(timeouts={"edge": answer})
+        pod = edge.one("Deployment", "edge").at("spec", "template", "spec")
+        (container,) = pod["containers"]
+        (waits,) = re.findall(r"worker_shutdown_timeout (\d+)s;", container["command"][-1])
+        assert f"proxy_read_timeout {answer}s;" in edge.one("ConfigMap", "edge").at("data", "site.conf")
+        assert int(waits) > answer
+        assert container["lifecycle"]["preStop"]["exec"]["command"] == ["sleep", "5"]
+        assert pod["terminationGracePeriodSeconds"] >= 5 + int(waits) + 5
 
 
 def test_pages_may_connect_to_a_websocket_host_and_are_told_of_it() -> None:

@@ -42,7 +42,6 @@ def test_settings_that_are_all_built_are_let_through() -> None:
         ("secrets", {"generation": 2}),
         ("tenancy.monitoring", {"pods": 1, "cpu": "1", "memory": "1Gi"}),
         ("tenancy.node", {"pods": 1, "cpu": "1", "memory": "1Gi"}),
-        ("timeouts", {"edge": 80}),
     ],
 )
 def test_a_setting_without_effect_is_refused_where_it_is_given(path: str, value: Any) -> None:

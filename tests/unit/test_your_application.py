@@ -118,7 +118,14 @@ def test_variables(pods: dict[str, dict[str, Any]]) -> None:
 def test_the_reference_application_reads_what_it_is_told() -> None:
     read = set(re.findall(r"self::(?:text|number)\('([A-Z_]+)'", (SOURCE / "Settings.php").read_text()))
     told = {row[0] for row in table("variable | `php` | `migrations` | what it is")}
-    assert told - read == {"PHP_BODY_LIMIT", "PHP_FPM_WORKERS", "PHP_MEMORY_LIMIT"}
+    assert told - read == {
+        "PGOPTIONS",
+        "PHP_BODY_LIMIT",
+        "PHP_FPM_WORKERS",
+        "PHP_MEMORY_LIMIT",
+        "PHP_REQUEST_TIMEOUT",
+        "PHP_STOP_TIMEOUT",
+    }
     assert read <= told
 
 
@@ -148,8 +155,10 @@ def test_how_it_ends(pods: dict[str, dict[str, Any]]) -> None:
     """In this order each is longer than what it waits for."""
     seconds = [int(row[1]) for row in table("what | seconds")]
     grace = built().one("Deployment", "app").at("spec", "template", "spec", "terminationGracePeriodSeconds")
-    requests = max(map(int, re.findall(r"^request_terminate_timeout = (\d+)s", FPM, re.MULTILINE)))
-    (waits,) = map(int, re.findall(r"^process_control_timeout = (\d+)s", FPM, re.MULTILINE))
+    environment = {each["name"]: each.get("value") for each in pods["php"]["env"]}
+    for setting, variable in (("request_terminate", "PHP_REQUEST"), ("process_control", "PHP_STOP")):
+        assert f"\n{setting}_timeout = ${{{variable}_TIMEOUT}}\n" in FPM
+    requests, waits = (int(environment[f"PHP_{name}_TIMEOUT"]) for name in ("REQUEST", "STOP"))
     before = {name: pods[name]["lifecycle"]["preStop"]["exec"]["command"] for name in ("nginx", "php")}
     (pid,) = re.findall(r"^pid (\S+);", NGINX, re.MULTILINE)
     assert before["nginx"] == ["sleep", str(seconds[0])]
