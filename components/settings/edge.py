@@ -8,6 +8,12 @@ from pydantic import AfterValidator, Field
 from components.values import LATER, Address, Host, HostPattern, Name, Networks, NodePort, Resources, Strict, Text, Url
 
 
+def _not_everybody(networks: tuple[IPv4Network, ...]) -> tuple[IPv4Network, ...]:
+    if any(network.prefixlen < 8 for network in networks):
+        raise ValueError("must be /8 or smaller: a client that counts as a proxy says itself who it is")
+    return networks
+
+
 class EdgeBase(Strict):
     """What every flavour has."""
 
@@ -19,6 +25,9 @@ class EdgeBase(Strict):
     """A second name for the WebSocket service alone; pages then connect to it (S4.1)."""
     certificate_names: tuple[HostPattern, ...] = ()
     """Names that the certificate is for; without them exactly the hosts (S4.1)."""
+    trusted_proxies: Annotated[Networks, AfterValidator(_not_everybody)] = ()
+    """Proxies in front of it that say who the client is, each by adding to `X-Forwarded-For`; /8 or smaller each. With
+    `ingress` the networks of the controller's pods are to be among them (S3, beyond)."""
 
     @property
     def host(self) -> str:
@@ -46,12 +55,6 @@ class EdgeBase(Strict):
         return f"{host}{colon}{port}"
 
 
-def _not_everybody(networks: tuple[IPv4Network, ...]) -> tuple[IPv4Network, ...]:
-    if any(network.prefixlen < 8 for network in networks):
-        raise ValueError("must be /8 or smaller: a client that counts as a proxy says itself who it is")
-    return networks
-
-
 class NginxEdge(EdgeBase):
     """Our own nginx load balancer, for clusters without a gateway."""
 
@@ -67,8 +70,6 @@ class NginxEdge(EdgeBase):
     """Pods that a drained node may take away at once, 1 to 5; at least one stays (S5, beyond)."""
     resources: Resources = Resources(cpu="100m", cpu_limit="1", memory="128Mi")
     """Of each pod (S7 beyond: limits)."""
-    trusted_proxies: Annotated[Networks, AfterValidator(_not_everybody)] = ()
-    """Load balancers in front of it that say who the client is; /8 or smaller each (S3, beyond)."""
 
 
 class GatewayEdge(EdgeBase):

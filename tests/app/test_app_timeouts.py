@@ -15,6 +15,7 @@ from components.settings import App, Limits, Timeouts
 from tests.app.processes import children
 from tests.app.servers import Postgres, Redis
 from tests.app.site import Site
+from tests.app.test_app_headers import check
 
 
 @contextmanager
@@ -59,6 +60,7 @@ def test_the_database_ends_a_statement_that_takes_too_long(hasty: Site, postgres
         answer, seconds = slowly(client)
     assert 1 <= seconds < 5
     assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+    check(answer)
     assert any("statement timeout" in line.get("cause", "") for line in hasty.logs_of(answer))
 
 
@@ -74,3 +76,4 @@ def test_php_ends_a_request_and_nginx_one_that_nobody_answers(folder: Path, post
             answer, seconds = slowly(client)
         assert 5 <= seconds < 8
         assert (answer.status_code, answer.headers["Retry-After"]) == (504, "5")
+        check(answer)

@@ -90,6 +90,8 @@ REFUSED: dict[str, tuple[bytes, int]] = {
         request(POST, JSON, "Content-Length: 2", "Transfer-Encoding: chunked", CLOSE, body=b"0\r\n\r\n"),
         400,
     ),
+    "coding that nobody knows": (request("POST / HTTP/1.1", "Transfer-Encoding: gzip, chunked", CLOSE), 501),
+    "version that nobody knows": (request("GET / HTTP/3.7", CLOSE), 505),
     "chunk without a size": (request(POST, JSON, "Transfer-Encoding: chunked", CLOSE, body=b"zz\r\n{}\r\n"), 400),
     "chunk of any size": (
         request(POST, JSON, "Transfer-Encoding: chunked", CLOSE, body=b"f" * 17 + b"\r\n{}\r\n0\r\n\r\n"),

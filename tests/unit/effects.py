@@ -36,11 +36,12 @@ BASE = "production"
 _CHECKSUM = "spec.template.metadata.annotations.vision-week/configuration"
 _AMOUNT = re.compile(r"(\d+)(m|[KMGT]i?)?")
 
-HOSTS = {
+OF_EVERY_EDGE = {
     "url": "https://www.vision-week.example",
     "api_host": "api.example",
     "websocket_host": "ws.example",
     "certificate_names": ["*.vision-week.example", "vision-week.example"],
+    "trusted_proxies": ["10.0.0.0/8"],
 }
 # Other values for what can't be guessed.
 EXAMPLES: dict[str, Any] = {
@@ -49,12 +50,11 @@ EXAMPLES: dict[str, Any] = {
     **{
         f"edge({flavour}).{setting}": value
         for flavour in ("nginx", "gateway", "ingress")
-        for setting, value in HOSTS.items()
+        for setting, value in OF_EVERY_EDGE.items()
     },
     "edge(gateway).address": "203.0.113.11",
     "edge(ingress).annotations": {"controller.example/redirect-to-https": "true"},
     "edge(nginx).resources.cpu_limit": "1250m",
-    "edge(nginx).trusted_proxies": ["10.0.0.0/8"],
     "images.registry": "registry.example/vision-week",
     "images.flutter": "3.32.0",
     "release": "v2.0.0",

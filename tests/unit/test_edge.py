@@ -350,6 +350,9 @@ def test_http_is_sent_to_the_same_host_if_it_is_ours(front: Front, host: str, to
     plain.request("GET", "/path?a=b", headers={"Host": host})
     answer = plain.getresponse()
     assert (answer.status, answer.headers["Location"]) == (308, f"https://{to}/path?a=b")
+    for name in ("Content-Security-Policy", "X-Frame-Options", "X-Content-Type-Options", "X-XSS-Protection"):
+        assert len(answer.headers.get_all(name) or []) == 1, name
+    assert "Strict-Transport-Security" not in answer.headers, "said without TLS it means nothing"
 
 
 def test_the_api_s_host_has_the_api_s_routes_and_nothing_else(front: Front) -> None:
