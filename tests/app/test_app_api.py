@@ -8,6 +8,7 @@ import pytest
 
 from tests.app.servers import DATABASE, Postgres, Redis
 from tests.app.site import Site
+from tests.waiting import wait_for
 
 JSON = {"Content-Type": "application/json"}
 
@@ -38,6 +39,7 @@ def test_text_that_looks_like_sql_is_only_text(member: httpx.Client, postgres: P
 
 
 def test_the_second_read_comes_from_the_cache_and_a_write_ends_that(member: httpx.Client, client: httpx.Client) -> None:
+    client.headers["Cookie"] = "seen=before"  # nginx keeps nothing for those who have one
     first = add(member)
     page = {"limit": "7"}
     assert client.get("/api/exhibits", params=page).headers["X-Cache"] == "miss"
@@ -48,6 +50,29 @@ def test_the_second_read_comes_from_the_cache_and_a_write_ends_that(member: http
     fresh = client.get("/api/exhibits", params=page)
     assert fresh.headers["X-Cache"] == "miss"
     assert [item["id"] for item in fresh.json()["items"][:2]] == [second["id"], first["id"]]
+
+
+def test_for_a_second_nginx_answers_whoever_has_no_cookie_by_itself(member: httpx.Client, client: httpx.Client) -> None:
+    add(member)
+    page = {"limit": "8"}
+    kept = client.get("/api/exhibits", params=page)
+    again = client.get("/api/exhibits", params=page)
+    assert again.content == kept.content
+    assert again.headers["X-Request-Id"] != kept.headers["X-Request-Id"]
+    assert "X-Accel-Expires" not in again.headers
+    # PHP would have found it in its own cache.
+    assert [answer.headers["X-Cache"] for answer in (kept, again)] == ["miss", "miss"]
+    added = add(member)
+    assert member.get("/api/exhibits", params=page).json()["items"][0]["id"] == added["id"]
+    assert wait_for(
+        lambda: client.get("/api/exhibits", params=page).json()["items"][0]["id"] == added["id"],
+        "the answer is renewed",
+    )
+
+
+def test_an_answer_that_is_one_persons_is_nobody_elses(member: httpx.Client, client: httpx.Client) -> None:
+    assert member.get("/api/session").json()["user"] is not None
+    assert client.get("/api/session").json()["user"] is None
 
 
 def test_without_redis_reads_bypass_the_cache_and_writes_say_that_they_cannot_be_done(

@@ -41,9 +41,8 @@ def resident(pid: int) -> int:
 
 def stored(site: Site, folder: str) -> list[int]:
     """Sizes of the files there that nginx has open; their names are gone by then."""
-    [worker] = children(site.nginx.pid)
     sizes = []
-    for file in Path(f"/proc/{worker}/fd").iterdir():
+    for file in (file for child in children(site.nginx.pid) for file in Path(f"/proc/{child}/fd").iterdir()):
         with contextlib.suppress(FileNotFoundError):
             if f"/{folder}/" in str(file.readlink()):
                 sizes.append(file.stat().st_size)
