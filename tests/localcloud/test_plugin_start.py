@@ -141,3 +141,20 @@ def test_a_nursery_ends_with_its_language_host_and_its_plugins_go_on(
         nursery.stdin.close()
         assert nursery.wait(timeout=60) == 0
         assert answers(port)
+
+
+def test_a_plugin_that_cannot_end_is_ended() -> None:
+    """Once in a thousand runs a plugin hung after it was told to end, and the engine with it, which reads its output."""
+    program = "import threading; from localcloud.plugins import process; process.serve(print, threading.Event().wait)"
+    with subprocess.Popen(
+        [sys.executable, "-P", "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+    ) as hanging:
+        assert hanging.stdout is not None
+        while not hanging.stdout.readline().strip().isdigit():
+            pass
+        hanging.terminate()
+        assert hanging.wait(60) != 0
