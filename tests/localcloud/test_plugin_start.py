@@ -144,7 +144,7 @@ def test_a_nursery_ends_with_its_language_host_and_its_plugins_go_on(
 
 
 def test_a_plugin_that_cannot_end_is_ended() -> None:
-    """Once in a thousand runs a plugin hung after it was told to end, and the engine with it, which reads its output."""
+    """Once in a thousand runs a plugin hung when it was told to end, and the engine with it, which reads its output."""
     program = "import threading; from localcloud.plugins import process; process.serve(print, threading.Event().wait)"
     with subprocess.Popen(
         [sys.executable, "-P", "-c", program],
