@@ -74,8 +74,7 @@ def gather(trusted: ssl.SSLContext, visitor: Callable[..., httpx.Client], member
         with ExitStack() as here:
             visits = here.enter_context(visitors(visitor(), visitor(keep=False)))
             additions = here.enter_context(member_adding(member))
-            talks = [here.enter_context(conversation(trusted, name)) for name in ("Ada", "Grace")]
-            yield Crowd(visits, additions, tuple(talks))
+            yield Crowd(visits, additions, here.enter_context(conversation(trusted, "Ada", "Grace")))
 
     return crowd
 

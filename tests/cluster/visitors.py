@@ -18,6 +18,8 @@ from tests.cluster.stack import HOST, PORT
 
 # Three visitors who write and read: below the 10 a second that one address may ask of the API (S3.2).
 _PAUSE = 0.3
+# A message needs milliseconds; a client that is just told to go, a few seconds.
+_LAST_WORD_SECONDS = 20
 
 
 @dataclass
@@ -101,20 +103,39 @@ class Conversation:
     heard: set[str] = field(default_factory=set)
     codes: list[int] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
+    silent: threading.Event = field(default_factory=threading.Event)
+    listening: threading.Event = field(default_factory=threading.Event)
     ended: threading.Event = field(default_factory=threading.Event)
 
 
 @contextmanager
-def conversation(trusted: ssl.SSLContext, name: str) -> Iterator[Conversation]:
-    """Say something twice a second, and connect again at once when told to go, as the front end does."""
-    talk = Conversation()
-    thread = threading.Thread(target=_talk, args=(trusted, name, talk), daemon=True)
-    thread.start()
+def conversation(trusted: ssl.SSLContext, *names: str) -> Iterator[tuple[Conversation, ...]]:
+    """Everybody says something twice a second, and connects again at once when told to go, as the front end does.
+
+    At the end nobody leaves before the last word has reached all of them.
+    """
+    talks = tuple(Conversation() for _ in names)
+    threads = [
+        threading.Thread(target=_talk, args=(trusted, name, talk), daemon=True)
+        for name, talk in zip(names, talks, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
     try:
-        yield talk
+        yield talks
     finally:
-        talk.ended.set()
-        thread.join()
+        for talk in talks:
+            talk.silent.set()
+        for talk in talks:
+            talk.listening.wait(_LAST_WORD_SECONDS)
+        until = time.monotonic() + _LAST_WORD_SECONDS
+        said = {text for talk in talks for text in talk.said}
+        while any(said - talk.heard for talk in talks) and time.monotonic() < until:
+            time.sleep(0.1)
+        for talk in talks:
+            talk.ended.set()
+        for thread in threads:
+            thread.join()
 
 
 def _talk(trusted: ssl.SSLContext, name: str, talk: Conversation) -> None:
@@ -123,9 +144,12 @@ def _talk(trusted: ssl.SSLContext, name: str, talk: Conversation) -> None:
         try:
             with open_socket(trusted) as connection:
                 connection.send(json.dumps({"type": "history"}))
-                while not talk.ended.is_set():
+                while not talk.silent.is_set():
                     number += 1
                     _say(connection, f"{name} {number}", talk)
+                talk.listening.set()
+                while not talk.ended.is_set():
+                    _listen(connection, "", talk)
         except ConnectionClosed as closed:
             talk.codes.append(closed.rcvd.code if closed.rcvd else 1006)
         except (OSError, WebSocketException) as error:
@@ -134,8 +158,12 @@ def _talk(trusted: ssl.SSLContext, name: str, talk: Conversation) -> None:
 
 
 def _say(connection: ClientConnection, text: str, talk: Conversation) -> None:
-    """Say it, and listen for half a second or until it comes back: then everybody has it."""
+    """Say it, and listen for half a second: when it comes back, everybody has it."""
     connection.send(json.dumps({"type": "message", "text": text}))
+    _listen(connection, text, talk)
+
+
+def _listen(connection: ClientConnection, own: str, talk: Conversation) -> None:
     until = time.monotonic() + 0.5
     while (left := until - time.monotonic()) > 0:
         try:
@@ -144,8 +172,8 @@ def _say(connection: ClientConnection, text: str, talk: Conversation) -> None:
             return
         for one in message.get("messages", [message]):
             talk.heard.add(one.get("text", ""))
-            if one.get("text") == text:
-                talk.said.append(text)
+            if own and one.get("text") == own:
+                talk.said.append(own)
 
 
 def open_socket(trusted: ssl.SSLContext) -> ClientConnection:
