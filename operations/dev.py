@@ -1,21 +1,19 @@
 """Edited files go into the running pods in less than two seconds: `make dev` (S10.1, docs/development.md)."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-import yaml
 from rich.console import Console
 from rich.markup import escape
 
-from components.configuration import SettingsError, decoded, parse
-from components.settings import ExistingCluster, Settings
-from components.stack_file import StackFile, own
+from components.settings import ExistingCluster
+from operations.problem import Problem
 from operations.reload.checkout import Checkout
 from operations.reload.pods import Cluster, ReloadError
 from operations.reload.session import Session
+from operations.stacks import settings_of
 
 _PROGRAM = Path(__file__).resolve().parent.parent
 _INTERRUPTED = 130  # 128 and SIGINT, as shells have it
@@ -47,7 +45,7 @@ def main(
     try:
         session = _session(file or _PROGRAM / f"Pulumi.{stack}.yaml")
         session.run()
-    except ReloadError as error:
+    except Problem as error:
         errors = Console(stderr=True, highlight=False, emoji=False)
         errors.print(f"[red]{escape(error.what)}[/red]", soft_wrap=True)
         errors.print(f"[bold]What to do:[/bold] {escape(error.hint)}", soft_wrap=True)
@@ -58,7 +56,7 @@ def main(
 
 
 def _session(file: Path) -> Session:
-    settings = _settings(file)
+    settings = settings_of(file)
     cluster = settings.cluster
     if not isinstance(cluster, ExistingCluster):
         raise ReloadError(f"{file.name} is for a cluster of Google's.", "edited files go to a workbench alone")
@@ -80,23 +78,6 @@ def _session(file: Path) -> Session:
         cluster=Cluster(cluster.context, cluster.kubeconfig, f"{settings.namespace_prefix}-app"),
         say=_say,
     )
-
-
-def _settings(file: Path) -> Settings:
-    try:
-        text = file.read_text()
-        config: Mapping[str, Any] = yaml.safe_load(text)["config"]
-    except OSError as error:
-        raise ReloadError(f"{file} can't be read: {error.strerror}.", "name the stack: --stack, or --file") from None
-    except (yaml.YAMLError, KeyError, TypeError):
-        raise ReloadError(f"{file} is no stack's file.", "compare it with Pulumi.development.yaml") from None
-    try:
-        values = {name: value for key, value in config.items() if (name := own(key))}
-        # What `pulumi config set` writes is text, be it a number.
-        typed = {name: decoded(name, value) if isinstance(value, str) else value for name, value in values.items()}
-        return parse(typed, file=StackFile(file.name, text))
-    except SettingsError as error:
-        raise ReloadError(error.message(), "mend what is named above") from None
 
 
 def _say(text: str) -> None:

@@ -18,6 +18,7 @@ from urllib3.exceptions import HTTPError
 
 from components.hot_reload import CONTAINER, TREE, VOLUME
 from components.kubernetes import USER, selector
+from operations.problem import Problem
 from operations.reload.checkout import Difference, File
 
 _PATIENCE: Final = 60  # seconds for one sending
@@ -31,13 +32,8 @@ _TAKE: Final = 'tar -xmf - && if [ "$#" -gt 0 ]; then rm -f -- "$@"; fi'
 _TOO_MANY: Final = 500  # names on one command line
 
 
-class ReloadError(Exception):
-    """What is in the way, and the way out."""
-
-    def __init__(self, what: str, hint: str) -> None:
-        super().__init__(what)
-        self.what = what
-        self.hint = hint
+class ReloadError(Problem):
+    """Files can't be sent."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""What `scripts/deploy.sh` does: releases are delivered, looked at, tested and taken back (docs/delivery.md)."""

@@ -1,0 +1,174 @@
+"""`./scripts/deploy.sh ENV ACTION`: the words of the command line. What the actions do stands in the modules beside."""
+
+import os
+import re
+import sys
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from operations.delivery import logs as pods_logs
+from operations.delivery.history import Update, history, last_good
+from operations.delivery.problem import DeliveryError, Exit
+from operations.delivery.target import Target
+from operations.problem import Problem
+
+# The name that the local cloud gives its cluster (docs/local-cloud.md).
+_LOCAL: Final = "vision-week"
+
+_HELP: Final = """
+Deliver releases of one environment: `development`, `staging`, `production`, or any other that has a stack's file.
+
+Exit codes: 0 done; 1 something is in the way, nothing was changed; 2 wrong words; 3 somebody else delivers to this
+environment; 4 the release failed and the last good one runs again; 5 something failed half-way and was not taken back;
+6 a test failed; 130 interrupted.
+
+Examples:
+
+  ./scripts/deploy.sh staging deploy --tag v2.0.0
+
+  ./scripts/deploy.sh production status
+
+  ./scripts/deploy.sh production logs --service app --level error --follow
+"""
+
+app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
+console = Console(highlight=False, emoji=False)
+errors = Console(stderr=True, highlight=False, emoji=False)
+
+
+@app.callback()
+def environment(
+    context: typer.Context,
+    env: Annotated[str, typer.Argument(metavar="ENV", help="The environment: a Pulumi.ENV.yaml of the checkout.")],
+) -> None:
+    context.obj = env
+
+
+def target_of(context: typer.Context) -> Target:
+    """The environment that the command line names. In a shell that isn't set up for Pulumi, a stack of the local cloud
+    is worked on in the local cloud's environment."""
+    target = Target.named(context.obj)
+    if target.context == _LOCAL and "PULUMI_BACKEND_URL" not in os.environ:
+        again = [sys.executable, "-m", "localcloud", "run", "--", sys.executable, "-m", "operations.delivery"]
+        os.execv(sys.executable, [*again, *sys.argv[1:]])  # noqa: S606  a list of words, and no shell
+    return target
+
+
+_LOGS: Final = """
+Show what the pods have logged: coloured lines in a terminal, JSON where they are piped.
+
+Examples:
+
+  ./scripts/deploy.sh staging logs --since 1h --level warning
+
+  ./scripts/deploy.sh production logs --service app --grep 'request_id.*4bf92f' --follow
+
+  ./scripts/deploy.sh production logs | jq .message
+"""
+
+
+@app.command(help=_LOGS)
+def logs(
+    context: typer.Context,
+    *,
+    service: Annotated[str | None, typer.Option(help="Of this service alone: app, nginx, postgres, …")] = None,
+    level: Annotated[str, typer.Option(help=f"The least of {', '.join(pods_logs.LEVELS)}.")] = "debug",
+    since: Annotated[str, typer.Option(help="Not older than this: 30s, 10m, 2h.")] = "10m",
+    grep: Annotated[str | None, typer.Option(help="Lines that match this regular expression.")] = None,
+    follow: Annotated[bool, typer.Option("--follow", help="Go on with what comes, until Ctrl-C.")] = False,
+) -> None:
+    if level not in pods_logs.LEVELS:
+        raise DeliveryError(f"There is no level {level}.", f"name one of {', '.join(pods_logs.LEVELS)}")
+    if not re.fullmatch(r"\d+[smh]", since):
+        raise DeliveryError(f"--since {since} is no time.", "write a number and s, m or h: 30s, 10m, 2h")
+    try:
+        pattern = re.compile(grep) if grep else None
+    except re.error as error:
+        raise DeliveryError(f"--grep {grep} is no regular expression: {error}.", "mend it") from None
+    wanted = pods_logs.Wanted(service, level, pattern, since)
+    target = target_of(context)
+    for line in pods_logs.follow(target, wanted) if follow else pods_logs.read(target, wanted):
+        if console.is_terminal:
+            console.print(line.as_markup(), soft_wrap=True)
+        else:
+            sys.stdout.write(line.as_json() + "\n")
+            sys.stdout.flush()
+
+
+_HISTORY: Final = """
+List the updates of the environment, the newest first, and which of them were found good.
+
+Examples:
+
+  ./scripts/deploy.sh production history
+
+  ./scripts/deploy.sh production history --all
+"""
+
+
+@app.command(name="history", help=_HISTORY)
+def show_history(
+    context: typer.Context,
+    every: Annotated[bool, typer.Option("--all", help="Not only the last twenty.")] = False,
+) -> None:
+    updates = history(target_of(context))
+    table = Table("no.", Column("when", no_wrap=True), "what", "release", "result", "changed", "said", box=None)
+    for update in updates if every else updates[:20]:
+        table.add_row(*_row(update))
+    console.print(table)
+
+
+def _row(update: Update) -> list[str]:
+    colour = "green" if update.result == "succeeded" else "red"
+    said = f"found good, program {update.good.program[:12]}" if update.good else update.message.partition("\n")[0]
+    what = [str(update.number), update.started[:19], update.kind, escape(update.release)]
+    return [*what, f"[{colour}]{update.result}[/{colour}]", update.changed, escape(said)]
+
+
+_STATUS: Final = """
+Say what runs, how its last update ended, and which release a roll-back would bring back.
+
+Examples:
+
+  ./scripts/deploy.sh staging status
+"""
+
+
+@app.command(help=_STATUS)
+def status(context: typer.Context) -> None:
+    target = target_of(context)
+    updates = history(target)
+    if not updates:
+        raise DeliveryError(f"{target.stack} was never deployed.", f"./scripts/deploy.sh {target.stack} deploy --tag …")
+    table = Table(box=None, show_header=False)
+    last, good = updates[0], last_good(updates)
+    table.add_row("release", escape(last.release))
+    table.add_row("last update", f"{last.number} of {last.started[:19]}, {last.kind}: {last.result}")
+    table.add_row("last good", f"{good.number}: {escape(good.good.release)}" if good and good.good else "none")
+    wrong = 0
+    for area in ("app", "data", "edge"):
+        for each in target.listed(area, "deployments,statefulsets"):
+            wanted, ready = each["spec"]["replicas"], each["status"].get("readyReplicas", 0)
+            colour = "green" if ready == wanted else "red"
+            wrong += ready != wanted
+            table.add_row(each["metadata"]["name"], f"[{colour}]{ready} of {wanted} ready[/{colour}]")
+    console.print(table)
+    if wrong or last.result != "succeeded":
+        raise DeliveryError("Not all is well.", f"./scripts/deploy.sh {target.stack} logs --level warning", Exit.TESTS)
+
+
+def main() -> None:
+    """Run an action. What a person can mend becomes a message with the way out, and the documented exit code."""
+    try:
+        app(prog_name="deploy.sh")
+    except Problem as problem:
+        errors.print(f"[red]{escape(problem.what)}[/red]", soft_wrap=True)
+        errors.print(f"[bold]What to do:[/bold] {escape(problem.hint)}", soft_wrap=True)
+        sys.exit(problem.code if isinstance(problem, DeliveryError) else Exit.REFUSED)
+    except KeyboardInterrupt:
+        errors.print("Interrupted. The same command carries on from here.")
+        sys.exit(Exit.INTERRUPTED)

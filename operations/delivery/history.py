@@ -1,0 +1,103 @@
+"""The stack's history, as the backend keeps it: every update, which of them were found good, and what those were.
+
+An update is good when its pods were healthy and its tests passed. That is written into the history itself: a second
+update, which changes nothing, has the proof and all that a roll-back needs in its message. So every backend keeps it,
+whoever may read the history may take a release back, and nothing is kept beside.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from operations.delivery.target import Target
+
+_GOOD: Final = "good: "
+
+
+@dataclass(frozen=True, kw_only=True)
+class Good:
+    """What ran when all was well.
+
+    program: the commit, with `+` behind it where files differed from that. images: name -> reference, by digest.
+    """
+
+    release: str
+    program: str
+    images: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Update:
+    """One entry of the history.
+
+    number: the oldest has 1. settings: as they were, those aside that are secret. good: what it found, if it did.
+    """
+
+    number: int
+    kind: str
+    started: str
+    result: str
+    message: str
+    changes: Mapping[str, int]
+    settings: Mapping[str, Any]
+    good: Good | None = None
+
+    @property
+    def release(self) -> str:
+        return str(self.settings.get("vision-week:release", ""))
+
+    @property
+    def changed(self) -> str:
+        """`3 created, 1 updated`, as people say it."""
+        words = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced"}
+        told = [f"{count} {words[what]}" for what, count in self.changes.items() if what in words and count]
+        return ", ".join(told) or "nothing"
+
+
+def history(target: Target) -> list[Update]:
+    """Every entry, the newest first."""
+    entries = json.loads(target.pulumi("stack", "history", "--json", "--page-size", "0"))
+    return parsed(entries)
+
+
+def parsed(entries: Sequence[Mapping[str, Any]]) -> list[Update]:
+    """The entries that `pulumi stack history --json` gives. It numbers none of a backend of files."""
+    return [
+        Update(
+            number=len(entries) - index,
+            kind=entry["kind"],
+            started=entry["startTime"],
+            result=entry.get("result", "unknown"),
+            message=entry.get("message", ""),
+            changes=entry.get("resourceChanges") or {},
+            settings=_settings(entry.get("config") or {}),
+            good=_good(entry),
+        )
+        for index, entry in enumerate(entries)
+    ]
+
+
+def message_of(good: Good) -> str:
+    """What the update that proves it says."""
+    return _GOOD + json.dumps(asdict(good), sort_keys=True)
+
+
+def last_good(updates: Sequence[Update], before: int | None = None) -> Update | None:
+    """The newest update that was found good, or the newest of those older than a number."""
+    return next((each for each in updates if each.good and (before is None or each.number < before)), None)
+
+
+def _good(entry: Mapping[str, Any]) -> Good | None:
+    if entry.get("result") != "succeeded" or not entry.get("message", "").startswith(_GOOD):
+        return None
+    try:
+        return Good(**json.loads(entry["message"].removeprefix(_GOOD)))
+    except (ValueError, TypeError):  # somebody else's message
+        return None
+
+
+def _settings(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    return {
+        key: value.get("objectValue", value.get("value")) for key, value in config.items() if not value.get("secret")
+    }

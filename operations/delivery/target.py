@@ -1,0 +1,116 @@
+"""The stack that an action is for: its settings, and the two commands that reach it, `pulumi` and `kubectl`."""
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Final
+
+from components.settings import ExistingCluster, GoogleCluster, Settings
+from operations.delivery.problem import DeliveryError
+from operations.stacks import settings_of
+
+CHECKOUT: Final = Path(__file__).resolve().parents[2]
+# Pulumi's own variable for a file elsewhere than Pulumi.STACK.yaml.
+FILE: Final = "PULUMI_OPTION_CONFIG_FILE"
+_AREAS: Final = ("app", "data", "edge", "monitoring")
+
+
+@dataclass(frozen=True)
+class Target:
+    """A stack.
+
+    file: where its settings are written. checkout: the program that makes it.
+    """
+
+    stack: str
+    file: Path
+    settings: Settings
+    checkout: Path = CHECKOUT
+
+    @classmethod
+    def named(cls, stack: str) -> "Target":
+        """The stack of this name. Raises `Problem` where there is none, or its file is wrong."""
+        given = os.environ.get(FILE)
+        file = Path(given) if given else CHECKOUT / f"Pulumi.{stack}.yaml"
+        if not file.exists():
+            known = sorted(each.name.split(".")[1] for each in CHECKOUT.glob("Pulumi.*.yaml"))
+            close = get_close_matches(stack, known, n=1)
+            raise DeliveryError(
+                f"There is no environment {stack}: {file} isn't there.",
+                f"did you mean {close[0]}?" if close else f"name one of {', '.join(known)}",
+            )
+        return cls(stack, file, settings_of(file))
+
+    def with_file(self, file: Path, checkout: Path | None = None) -> "Target":
+        """The same stack with other settings, and perhaps another program."""
+        return replace(self, file=file, settings=settings_of(file), checkout=checkout or self.checkout)
+
+    @property
+    def context(self) -> str:
+        """Of the kubeconfig. A cluster of Google's has the name that `gcloud … get-credentials` gives it."""
+        cluster = self.settings.cluster
+        if isinstance(cluster, GoogleCluster):
+            return f"gke_{cluster.project}_{cluster.region}_{self.settings.namespace_prefix}"
+        return cluster.context
+
+    @property
+    def namespaces(self) -> Mapping[str, str]:
+        """Area -> name, as components/tenancy.py gives them."""
+        return {area: f"{self.settings.namespace_prefix}-{area}" for area in _AREAS}
+
+    def kubectl_command(self, *arguments: str) -> list[str]:
+        cluster = self.settings.cluster
+        given = cluster.kubeconfig if isinstance(cluster, ExistingCluster) else None
+        return ["kubectl", *(["--kubeconfig", given] if given else []), "--context", self.context, *arguments]
+
+    def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
+        """Run `kubectl` and give what it printed."""
+        return _run(self.kubectl_command(*arguments), self.environment(), self.checkout, stdin)
+
+    def listed(self, area: str, kind: str, selector: str = "") -> list[dict[str, Any]]:
+        """The objects of one kind in one of the stack's namespaces."""
+        found = self.kubectl("-n", self.namespaces[area], "get", kind, "-l", selector, "-o", "json")
+        items: list[dict[str, Any]] = json.loads(found)["items"]
+        return items
+
+    def pulumi_command(self, *arguments: str) -> list[str]:
+        return ["pulumi", *arguments, "--stack", self.stack, "--non-interactive"]
+
+    def pulumi(self, *arguments: str) -> str:
+        """Run `pulumi` on the stack and give what it printed."""
+        return _run(self.pulumi_command(*arguments), self.environment(), self.checkout)
+
+    def outputs(self) -> Mapping[str, Any]:
+        """What the stack gave last; nothing where it isn't up."""
+        found: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json"))
+        return found
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, FILE: str(self.file), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+
+
+def _run(command: Sequence[str], environment: Mapping[str, str], directory: Path, stdin: str | None = None) -> str:
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            cwd=directory,
+            capture_output=True,
+            text=True,
+            check=False,
+            **({"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}),
+        )
+    except FileNotFoundError:
+        raise DeliveryError(f"There is no {command[0]} on PATH.", _missing(command[0])) from None
+    if done.returncode != 0:
+        told = f"{done.stderr.strip()}\n{done.stdout.strip()}".strip()
+        raise DeliveryError(f"`{' '.join(command)}` exits with {done.returncode}: {told}", "mend what it names")
+    return done.stdout
+
+
+def _missing(command: str) -> str:
+    return f'install {command}; on this machine\'s own cluster `eval "$(make -s env)"` brings it'

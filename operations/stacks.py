@@ -1,0 +1,30 @@
+"""The settings of a stack, read from its file without the engine."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from components.configuration import SettingsError, decoded, parse
+from components.settings import Settings
+from components.stack_file import StackFile, own
+from operations.problem import Problem
+
+
+def settings_of(file: Path) -> Settings:
+    """What the file says. Raises `Problem` with every mistake in it."""
+    try:
+        text = file.read_text()
+        config: Mapping[str, Any] = yaml.safe_load(text)["config"]
+    except OSError as error:
+        raise Problem(f"{file} can't be read: {error.strerror}.", "name a stack that has a file") from None
+    except (yaml.YAMLError, KeyError, TypeError):
+        raise Problem(f"{file} is no stack's file.", "compare it with Pulumi.development.yaml") from None
+    try:
+        values = {name: value for key, value in config.items() if (name := own(key))}
+        # What `pulumi config set` writes is text, be it a number.
+        typed = {name: decoded(name, value) if isinstance(value, str) else value for name, value in values.items()}
+        return parse(typed, file=StackFile(file.name, text))
+    except SettingsError as error:
+        raise Problem(error.message(), "mend what is named above") from None

@@ -1,0 +1,188 @@
+"""`scripts/deploy.sh`: its words, what it makes of the history, and which lines of the logs it shows."""
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from operations.delivery import command
+from operations.delivery.history import Good, last_good, message_of, parsed
+from operations.delivery.logs import Line, Source, Wanted
+from operations.delivery.problem import DeliveryError, Exit
+from operations.delivery.target import Target
+from tests.unit.recording import CHECKOUT
+
+PAGE = (CHECKOUT / "docs" / "delivery.md").read_text()
+POD = Source("vision-week-app", "app-1", "php", "app", "2026-01-01T00:00:00Z")
+GOOD = Good(release="v1", program="0" * 40, images={"app": "registry.example/app@sha256:1"})
+
+
+def asked(*words: str) -> str:
+    return CliRunner().invoke(command.app, words, terminal_width=200).output
+
+
+def actions() -> list[str]:
+    return sorted(typer.main.get_group(command.app).commands)
+
+
+# --- the command line
+
+
+@pytest.mark.parametrize("action", actions())
+def test_every_action_has_help_with_examples_that_are_its_own(action: str) -> None:
+    told = asked("staging", action, "--help")
+    examples = re.findall(r"\./scripts/deploy\.sh (\w+) (\w+)", told)
+    assert examples
+    assert {name for _, name in examples} == {action}
+
+
+@pytest.mark.parametrize("action", actions())
+def test_every_action_is_on_the_page(action: str) -> None:
+    assert f"`{action}" in PAGE
+
+
+def test_every_exit_code_is_on_the_page_and_in_the_help() -> None:
+    told = asked("--help")
+    for code in Exit:
+        assert re.search(rf"\b{code.value}\b", told), code
+        assert f"| {code.value} |" in PAGE, code
+
+
+def test_the_script_hands_its_words_on_from_wherever_it_is_called(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [CHECKOUT / "scripts" / "deploy.sh", "nowhere", "status"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == Exit.REFUSED
+    assert "There is no environment nowhere" in done.stderr
+    assert "development, production, staging" in done.stderr
+
+
+def test_a_misspelt_environment_is_guessed() -> None:
+    with pytest.raises(DeliveryError) as refused:
+        Target.named("producton")
+    assert refused.value.hint == "did you mean production?"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--level", "loud"), "There is no level loud"),
+        (("--since", "yesterday"), "--since yesterday is no time"),
+        (("--grep", "("), "is no regular expression"),
+    ],
+)
+def test_words_that_mean_nothing_are_refused_by_name(words: tuple[str, ...], told: str) -> None:
+    refused = CliRunner().invoke(command.app, ("development", "logs", *words)).exception
+    assert isinstance(refused, DeliveryError)
+    assert told in refused.what
+
+
+# --- the history
+
+
+def entry(message: str, result: str = "succeeded", release: str = "v1") -> dict[str, Any]:
+    """As `pulumi stack history --json` has it; the newest comes first."""
+    return {
+        "version": 0,
+        "kind": "update",
+        "startTime": "2026-01-01T00:00:00.000Z",
+        "message": message,
+        "config": {
+            "vision-week:release": {"value": release, "secret": False},
+            "vision-week:app": {"value": '{"replicas":1}', "objectValue": {"replicas": 1}, "secret": False},
+            "vision-week:word": {"secret": True},
+        },
+        "result": result,
+        "resourceChanges": {"same": 90, "update": 2},
+    }
+
+
+def test_updates_are_numbered_from_the_oldest_and_keep_their_settings_but_secrets() -> None:
+    newest, oldest = parsed([entry("two", release="v2"), entry("one")])
+    assert (newest.number, newest.release, oldest.number) == (2, "v2", 1)
+    assert newest.settings == {"vision-week:release": "v2", "vision-week:app": {"replicas": 1}}
+    assert newest.changed == "2 updated"
+
+
+def test_what_was_found_good_is_read_back_as_it_was_written() -> None:
+    (update,) = parsed([entry(message_of(GOOD))])
+    assert update.good == GOOD
+
+
+@pytest.mark.parametrize(
+    "other",
+    [entry(message_of(GOOD), result="failed"), entry("good: times"), entry('good: {"release": "v1"}'), entry("v1")],
+)
+def test_nothing_else_is_taken_for_good(other: dict[str, Any]) -> None:
+    assert parsed([other])[0].good is None
+
+
+def test_the_last_good_update_is_the_newest_or_the_newest_before_a_number() -> None:
+    updates = parsed([entry("failed", "failed"), entry(message_of(GOOD)), entry("up"), entry(message_of(GOOD))])
+    assert [update.number for update in (last_good(updates), last_good(updates, before=3)) if update] == [3, 1]
+    assert last_good(updates, before=1) is None
+
+
+# --- the logs
+
+
+def line(**fields: Any) -> Line:
+    return Line.of(f"2026-01-01T10:00:00.123456789Z {json.dumps(fields)}", POD)
+
+
+def test_a_line_of_json_is_taken_apart() -> None:
+    found = line(time="other", level="error", service="app", message="no", status=500)
+    assert (found.time, found.level, found.service, found.message) == ("2026-01-01T10:00:00.123Z", "error", "app", "no")
+    assert found.fields == {"status": 500}
+    assert json.loads(found.as_json())["pod"] == "app-1"
+
+
+def test_a_line_that_is_no_json_is_its_own_message() -> None:
+    found = Line.of("2026-01-01T10:00:00Z Segmentation fault [core]", POD)
+    assert (found.level, found.service, found.message) == ("info", "app", "Segmentation fault [core]")
+    assert "core" in found.as_markup()
+
+
+@pytest.mark.parametrize(
+    ("fields", "level"),
+    [
+        ({"error_severity": "FATAL"}, "error"),
+        ({"error_severity": "LOG"}, "info"),
+        ({"levelname": "WARNING"}, "warning"),
+        ({"level": "warn"}, "warning"),
+        ({"level": "odd"}, "info"),
+        ({"method": "GET"}, "info"),
+    ],
+)
+def test_every_services_words_for_a_level_are_understood(fields: dict[str, str], level: str) -> None:
+    assert line(**fields).level == level
+
+
+def test_an_access_logs_line_is_told_by_what_was_asked_for() -> None:
+    assert line(method="GET", path="/health").message == "GET /health"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "taken"),
+    [
+        (Wanted(), True),
+        (Wanted(service="app"), True),
+        (Wanted(service="php"), True),
+        (Wanted(service="nginx"), False),
+        (Wanted(level="warning"), True),
+        (Wanted(level="error"), False),
+        (Wanted(grep=re.compile("4bf9.*2f")), True),
+        (Wanted(grep=re.compile("nothing")), False),
+    ],
+)
+def test_lines_are_chosen_by_service_level_and_expression(wanted: Wanted, taken: bool) -> None:
+    assert wanted.takes(line(level="warning", message="slow", request_id="4bf92f")) is taken
