@@ -3,16 +3,21 @@
 import os
 import re
 import sys
+from pathlib import Path
 from typing import Annotated, Final
 
+import httpx
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from operations.delivery import comment as comments
 from operations.delivery import logs as pods_logs
 from operations.delivery.history import Update, history, last_good
+from operations.delivery.preview import SIGNS, Preview
 from operations.delivery.problem import DeliveryError, Exit
+from operations.delivery.release import released
 from operations.delivery.target import Target
 from operations.problem import Problem
 
@@ -159,6 +164,82 @@ def status(context: typer.Context) -> None:
     console.print(table)
     if wrong or last.result != "succeeded":
         raise DeliveryError("Not all is well.", f"./scripts/deploy.sh {target.stack} logs --level warning", Exit.TESTS)
+
+
+_PREVIEW: Final = """
+Show what a deployment would change; what is replaced or deleted comes first. Changes nothing.
+
+Examples:
+
+  ./scripts/deploy.sh staging preview
+
+  ./scripts/deploy.sh production preview --tag v2.0.0
+
+  ./scripts/deploy.sh staging preview --markdown staging.md
+"""
+
+
+@app.command(name="preview", help=_PREVIEW)
+def show_preview(
+    context: typer.Context,
+    tag: Annotated[str | None, typer.Option(help="The release; without it the one in the stack's file.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write it here as a comment for `comment`, too.")] = None,
+) -> None:
+    with released(target_of(context), tag) as target:
+        found = Preview.of_stack(target)
+    show(found)
+    if markdown:
+        markdown.write_text(comments.markdown(target.stack, found))
+    if found.errors:
+        raise DeliveryError("\n".join(found.errors), "mend what it names; nothing was changed")
+
+
+_COMMENT: Final = """
+Put what `preview --markdown` wrote on a pull request, in the place of the comment that was there for this environment.
+GITHUB_TOKEN and GITHUB_REPOSITORY are those of the workflow.
+
+Examples:
+
+  ./scripts/deploy.sh staging comment staging.md --pull-request 17
+"""
+
+
+@app.command(help=_COMMENT)
+def comment(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="What `preview --markdown` wrote.", exists=True)],
+    pull_request: Annotated[int, typer.Option(help="Its number.")],
+) -> None:
+    try:
+        address = comments.post(
+            file.read_text(),
+            context.obj,
+            repository=os.environ["GITHUB_REPOSITORY"],
+            pull_request=pull_request,
+            token=os.environ["GITHUB_TOKEN"],
+            api=os.environ.get("GITHUB_API_URL", "https://api.github.com"),
+        )
+    except KeyError as missing:
+        raise DeliveryError(f"There is no {missing.args[0]}.", "set it as GitHub's workflows do") from None
+    except httpx.HTTPError as error:
+        raise DeliveryError(f"The comment can't be written: {error}", "see the token's permissions") from None
+    console.print(address)
+
+
+def show(found: Preview) -> None:
+    """The preview for a terminal: one line a resource."""
+    table = Table("", "component", "kind", "name", "fields", box=None)
+    for change in found.changes:
+        colour = "red" if change.grave else "green" if change.operation == "create" else "yellow"
+        weight = "bold " if change.needs_consent else ""
+        fields = ", ".join(change.because or [each.path for each in change.differences])
+        table.add_row(
+            f"[{weight}{colour}]{SIGNS.get(change.operation, '?')}[/{weight}{colour}]",
+            *(escape(text) for text in (change.component, change.kind, change.name, fields)),
+        )
+    if found.changes:
+        console.print(table)
+    console.print(f"{found.summary}; {found.unchanged} stay as they are")
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,9 @@ from operations.delivery import command
 from operations.delivery.history import Good, last_good, message_of, parsed
 from operations.delivery.logs import Line, Source, Wanted
 from operations.delivery.problem import DeliveryError, Exit
+from operations.delivery.release import released
 from operations.delivery.target import Target
+from operations.problem import Problem
 from tests.unit.recording import CHECKOUT
 
 PAGE = (CHECKOUT / "docs" / "delivery.md").read_text()
@@ -84,6 +87,37 @@ def test_words_that_mean_nothing_are_refused_by_name(words: tuple[str, ...], tol
     refused = CliRunner().invoke(command.app, ("development", "logs", *words)).exception
     assert isinstance(refused, DeliveryError)
     assert told in refused.what
+
+
+# --- the release
+
+
+@pytest.mark.parametrize("key", ["vision-week:release", "vision-week:config:release", "release"])
+def test_another_release_is_one_value_of_the_file_and_nothing_else(tmp_path: Path, key: str) -> None:
+    text = (CHECKOUT / "Pulumi.development.yaml").read_text().replace("vision-week:release: development", f"{key}: v1")
+    file = tmp_path / "Pulumi.development.yaml"
+    file.write_text(text)
+    target = replace(Target.named("development"), file=file)
+    with released(target, "v2") as other:
+        assert other.settings.release == "v2"
+        assert other.file.read_text() == text.replace(f"{key}: v1", f'{key}: "v2"')
+    assert file.read_text() == text
+
+
+def test_a_tag_that_is_none_is_refused_as_a_setting_is() -> None:
+    with pytest.raises(Problem, match="must be a tag of letters"), released(Target.named("development"), 'v"2: '):
+        pass
+
+
+def test_a_comment_is_not_written_without_the_workflows_variables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("GITHUB_REPOSITORY", raising=False)
+    (tmp_path / "preview.md").touch()
+    words = ("staging", "comment", str(tmp_path / "preview.md"), "--pull-request", "1")
+    refused = CliRunner().invoke(command.app, words).exception
+    assert isinstance(refused, DeliveryError)
+    assert refused.what == "There is no GITHUB_REPOSITORY."
 
 
 # --- the history

@@ -1,0 +1,155 @@
+"""What an update would do, from `pulumi preview --json`: each resource once, what can't be undone before all else."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from operations.delivery.target import Target
+
+SECRET: Final = "[secret]"  # noqa: S105  as the engine writes it
+LATER: Final = "(known afterwards)"
+SIGNS: Final = {"create": "+", "update": "~", "delete": "-", "replace": "+-", "read": ">", "import": "="}
+# Lost or out of service when they are replaced or deleted, and what is in them with them.
+_STATEFUL: Final = re.compile(
+    r"(StatefulSet|PersistentVolumeClaim|PersistentVolume|Namespace|StorageClass|VolumeSnapshot|CustomResourceDefinition"
+    r"|Bucket|BucketIAM.*|CryptoKey|KeyRing|Cluster|Repository|Secret|SecretVersion|RandomPassword|PrivateKey)$"
+)
+_HARMLESS: Final = frozenset({"same", "create", "update", "read", "refresh", "import"})
+_UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # what the engine writes for a value to come
+_SIGNED: Final = "4dabf18193072939515e22adb298388d"  # the key of what is more than plain JSON, secrets foremost
+_STEP: Final = re.compile(r'\["([^"]*)"\]|\[(\d+)\]|([^.\[\]]+)')
+_LONGEST: Final = 400  # characters of one value
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One field. before, after: as text, None where there was or will be none; secrets are masked."""
+
+    path: str
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True)
+class Change:
+    """What happens to one resource.
+
+    component: what it belongs to, like `app`. stateful: people's data or identities go with it.
+    because: the fields for which it is replaced.
+    """
+
+    operation: str
+    component: str
+    kind: str
+    name: str
+    stateful: bool
+    because: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+    @property
+    def grave(self) -> bool:
+        """Something goes that was there."""
+        return self.operation not in _HARMLESS
+
+    @property
+    def needs_consent(self) -> bool:
+        return self.grave and self.stateful
+
+
+@dataclass(frozen=True)
+class Preview:
+    """All that would change, what is unchanged in number alone, and what went wrong on the way."""
+
+    changes: Sequence[Change]
+    unchanged: int
+    errors: Sequence[str]
+
+    @classmethod
+    def of_stack(cls, target: Target) -> "Preview":
+        """Ask the engine. A preview that fails is one with errors."""
+        done = subprocess.run(
+            target.pulumi_command("preview", "--json"),
+            env=target.environment(),
+            cwd=target.checkout,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        try:
+            preview = cls.of(done.stdout)
+        except ValueError:  # it never came to the stack: no login, no passphrase, a lock
+            return cls((), 0, (f"{done.stderr.strip()}\n{done.stdout.strip()}".strip(),))
+        return preview if done.returncode == 0 or preview.errors else replace(preview, errors=(done.stderr.strip(),))
+
+    @classmethod
+    def of(cls, text: str) -> "Preview":
+        """From what `pulumi preview --json` printed."""
+        told = json.loads(text)
+        changes = [_change(step) for step in told.get("steps", []) if step["op"] not in {"same", "refresh"}]
+        changes.sort(key=lambda each: (not each.needs_consent, not each.grave, each.component, each.kind, each.name))
+        errors = [each["message"].strip() for each in told.get("diagnostics", []) if each["severity"] == "error"]
+        return cls(changes, told.get("changeSummary", {}).get("same", 0), errors)
+
+    @property
+    def summary(self) -> str:
+        """`2 replaced, 7 updated`."""
+        counts: dict[str, int] = {}
+        for change in self.changes:
+            counts[change.operation] = counts.get(change.operation, 0) + 1
+        return ", ".join(f"{count} to {operation}" for operation, count in sorted(counts.items())) or "no changes"
+
+    def by_component(self) -> Mapping[str, Sequence[Change]]:
+        """The changes that take nothing away."""
+        groups: dict[str, list[Change]] = {}
+        for change in self.changes:
+            if not change.grave:
+                groups.setdefault(change.component, []).append(change)
+        return dict(sorted(groups.items()))
+
+
+def _change(step: Mapping[str, Any]) -> Change:
+    types, _, name = step["urn"].split("::", 2)[2].partition("::")
+    chain = types.split("$")
+    kind = chain[-1]
+    return Change(
+        operation=step["op"],
+        component=next((part.split(":")[1] for part in chain[1:-1] if part.startswith("vision-week:")), "stack"),
+        kind=kind.rpartition(":")[2],
+        name=name,
+        stateful=bool(_STATEFUL.search(kind)),
+        because=tuple(step.get("replaceReasons") or ()),
+        differences=tuple(_differences(step, hidden=kind.endswith(":Secret"))),
+    )
+
+
+def _differences(step: Mapping[str, Any], *, hidden: bool) -> Iterator[Difference]:
+    old = (step.get("oldState") or {}).get("inputs") or {}
+    new = (step.get("newState") or {}).get("inputs") or {}
+    for path in sorted(step.get("detailedDiff") or {}):
+        before, after = _text(_at(old, path), hidden=hidden), _text(_at(new, path), hidden=hidden)
+        if before is None and after is None:  # it is the provider's own, and says nothing to people
+            continue
+        yield Difference(path, before, after)
+
+
+def _at(value: Any, path: str) -> Any:
+    for quoted, index, plain in _STEP.findall(path):
+        try:
+            value = value[int(index)] if index else value[quoted or plain]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def _text(value: Any, *, hidden: bool) -> str | None:
+    if value is None:
+        return None
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    if hidden or SECRET in text or _SIGNED in text:
+        return SECRET
+    text = text.replace(_UNKNOWN, LATER)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … {len(text) - _LONGEST} more characters"
