@@ -86,6 +86,7 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
     )
     sized = settings.vertical_autoscaling
     app_sized, websocket_sized = (sized and not each.replicas.autoscaled for each in (app, websocket))
+    watched = settings.monitoring
     return {
         "app": [
             (app.replicas.max + 1, _at_most([app.nginx_resources, app.php_resources], app_sized)),
@@ -97,6 +98,7 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
             (redis.members, _at_most([redis.resources, redis.sentinel_resources], sized)),
         ],
         "edge": [(edge.replicas + 1, _at_most([edge.resources], sized))] if isinstance(edge, NginxEdge) else [],
+        "monitoring": [(watched.replicas, [watched.prometheus_resources])] if watched.enabled else [],
     }
 
 

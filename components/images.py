@@ -56,6 +56,7 @@ class Images(ComponentResource):
     websocket: Output[str]
     postgres: Output[str]
     nginx: str
+    prometheus: str
     redis: str
 
     def __init__(self, name: str, args: ImagesArgs, opts: ResourceOptions | None = None) -> None:
@@ -78,6 +79,7 @@ class Images(ComponentResource):
             "postgres", Build(dockerfile="images/postgres/Dockerfile", context="images/postgres")
         )
         self.nginx = published("nginx", args.allow_unpinned)
+        self.prometheus = published("prometheus", args.allow_unpinned)
         self.redis = published("redis", args.allow_unpinned)
         self.register_outputs({"app": self.app, "websocket": self.websocket, "postgres": self.postgres})
 

@@ -5,13 +5,14 @@ from typing import cast
 
 from pulumi import ComponentResource, Output, ResourceOptions
 
-from components import app, bounds, edge, postgres, redis, websocket
+from components import app, bounds, edge, patroni, postgres, redis, websocket
 from components.app import App, AppArgs, Database, Store
 from components.certificates import Authority, AuthorityArgs
 from components.cluster import Cluster, ClusterArgs
 from components.edge import Backend, Edge, EdgeArgs
 from components.images import Images, ImagesArgs
 from components.kubernetes import pods_of
+from components.monitoring import Prometheus, PrometheusArgs, Target
 from components.postgres import Postgres, PostgresArgs
 from components.redis import Redis, RedisArgs
 from components.settings import ExistingCluster, Settings
@@ -71,6 +72,7 @@ class Platform(ComponentResource):
                     "app": settings.tenancy.app,
                     "data": settings.tenancy.data,
                     "edge": settings.tenancy.edge,
+                    **({"monitoring": settings.tenancy.monitoring} if settings.monitoring.enabled else {}),
                 },
                 protect=settings.protect,
             ),
@@ -187,6 +189,38 @@ class Platform(ComponentResource):
             ),
             opts=inside,
         )
+        if settings.monitoring.enabled:
+            Prometheus(
+                "prometheus",
+                PrometheusArgs(
+                    namespace=namespaces["monitoring"],
+                    targets=[
+                        Target(job="app", namespace=namespaces["app"], service=app.NAME, port=app.INTERNAL_PORT),
+                        Target(
+                            job="php-fpm",
+                            namespace=namespaces["app"],
+                            service=app.NAME,
+                            port=app.INTERNAL_PORT,
+                            path="/fpm-status",
+                            parameters={"openmetrics": ""},
+                        ),
+                        Target(
+                            job="websocket",
+                            namespace=namespaces["app"],
+                            service=websocket.NAME,
+                            port=websocket.METRICS_PORT,
+                        ),
+                        Target(
+                            job="patroni", namespace=namespaces["data"], service=postgres.NAME, port=patroni.API_PORT
+                        ),
+                    ],
+                    settings=settings.monitoring,
+                    image=images.prometheus,
+                    storage_class=storage.class_name,
+                    protect=settings.protect,
+                ),
+                opts=inside,
+            )
         if settings.vertical_autoscaling:
             VerticalAutoscaling(
                 "vertical-autoscaling",

@@ -42,10 +42,12 @@ def _later(model: BaseModel, path: str) -> Iterator[Fault]:
     for name, info in type(model).model_fields.items():
         value, here = getattr(model, name), f"{path}.{name}".removeprefix(".")
         if LATER in info.metadata:
-            switch = getattr(value, "enabled", None)
+            switch = value if isinstance(value, bool) else getattr(value, "enabled", None)
             if switch is True:
-                yield Fault(f"{here}.enabled", "is on unless switched off, and not built yet", "write false")
+                at = here if isinstance(value, bool) else f"{here}.enabled"
+                yield Fault(at, "is on unless switched off, and not built yet", "write false")
             elif switch is None and name in model.model_fields_set:
                 yield Fault(here, "is not built yet, and would have no effect", "leave it out")
-        elif isinstance(value, BaseModel):
+        # What belongs to something that is switched off asks for nothing.
+        elif isinstance(value, BaseModel) and getattr(value, "enabled", True):
             yield from _later(value, here)

@@ -107,7 +107,7 @@ class Settings(Strict):
     """Where users come in (S2.1, S3)."""
     timeouts: Timeouts = Timeouts()
     """How long each waits for the next (S3)."""
-    monitoring: Annotated[Monitoring, LATER] = Monitoring()
+    monitoring: Monitoring = Monitoring()
     """What is watched (S8)."""
     secrets: Annotated[Secrets, LATER] = Secrets()
     """Rotation (S7.3)."""

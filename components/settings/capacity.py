@@ -70,7 +70,7 @@ class Tenancy(Strict):
     """Of PostgreSQL and Redis (service levels: HPA and quota)."""
     edge: Quota = Quota(pods=12, cpu="4", memory="4Gi")
     """Of our own load balancer (service levels: HPA and quota)."""
-    monitoring: Annotated[Quota, LATER] = Quota(pods=24, cpu="8", memory="24Gi")
+    monitoring: Quota = Quota(pods=24, cpu="8", memory="24Gi")
     """Of metrics, dashboards, alerts and logs (S8)."""
     node: Annotated[Quota, LATER] = Quota(pods=100, cpu="16", memory="32Gi")
     """Of what runs on every node: node exporter and log collector (DECISIONS: namespaces)."""

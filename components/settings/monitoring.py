@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.values import Name, Percent, Size, Strict
+from components.values import LATER, Name, Percent, Resources, Size, Strict
 
 Severity = Literal["critical", "warning"]
 
@@ -28,18 +28,18 @@ class Alerts(Strict):
     """5xx answers a second over 5 min that are critical, more than 0 to 100 (service levels: alerts)."""
     latency_ms: int = Field(default=1000, ge=50, le=60000)
     """Milliseconds that p95 of the API may take over 5 min, 50 to 60000 (service levels: API latency)."""
-    cpu_percent: Percent = 80
+    cpu_percent: Annotated[Percent, LATER] = 80
     """Percent of the processor limit over 5 min that is a warning, 1 to 100 (service levels: alerts)."""
-    memory_percent: Percent = 90
+    memory_percent: Annotated[Percent, LATER] = 90
     """Percent of the memory limit over 5 min that is critical, 1 to 100 (service levels: alerts)."""
     target_down_minutes: int = Field(default=1, ge=1, le=60)
     """Minutes that a target may be down before it is critical, 1 to 60 (service levels: alerts)."""
     availability_percent: float = Field(default=99.9, ge=90, le=99.99)
     """Percent of requests that succeed, 90 to 99.99: what the error budget is made of (service levels:
     availability)."""
-    latency_goal_ms: int = Field(default=500, ge=50, le=60000)
-    """Milliseconds within which 95 of 100 API answers come, 50 to 60000: the goal, not the alarm (service levels: API
-    latency)."""
+    latency_goal_ms: Literal[50, 100, 250, 500, 1000, 2500, 5000, 10000] = 500
+    """Milliseconds within which 95 of 100 API answers come: the goal, not the alarm, and one of the bounds that the
+    application counts by (service levels: API latency)."""
 
 
 class Monitoring(Strict):
@@ -54,19 +54,21 @@ class Monitoring(Strict):
     availability)."""
     metrics_size: Size = "50Gi"
     """Of each Prometheus' volume, at least 1Mi (S8.1)."""
-    logs_days: int = Field(default=180, ge=1, le=3650)
+    prometheus_resources: Resources = Resources(cpu="500m", cpu_limit="2", memory="4Gi")
+    """Of each Prometheus (S8.1)."""
+    logs_days: Annotated[int, LATER] = Field(default=180, ge=1, le=3650)
     """Days that logs are kept, 1 to 3650 (service levels: log retention)."""
-    logs_size: Size = "100Gi"
+    logs_size: Annotated[Size, LATER] = "100Gi"
     """Of the logs' volume, where they are not in a bucket; at least 1Mi (S8.3)."""
-    grafana: bool = True
+    grafana: Annotated[bool, LATER] = True
     """Dashboards; off where its image can't be had (S8.2)."""
-    kube_state_metrics: bool = True
+    kube_state_metrics: Annotated[bool, LATER] = True
     """Metrics of Kubernetes' own objects; off where its image can't be had (S8.1)."""
-    traces: bool = True
+    traces: Annotated[bool, LATER] = True
     """Follow requests from the edge to SQL (S8.3)."""
-    client_addresses: Literal["truncated", "full"] = "truncated"
+    client_addresses: Annotated[Literal["truncated", "full"], LATER] = "truncated"
     """Whether logs show whole client addresses, which are personal data (DECISIONS: personal data)."""
     alerts: Alerts = Alerts()
     """Thresholds (service levels: alerts)."""
-    receivers: tuple[Receiver, ...] = ()
+    receivers: Annotated[tuple[Receiver, ...], LATER] = ()
     """Who is told (S8.2)."""

@@ -104,6 +104,13 @@ STAND_INS = (
         differs="nginx 1.22: HTTP/2 is `listen … ssl http2`, there is no `http2 on`; no templates with envsubst",
     ),
     StandIn(
+        name="prometheus",
+        reference="docker.io/prom/prometheus:v3.5.0",
+        contract="Prometheus and promtool in /bin; user nobody (65534) or any uid; /etc/prometheus; /prometheus",
+        differs="Prometheus 2.42 instead of 3.5, without its pages; finds targets by DNS and files alone, not by the "
+        "Kubernetes API",
+    ),
+    StandIn(
         name="flutter-builder",
         reference="ghcr.io/cirruslabs/flutter:3.24.5",
         contract="leaves a web front end where the real stage leaves Flutter's",

@@ -27,6 +27,7 @@ SERVERS: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "websocket": ("app", (8090, 8091)),
     "postgres": ("data", (5432, 8008)),
     "redis": ("data", (6379, 26379)),
+    "prometheus": ("monitoring", (9090,)),
 }
 OUTSIDE = {
     "DNS": (layout.DNS_SERVICE, 53),
@@ -34,7 +35,14 @@ OUTSIDE = {
     "another machine": (layout.REGISTRY_ADDRESS, 5000),
 }
 # Who tries, and in which container: all have bash here.
-CLIENTS = {"edge": "nginx", "app": "php", "websocket": "websocket", "postgres": "postgres", "redis": "redis"}
+CLIENTS = {
+    "edge": "nginx",
+    "app": "php",
+    "websocket": "websocket",
+    "postgres": "postgres",
+    "redis": "redis",
+    "prometheus": "prometheus",
+}
 STRANGER = "stranger"
 STRANGERS_NAMESPACE = f"stranger-{secrets.token_hex(4)}"
 
@@ -45,6 +53,9 @@ ALLOWED = {
     ("app", "redis", 6379),
     ("websocket", "redis", 6379),
     ("postgres", "API server", 443),
+    ("prometheus", "app", 8081),
+    ("prometheus", "websocket", 8091),
+    ("prometheus", "postgres", 8008),
     *((client, "DNS", 53) for client in CLIENTS),
 }
 # Whoever is in the cluster may come in by the door, as everybody outside may.

@@ -55,6 +55,7 @@ REDIS = "docker.io/library/redis:7.4-bookworm"
 NGINX = "docker.io/nginxinc/nginx-unprivileged:1.28-bookworm"
 PYTHON = "docker.io/library/python:3.11-slim-bookworm"
 POSTGRES = "docker.io/library/postgres:15-bookworm"
+PROMETHEUS = "docker.io/prom/prometheus:v3.5.0"
 
 NGINX_RUNS = ("nginx.pid", "ls", "/tmp")  # noqa: S108  # the container's own
 
@@ -150,6 +151,15 @@ def test_postgres_has_its_programs_on_path_and_makes_a_database_in_pgdata() -> N
     assert "LANG=en_US.utf8" in said
     assert run(POSTGRES, "sh", "-c", "echo $PG_MAJOR $PGDATA") == "15 /var/lib/postgresql/data"
     assert run(POSTGRES, "which", "postgres") == "/usr/lib/postgresql/15/bin/postgres"
+
+
+def test_prometheus_asks_and_keeps_as_any_user_and_promtool_is_beside_it(tmp_path: Path) -> None:
+    job = {"job_name": "itself", "scrape_interval": "1s", "static_configs": [{"targets": ["localhost:9090"]}]}
+    (tmp_path / "prometheus.yml").write_text(json.dumps({"scrape_configs": [job]}))
+    tmp_path.chmod(0o755)
+    options = (f"--volume={tmp_path}:/etc/prometheus:ro", "--tmpfs=/prometheus:uid=1000,gid=1000")
+    with Container(address(PROMETHEUS), options=options) as prometheus:
+        prometheus.until('job="itself"', "promtool", "query", "instant", "http://localhost:9090", "up == 1")
 
 
 def test_a_program_of_the_toolchain_becomes_an_image_of_its_own() -> None:

@@ -57,6 +57,8 @@ EXAMPLES: dict[str, Any] = {
     "edge(nginx).resources.cpu_limit": "1250m",
     "images.registry": "registry.example/vision-week",
     "images.flutter": "3.32.0",
+    "monitoring.alerts.availability_percent": 99.5,
+    "monitoring.alerts.server_errors_per_second": 0.2,
     "release": "v2.0.0",
     "source.constants": {"FIREBASE_PROJECT_ID": "vision-week"},
     "source.document_root": "web",

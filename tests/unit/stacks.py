@@ -51,10 +51,16 @@ REPLACEMENTS = (
         lambda storage: {**(storage or {}), "snapshots": {"enabled": False}},
     ),
     Replacement(
-        "monitoring: off, because it is not built yet",
+        "monitoring: without dashboards, traces, logs, receivers and what the cluster says of its objects, because "
+        "they are not built yet",
         "vision-week:monitoring",
-        lambda config: config.get("vision-week:monitoring", {}).get("enabled") is not False,
-        lambda _: {"enabled": False},
+        lambda config: config.get("vision-week:monitoring", {}).get("grafana") is not False,
+        lambda monitoring: {
+            **{key: value for key, value in (monitoring or {}).items() if key in {"metrics_days", "metrics_size"}},
+            "grafana": False,
+            "kube_state_metrics": False,
+            "traces": False,
+        },
     ),
     Replacement(
         "images.origin: built, because promotion is not built yet",

@@ -19,6 +19,7 @@ def test_what_the_stack_is_for_comes_out(development: Recording) -> None:
         "app": "vision-week-app",
         "data": "vision-week-data",
         "edge": "vision-week-edge",
+        "monitoring": "vision-week-monitoring",
     }
     assert set(development.outputs["images"]) == {"app", "websocket", "postgres"}
 
@@ -71,8 +72,10 @@ def test_what_holds_data_is_protected_where_the_settings_say_so(protect: bool) -
         "Namespace app",
         "Namespace data",
         "Namespace edge",
+        "Namespace monitoring",
         "PersistentVolumeClaim uploads",
         "StatefulSet postgres",
+        "StatefulSet prometheus",
         "StatefulSet redis",
     }
     assert protected == (holding if protect else set())

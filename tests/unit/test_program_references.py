@@ -340,13 +340,13 @@ STANDS_ALONE = (
     r".*: spec\.template\.spec\.containers\.\d\.name",
     r"(HorizontalPodAutoscaler|NetworkPolicy|PodDisruptionBudget|RoleBinding|VerticalPodAutoscaler) .*: metadata\.name",
     r"(LimitRange|ResourceQuota) .*: metadata\.name",
-    r"Deployment .*/edge: metadata\.name",  # no autoscaler follows it
+    r"(Deployment .*/edge|StatefulSet .*/prometheus): metadata\.name",  # no autoscaler follows them
     r"Service .*/(edge|postgres-replicas|redis-\d): metadata\.name",  # from outside, by people, by address
     r"(GCPBackendPolicy|GCPGatewayPolicy|HTTPRoute|HealthCheckPolicy) .*: metadata\.name",
     r"Gateway .*: spec\.listeners\.\d\.port",  # from outside
     r"HTTPRoute .*: spec\.rules\.0\.filters\.0\.requestRedirect\.scheme",  # the name of a listener by chance
     r"Service .*: spec\.ports\.\d\.name",
-    r"Service .*/(edge|.*-members|postgres-replicas|redis-\d): spec\.ports\.\d\.port",
+    r"Service .*/(edge|.*-members|.*-metrics|postgres-replicas|redis-\d): spec\.ports\.\d\.port",
     r"Service .*/postgres: spec\.ports\.0\.targetPort",  # Patroni writes where it leads
     r"StatefulSet .*: spec\.template\.spec\.containers\.\d\.ports\.0\.name",  # their Services go by number
     r"Deployment .*: spec\.template\.spec\.containers\.0\.ports\.\d\.containerPort",  # `internal`: by name alone

@@ -18,8 +18,9 @@ BUILT = {
     "redis": {"members": 1},
     "postgres": {"backups": {"enabled": False}},
     "storage": {"snapshots": {"enabled": False}},
-    "monitoring": {"enabled": False},
+    "monitoring": {"grafana": False, "kube_state_metrics": False, "traces": False},
 }
+SWITCHES = ("monitoring.grafana", "monitoring.kube_state_metrics", "monitoring.traces")
 
 
 def said(values: dict[str, Any]) -> list[str]:
@@ -38,9 +39,14 @@ def test_settings_that_are_all_built_are_let_through() -> None:
         ("edge.requests_per_minute", 600),
         ("images.origin", "promoted"),
         ("images.php", "8.3"),
+        ("monitoring.alerts.cpu_percent", 70),
+        ("monitoring.alerts.memory_percent", 70),
+        ("monitoring.client_addresses", "full"),
+        ("monitoring.logs_days", 200),
+        ("monitoring.logs_size", "10Gi"),
+        ("monitoring.receivers", [{"name": "me", "secret": "alerts-me"}]),
         ("policies", {"exemptions": []}),
         ("secrets", {"generation": 2}),
-        ("tenancy.monitoring", {"pods": 1, "cpu": "1", "memory": "1Gi"}),
         ("tenancy.node", {"pods": 1, "cpu": "1", "memory": "1Gi"}),
     ],
 )
@@ -51,13 +57,22 @@ def test_a_setting_without_effect_is_refused_where_it_is_given(path: str, value:
     ]
 
 
-@pytest.mark.parametrize("path", ["monitoring", "postgres.backups", "storage.snapshots"])
+@pytest.mark.parametrize("path", ["postgres.backups", "storage.snapshots"])
 def test_what_is_on_by_default_has_to_be_switched_off(path: str) -> None:
     """Who relies on a backup must have been told that there is none."""
     for value in ({}, {"enabled": True}):
         assert said(changed(BUILT, path, value)) == [
             f"{path}.enabled: is on unless switched off, and not built yet; write false"
         ]
+
+
+@pytest.mark.parametrize("path", SWITCHES)
+def test_a_switch_that_is_on_by_default_has_to_be_switched_off(path: str) -> None:
+    assert said(changed(BUILT, path, True)) == [f"{path}: is on unless switched off, and not built yet; write false"]
+
+
+def test_what_is_switched_off_asks_for_nothing() -> None:
+    assert said({**BUILT, "monitoring": {"enabled": False}}) == []
 
 
 @pytest.mark.parametrize("edge", [GATEWAY, INGRESS])
@@ -78,7 +93,7 @@ def test_several_members_of_redis_are_refused() -> None:
 def test_every_mark_is_tried_here() -> None:
     marked = {field.path for field in walk() if LATER in field.info.metadata}
     tried = {mark.args[1][index][0] for mark in _marks() for index in range(len(mark.args[1]))}
-    assert marked == tried | {"monitoring", "postgres.backups", "storage.snapshots"}
+    assert marked == tried | {*SWITCHES, "postgres.backups", "storage.snapshots"}
 
 
 def _marks() -> list[Any]:
@@ -92,5 +107,5 @@ def test_stacks_on_google_cloud_are_refused_in_words_with_all_that_they_lack(sta
         run_stack(stack_config(stack))
     message = str(caught.value)
     assert message.startswith("This program does not build yet what these settings ask for, and nothing was changed:\n")
-    for lacking in ("cluster.flavour: gke", "edge.dns_zone", "postgres.backups.enabled", "monitoring.enabled"):
+    for lacking in ("cluster.flavour: gke", "edge.dns_zone", "postgres.backups.enabled", "monitoring.grafana"):
         assert f"\n  vision-week:{lacking}" in message

@@ -1,0 +1,184 @@
+"""Prometheus: collects numbers from every pod that has any, keeps them, and watches over them by rules.
+
+Each of several asks all targets and keeps everything by itself: when one is lost, the other has seen the same. A policy
+of each workload admits it to the port with the numbers; all else stays shut to it. Nobody else is admitted to
+Prometheus itself, so people come by `kubectl port-forward`.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from pulumi import ComponentResource, Input, Output, ResourceOptions
+from pulumi_kubernetes import apps, core, meta, networking
+from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
+
+from components import kubernetes
+from components.kubernetes import Container, Mount, Namespace, labels, metadata, selector
+from components.monitoring import rules, scraping
+from components.monitoring.scraping import Target
+from components.scaling import disruption_budget
+from components.settings import Monitoring
+from components.values import mebibytes
+
+NAME = "prometheus"
+PORT = 9090
+_DATA = "/prometheus"
+_FILES = "/etc/prometheus"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PrometheusArgs:
+    """What Prometheus needs.
+
+    namespace: its own. targets: what it asks, itself not among them.
+    settings: how many of it, how much is kept, thresholds. image: of Prometheus. storage_class: of its volumes.
+    protect: what it has kept is not removed before this is taken away.
+    """
+
+    namespace: Namespace
+    targets: Sequence[Target]
+    settings: Monitoring
+    image: Input[str]
+    storage_class: Input[str]
+    protect: bool
+
+
+class Prometheus(ComponentResource):
+    """Prometheus, and what lets it look."""
+
+    def __init__(self, name: str, args: PrometheusArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("vision-week:monitoring:Prometheus", name, None, opts)
+        self._args = args
+        self._child = ResourceOptions(parent=self)
+        about = metadata(NAME, args.namespace.name, app=NAME)
+        targets = [*args.targets, Target(job=NAME, namespace=args.namespace, service=NAME, port=PORT)]
+        files: dict[str, Input[str]] = {
+            "prometheus.yml": Output.all(*(each.namespace.name for each in targets)).apply(
+                lambda names: scraping.configuration(targets, names)
+            ),
+            "rules.yml": rules.render(args.settings.alerts, sorted({each.service for each in args.targets})),
+        }
+        config = core.v1.ConfigMap(NAME, metadata=about, data=files, opts=self._child)
+        account = core.v1.ServiceAccount(NAME, metadata=about, automount_service_account_token=False, opts=self._child)
+        by_name = {each.name: [other for other in targets if other.name == each.name] for each in targets}
+        policy = networking.v1.NetworkPolicy(
+            NAME, metadata=about, spec=self._connections(list(by_name.values())), opts=self._child
+        )
+        services = {same: self._found(these[0]) for same, these in by_name.items()}
+        for these in by_name.values():
+            self._admitted(these)
+        apps.v1.StatefulSet(
+            NAME,
+            metadata=about,
+            spec=apps.v1.StatefulSetSpecArgs(
+                replicas=args.settings.replicas,
+                service_name=services[f"{NAME}-metrics"].metadata.name,
+                selector=meta.v1.LabelSelectorArgs(match_labels=selector(NAME)),
+                template=kubernetes.pod(
+                    NAME,
+                    [self._container()],
+                    volumes=[kubernetes.config_files("config", config.metadata.name)],
+                    service_account=account.metadata.name,
+                    configuration=kubernetes.checksum(files),
+                    # To write what is in memory to disk.
+                    grace=60,
+                ),
+                volume_claim_templates=[self._claim()],
+            ),
+            opts=ResourceOptions(
+                parent=self,
+                protect=args.protect,
+                # No pod starts without its policies.
+                depends_on=[*args.namespace.guards, policy],
+            ),
+        )
+        if args.settings.replicas > 1:
+            PodDisruptionBudget(NAME, metadata=about, spec=disruption_budget(NAME, 1), opts=self._child)
+        self.register_outputs({})
+
+    def _found(self, target: Target) -> core.v1.Service:
+        """The pods' addresses under one name."""
+        return core.v1.Service(
+            target.name,
+            # It comes before or after its pods, as it happens, and leads nobody but Prometheus.
+            metadata=metadata(
+                target.name,
+                target.namespace.name,
+                app=target.service,
+                annotations={"pulumi.com/skipAwait": "true"},
+            ),
+            spec=core.v1.ServiceSpecArgs(
+                cluster_ip="None",
+                publish_not_ready_addresses=True,
+                selector=selector(target.service),
+                ports=[core.v1.ServicePortArgs(name="metrics", port=target.port, target_port=target.port)],
+            ),
+            opts=self._child,
+        )
+
+    def _admitted(self, targets: Sequence[Target]) -> None:
+        """The pods of one workload admit Prometheus where they have numbers, and nowhere else."""
+        first = targets[0]
+        networking.v1.NetworkPolicy(
+            first.name,
+            metadata=metadata(first.name, first.namespace.name, app=first.service),
+            spec=networking.v1.NetworkPolicySpecArgs(
+                pod_selector=meta.v1.LabelSelectorArgs(match_labels=selector(first.service)),
+                policy_types=["Ingress"],
+                ingress=[
+                    kubernetes.from_([kubernetes.pods_of(self._args.namespace.name, NAME)], *_ports(targets)),
+                ],
+            ),
+            opts=self._child,
+        )
+
+    def _connections(self, targets: Sequence[Sequence[Target]]) -> networking.v1.NetworkPolicySpecArgs:
+        """To every pod that has numbers."""
+        return kubernetes.allow(
+            NAME,
+            egress=[
+                kubernetes.to([kubernetes.pods_of(these[0].namespace.name, these[0].service)], *_ports(these))
+                for these in targets
+            ],
+        )
+
+    def _container(self) -> Container:
+        settings = self._args.settings
+        return Container(
+            name=NAME,
+            image=self._args.image,
+            command=[
+                "/bin/prometheus",
+                f"--config.file={_FILES}/prometheus.yml",
+                f"--storage.tsdb.path={_DATA}",
+                f"--storage.tsdb.retention.time={settings.metrics_days}d",
+                # The rest is for what is being written: a volume that is full takes nothing in any more.
+                f"--storage.tsdb.retention.size={mebibytes(settings.metrics_size) * 8 // 10}MB",
+                f"--web.listen-address=:{PORT}",
+            ],
+            # Tidies up before the limit rather than being killed at it.
+            env={"GOMEMLIMIT": f"{mebibytes(settings.prometheus_resources.memory) * 9 // 10}MiB"},
+            resources=settings.prometheus_resources,
+            ports={"metrics": PORT},
+            mounts=[Mount(volume="config", path=_FILES, read_only=True), Mount(volume="data", path=_DATA)],
+            readiness=kubernetes.http_probe("/-/ready", "metrics", period=5, failures=3),
+            liveness=kubernetes.http_probe("/-/healthy", "metrics", period=10, failures=6),
+            # What was not yet in blocks is read again: minutes after a crash.
+            startup=kubernetes.http_probe("/-/ready", "metrics", period=2, failures=300),
+        )
+
+    def _claim(self) -> core.v1.PersistentVolumeClaimArgs:
+        return core.v1.PersistentVolumeClaimArgs(
+            metadata=meta.v1.ObjectMetaArgs(name="data", labels=labels(NAME)),
+            spec=core.v1.PersistentVolumeClaimSpecArgs(
+                access_modes=["ReadWriteOnce"],
+                storage_class_name=self._args.storage_class,
+                resources=core.v1.VolumeResourceRequirementsArgs(
+                    requests={"storage": self._args.settings.metrics_size}
+                ),
+            ),
+        )
+
+
+def _ports(targets: Iterable[Target]) -> list[int]:
+    return sorted({each.port for each in targets})

@@ -1,0 +1,287 @@
+"""What Prometheus concludes from the numbers: recorded series, and alerts by the service levels.
+
+Each alert is about something that a person has to do. Its page in `docs/runbooks/` says what it means, what to look at
+and what to do; `tests/unit/test_monitoring_alerts.py` has numbers that raise it and numbers that don't, for promtool.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import yaml
+
+from components.monitoring import scraping
+from components.settings import Alerts
+from components.settings.monitoring import Severity
+
+Team = Literal["application", "platform"]
+
+# What visitors ask for; the rest is asked by probes, and by Prometheus itself.
+_REQUESTS = 'vision_week_http_requests_total{route!~"/health|/ready|/metrics|/api/health"}'
+_SERVER_ERRORS = 'vision_week_http_requests_total{route!~"/health|/ready|/metrics|/api/health",status=~"5.."}'
+_API = 'route=~"/api/.+",route!="/api/health"'
+# Windows in which the error budget is looked at, the long ones of the rules below and the short ones that end them.
+_WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
+# How much faster than the budget allows, over the long window and still in the short one, and how bad that is. 14.4
+# times is 2 % of 30 days' budget in an hour, 6 times 5 % in six hours, 3 and 1 times 10 % in a day and in three: the
+# numbers of "Alerting on SLOs" in Google's Site Reliability Workbook.
+_BURNS: tuple[tuple[float, str, str, Severity], ...] = (
+    (14.4, "1h", "5m", "critical"),
+    (6, "6h", "30m", "critical"),
+    (3, "1d", "2h", "warning"),
+    (1, "3d", "6h", "warning"),
+)
+# Bytes of write-ahead log that a replica may be behind for five minutes: one segment.
+_LAG = 16 * 1024**2
+# Series that one Prometheus is meant to hold; each takes some kilobytes of its memory. A label that grows without bound
+# shows here before memory runs out.
+SERIES_BUDGET = 20_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """A series that is computed once, for many to read. name: `vision_week:…`."""
+
+    name: str
+    expr: str
+    labels: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """A condition that somebody has to be told of.
+
+    minutes: how long it must hold. team: who can do something about it.
+    window: over which it is, where there are several of one name.
+    summary: what is wrong, in a line. description: what that means, with the numbers.
+    """
+
+    name: str
+    expr: str
+    minutes: int
+    severity: Severity
+    team: Team
+    summary: str
+    description: str
+    window: str | None = None
+
+    @property
+    def runbook(self) -> str:
+        """The page on it, in this repository."""
+        return f"docs/runbooks/{self.name}.md"
+
+
+def render(thresholds: Alerts, services: Sequence[str]) -> str:
+    """The rules as Prometheus reads them; `services` are those whose numbers must be there."""
+    groups = {
+        "recorded": [_recorded(each) for each in records(thresholds)],
+        "alerts": [_told(each) for each in alerts(thresholds, services)],
+    }
+    return yaml.safe_dump(
+        {"groups": [{"name": name, "rules": rules} for name, rules in groups.items()]}, sort_keys=False, width=1000
+    )
+
+
+def records(thresholds: Alerts) -> Iterator[Record]:
+    """Shares of requests that failed, and of API answers that came too late, over each window."""
+    goal = thresholds.latency_goal_ms / 1000
+    # Prometheus 3 writes the bound 1 as 1.0.
+    bound = f'le=~"{goal:g}|{goal}"'
+    for window in _WINDOWS:
+        yield Record(
+            name="vision_week:requests:failed_share",
+            labels={"window": window},
+            # Without one request nothing failed.
+            expr=f"(sum(rate({_SERVER_ERRORS}[{window}])) or vector(0)) / (sum(rate({_REQUESTS}[{window}])) > 0)",
+        )
+        name = "vision_week_http_request_duration_seconds"
+        yield Record(
+            name="vision_week:api:late_share",
+            labels={"window": window},
+            expr=f"1 - sum(rate({name}_bucket{{{_API},{bound}}}[{window}]))"
+            f" / (sum(rate({name}_count{{{_API}}}[{window}])) > 0)",
+        )
+    yield Record(
+        name="vision_week:api:latency_p95_seconds",
+        expr="histogram_quantile(0.95, sum by (le) "
+        f"(rate(vision_week_http_request_duration_seconds_bucket{{{_API}}}[5m])))",
+    )
+
+
+def alerts(thresholds: Alerts, services: Sequence[str]) -> Iterator[Alert]:
+    """Every alert, by what it is about."""
+    yield from _of_targets(thresholds, services)
+    yield from _of_the_application(thresholds)
+    yield from _of_the_database()
+    yield from _of_prometheus()
+
+
+def _of_targets(thresholds: Alerts, services: Sequence[str]) -> Iterator[Alert]:
+    yield Alert(
+        name="TargetDown",
+        expr="up == 0",
+        minutes=thresholds.target_down_minutes,
+        severity="critical",
+        team="platform",
+        summary="{{ $labels.service }} at {{ $labels.instance }} does not answer",
+        description="Its numbers ({{ $labels.job }}) are asked for in vain.",
+    )
+    yield Alert(
+        name="ServiceMissing",
+        expr=" or ".join(f'absent(up{{service="{name}"}})' for name in services),
+        minutes=5,
+        severity="critical",
+        team="platform",
+        summary="{{ $labels.service }} has no pod",
+        description="Nothing of {{ $labels.service }} runs, or Prometheus can't find it.",
+    )
+
+
+def _of_the_application(thresholds: Alerts) -> Iterator[Alert]:
+    yield Alert(
+        name="ServerErrors",
+        expr=f"sum(rate({_SERVER_ERRORS}[5m])) > {thresholds.server_errors_per_second}",
+        minutes=5,
+        severity="critical",
+        team="application",
+        summary="{{ $value | humanize }} answers a second are errors of ours",
+        description=f"More than {thresholds.server_errors_per_second} a second for five minutes.",
+    )
+    yield Alert(
+        name="LatencyHigh",
+        expr=f"vision_week:api:latency_p95_seconds > {thresholds.latency_ms / 1000:g}",
+        minutes=5,
+        severity="warning",
+        team="application",
+        summary="One of twenty API answers takes longer than {{ $value | humanizeDuration }}",
+        description=f"The 95th percentile is above {thresholds.latency_ms} ms.",
+    )
+    for name, series, budget, what in (
+        (
+            "ErrorBudgetBurns",
+            "vision_week:requests:failed_share",
+            (100 - thresholds.availability_percent) / 100,
+            f"{thresholds.availability_percent:g} % of requests succeed",
+        ),
+        (
+            "LatencyBudgetBurns",
+            "vision_week:api:late_share",
+            0.05,
+            f"95 % of API answers come within {thresholds.latency_goal_ms} ms",
+        ),
+    ):
+        for times, long, short, severity in _BURNS:
+            # Faster than everything at once can't be.
+            if (limit := round(times * budget, 7)) < 1:
+                yield Alert(
+                    name=name,
+                    expr=f'{series}{{window="{long}"}} > {limit:g} and ignoring(window) '
+                    f'{series}{{window="{short}"}} > {limit:g}',
+                    minutes=2,
+                    severity=severity,
+                    team="application",
+                    window=long,
+                    summary=f"The month's budget is used up {times:g} times too fast",
+                    description=f"Promised is that {what}; over {long} {{{{ $value | humanizePercentage }}}} were not.",
+                )
+    yield Alert(
+        name="PhpWorkersBusy",
+        expr="min by (namespace, service, instance) (phpfpm_idle_processes) == 0",
+        minutes=5,
+        severity="warning",
+        team="application",
+        summary="All PHP workers of {{ $labels.instance }} are busy",
+        description="Requests wait for a worker; what lasts that long is slow, or too much.",
+    )
+    yield Alert(
+        name="WebSocketWithoutRedis",
+        expr="vision_week_websocket_redis_connected == 0",
+        minutes=1,
+        severity="critical",
+        team="platform",
+        summary="A pod of the WebSocket service ({{ $labels.instance }}) has lost Redis",
+        description="Its clients hear nothing from those of other pods.",
+    )
+
+
+def _of_the_database() -> Iterator[Alert]:
+    yield Alert(
+        name="DatabaseWithoutPrimary",
+        expr='sum by (namespace) (patroni_primary{service="postgres"}) == 0',
+        minutes=1,
+        severity="critical",
+        team="platform",
+        summary="PostgreSQL has no primary",
+        description="Nothing can be written.",
+    )
+    yield Alert(
+        name="DatabaseFailedOver",
+        expr='max by (namespace) (changes(patroni_postgres_timeline{service="postgres"}[15m])) > 0',
+        minutes=0,
+        severity="warning",
+        team="platform",
+        summary="PostgreSQL has another primary than a quarter of an hour ago",
+        description="It went by itself; somebody should know why.",
+    )
+    yield Alert(
+        name="ReplicaBehind",
+        expr=f'scalar(max(patroni_xlog_location{{service="postgres"}}))'
+        f' - (patroni_xlog_replayed_location{{service="postgres"}} > 0) > {_LAG}',
+        minutes=5,
+        severity="warning",
+        team="platform",
+        summary="{{ $labels.name }} is {{ $value | humanize1024 }}B behind the primary",
+        description="If it took over now, it would first have to catch up.",
+    )
+
+
+def _of_prometheus() -> Iterator[Alert]:
+    yield Alert(
+        name="RulesFail",
+        expr="increase(prometheus_rule_evaluation_failures_total[5m]) > 0",
+        minutes=5,
+        severity="critical",
+        team="platform",
+        summary="Prometheus at {{ $labels.instance }} can't evaluate its rules",
+        description="Alerts that depend on them are not raised.",
+    )
+    yield Alert(
+        name="ScrapeTooLarge",
+        expr="increase(prometheus_target_scrapes_exceeded_sample_limit_total[15m]) > 0",
+        minutes=0,
+        severity="warning",
+        team="platform",
+        summary=f"A target gives more than {scraping.SAMPLES} series",
+        description="Nothing of it is taken in.",
+    )
+    yield Alert(
+        name="TooManySeries",
+        expr=f"prometheus_tsdb_head_series > {SERIES_BUDGET}",
+        minutes=15,
+        severity="warning",
+        team="platform",
+        summary="Prometheus at {{ $labels.instance }} holds {{ $value | humanize }} series",
+        description=f"More than the {SERIES_BUDGET} that it is sized for.",
+    )
+
+
+def _recorded(record: Record) -> dict[str, Any]:
+    return {"record": record.name, "expr": record.expr, **({"labels": dict(record.labels)} if record.labels else {})}
+
+
+def _told(alert: Alert) -> dict[str, Any]:
+    return {
+        "alert": alert.name,
+        "expr": alert.expr,
+        "for": f"{alert.minutes}m",
+        "labels": {
+            "severity": alert.severity,
+            "team": alert.team,
+            **({"window": alert.window} if alert.window else {}),
+        },
+        "annotations": {
+            "summary": alert.summary,
+            "description": alert.description,
+            "runbook": alert.runbook,
+        },
+    }

@@ -1,0 +1,77 @@
+"""What Prometheus asks: the pods of a Service, found by its name.
+
+Each of our workloads that has numbers is one or more targets. Prometheus finds pods by DNS, as the addresses of a
+headless Service that is made for it, and so needs no right in the Kubernetes API and no way to it. Pods that are not
+ready are among them: those are the interesting ones.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from components.kubernetes import DOMAIN, Namespace
+
+RULES = "/etc/prometheus/rules.yml"
+# Seconds. A target that is down is told of after a minute (service levels), so several looks must fit into one.
+INTERVAL = 15
+# Of one answer: who has more series than this is not taken in at all, instead of filling the memory.
+SAMPLES = 5000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Pods that give numbers.
+
+    job: what the numbers are of. service: name of the pods. port, path, parameters: where they answer.
+    """
+
+    job: str
+    namespace: Namespace
+    service: str
+    port: int
+    path: str = "/metrics"
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Of the headless Service and of the policy that are made for Prometheus."""
+        return f"{self.service}-metrics"
+
+
+def configuration(targets: Sequence[Target], namespaces: Sequence[str]) -> str:
+    """Prometheus' own configuration; `namespaces` are the targets', in their order."""
+    return yaml.safe_dump(
+        {
+            "global": {
+                "scrape_interval": f"{INTERVAL}s",
+                "scrape_timeout": "10s",
+                "evaluation_interval": f"{INTERVAL}s",
+            },
+            "rule_files": [RULES],
+            "scrape_configs": [_job(*each) for each in zip(targets, namespaces, strict=True)],
+        },
+        sort_keys=False,
+    )
+
+
+def _job(target: Target, namespace: str) -> dict[str, Any]:
+    return {
+        "job_name": target.job,
+        "metrics_path": target.path,
+        **({"params": {name: [value] for name, value in target.parameters.items()}} if target.parameters else {}),
+        "sample_limit": SAMPLES,
+        "dns_sd_configs": [
+            {
+                "names": [f"{target.name}.{namespace}.svc.{DOMAIN}"],
+                "type": "A",
+                "port": target.port,
+                "refresh_interval": f"{INTERVAL}s",
+            }
+        ],
+        "relabel_configs": [
+            {"target_label": "namespace", "replacement": namespace},
+            {"target_label": "service", "replacement": target.service},
+        ],
+    }

@@ -1,0 +1,104 @@
+"""Prometheus on real pods: what it asks answers, and what it concludes follows from what happens."""
+
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import httpx
+import pytest
+
+from components.monitoring import rules
+from tests.cluster.stack import PREFIX, Stack
+from tests.waiting import wait_for
+
+pytestmark = pytest.mark.cluster
+
+MONITORING = f"{PREFIX}-monitoring"
+
+
+@pytest.fixture(scope="module")
+def prometheus(stack: Stack) -> Iterator[httpx.Client]:
+    """Prometheus' API, as people reach it: no policy admits anybody, `kubectl port-forward` comes from the node."""
+    stack.kubectl("-n", MONITORING, "rollout", "status", "statefulset/prometheus", "--timeout=180s")
+    words = ["kubectl", "-n", MONITORING, "port-forward", "pod/prometheus-0", ":9090"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as forwarding:
+        assert forwarding.stdout
+        port = forwarding.stdout.readline().partition("127.0.0.1:")[2].split()[0]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1/", trust_env=False, timeout=30) as client:
+            yield client
+        forwarding.terminate()
+
+
+def asked(prometheus: httpx.Client, path: str, **parameters: str) -> Any:
+    return prometheus.get(path, params=parameters).raise_for_status().json()["data"]
+
+
+def value(prometheus: httpx.Client, expr: str) -> float:
+    """The one value of an expression; nothing is 0."""
+    found = asked(prometheus, "query", query=expr)["result"]
+    return float(found[0]["value"][1]) if found else 0.0
+
+
+def states(prometheus: httpx.Client) -> Mapping[str, list[str]]:
+    """Job -> the state of each of its targets."""
+    found: dict[str, list[str]] = {}
+    for target in asked(prometheus, "targets", state="active")["activeTargets"]:
+        found.setdefault(target["labels"]["job"], []).append(target["health"])
+    return found
+
+
+def test_every_target_is_up_and_every_pod_is_one(stack: Stack, prometheus: httpx.Client) -> None:
+    """S8.1"""
+
+    def pods(area: str, name: str) -> int:
+        return len(stack.objects(area, "pods", f"app.kubernetes.io/name={name}"))
+
+    def all_up() -> bool:
+        app, websocket, postgres = pods("app", "app"), pods("app", "websocket"), pods("data", "postgres")
+        numbers = {"app": app, "php-fpm": app, "websocket": websocket, "patroni": postgres, "prometheus": 1}
+        return states(prometheus) == {job: ["up"] * number for job, number in numbers.items()}
+
+    wait_for(all_up, "every target to be up", patience=150, every=1)
+
+
+def test_requests_show_in_the_numbers(prometheus: httpx.Client, client: httpx.Client) -> None:
+    counted = 'sum(vision_week_http_requests_total{route="/api/exhibits"})'
+    before = value(prometheus, counted)
+    # Who has a cookie gets no kept answer.
+    assert client.get("/api/exhibits", headers={"Cookie": "seen=1"}).status_code == 200
+    wait_for(lambda: value(prometheus, counted) > before, "the request to be counted", patience=60, every=1)
+
+
+def test_every_rule_is_evaluated_without_a_fault(prometheus: httpx.Client) -> None:
+    def healths() -> list[str]:
+        return [rule["health"] for group in asked(prometheus, "rules")["groups"] for rule in group["rules"]]
+
+    wait_for(lambda: "unknown" not in healths(), "every rule to have been evaluated", patience=60, every=1)
+    assert set(healths()) == {"ok"}
+
+
+def test_there_are_fewer_series_than_the_budget_has(
+    prometheus: httpx.Client, record_property: Callable[[str, object], None]
+) -> None:
+    """A label without bound would fill the memory that was planned for."""
+    series = value(prometheus, "max(prometheus_tsdb_head_series)")
+    memory = value(prometheus, 'max(process_resident_memory_bytes{service="prometheus"})')
+    record_property("series and memory of Prometheus", f"{series:.0f}, {memory / 2**20:.0f} MiB")
+    assert 0 < series < rules.SERIES_BUDGET
+
+
+def test_a_service_that_is_gone_is_noticed(stack: Stack, prometheus: httpx.Client) -> None:
+    """Somebody would be told after five minutes; the alert is pending long before."""
+    pending = 'ALERTS{alertname="ServiceMissing",service="websocket",alertstate="pending"}'
+    stack.kubectl("-n", f"{PREFIX}-app", "scale", "deployment/websocket", "--replicas=0")
+    try:
+        wait_for(
+            lambda: value(prometheus, pending) == 1,
+            "the alert to be pending",
+            patience=150,
+            every=1,
+        )
+    finally:
+        number = stack.settings["config"]["vision-week:websocket"]["replicas"]
+        stack.kubectl("-n", f"{PREFIX}-app", "scale", "deployment/websocket", f"--replicas={number}")
+        stack.kubectl("-n", f"{PREFIX}-app", "rollout", "status", "deployment/websocket", "--timeout=120s")

@@ -1,0 +1,201 @@
+"""The alerts on promtool: numbers that raise each of them, and numbers that don't."""
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.monitoring import rules, scraping
+from components.settings import Alerts
+from tests.unit.recording import CHECKOUT, Recording
+
+SERVICES = ("app", "websocket")
+ALERTS = tuple(rules.alerts(Alerts(), SERVICES))
+NAMES = tuple(dict.fromkeys(alert.name for alert in ALERTS))
+RUNBOOKS = CHECKOUT / "docs" / "runbooks"
+
+
+@dataclass(frozen=True)
+class Case:
+    """Series by name, one value a minute, as promtool writes them, and the minute that is looked at."""
+
+    raising: dict[str, str]
+    quiet: dict[str, str]
+    minute: int = 20
+
+
+_REQUESTS = "vision_week_http_requests_total"
+_BUCKET = "vision_week_http_request_duration_seconds_bucket"
+_COUNT = "vision_week_http_request_duration_seconds_count"
+_LISTED = '{method="GET",route="/api/exhibits",status='
+_PROBED = '{method="GET",route="/ready",status='
+
+
+def answers(good: str, bad: str, *, probes: str = "0x5000") -> dict[str, str]:
+    """What visitors got, and what probes got, which don't count."""
+    return {
+        f'{_REQUESTS}{_LISTED}"200"}}': good,
+        f'{_REQUESTS}{_LISTED}"500"}}': bad,
+        f'{_REQUESTS}{_PROBED}"503"}}': probes,
+    }
+
+
+def latency(within: str, slower: str, *, probes: str = "0x5000") -> dict[str, str]:
+    """Answers of the API within half a second, and all of them, which came within two and a half."""
+    labels = 'route="/api/exhibits"'
+    return {
+        f'{_BUCKET}{{{labels},le="0.5"}}': within,
+        f'{_BUCKET}{{{labels},le="1"}}': within,
+        f'{_BUCKET}{{{labels},le="2.5"}}': slower,
+        f'{_BUCKET}{{{labels},le="+Inf"}}': slower,
+        f"{_COUNT}{{{labels}}}": slower,
+        f'{_BUCKET}{{route="/ready",le="0.5"}}': "0x5000",
+        f'{_BUCKET}{{route="/ready",le="+Inf"}}': probes,
+        f'{_COUNT}{{route="/ready"}}': probes,
+    }
+
+
+def up(app: str, websocket: str) -> dict[str, str]:
+    instances = {
+        'up{job="app",service="app",instance="10.0.0.1:8081"}': app,
+        'up{job="websocket",service="websocket",instance="10.0.0.2:8091"}': websocket,
+    }
+    return {series: values for series, values in instances.items() if values}
+
+
+_POD = 'service="postgres",name='
+CASES = {
+    "TargetDown": Case(up("1x5 0x30", "1x60"), up("1x5 0 1x30", "1x60")),
+    "ServiceMissing": Case(up("1x60", ""), up("1x60", "0x60")),
+    # 0.2 a second, and 0.05 a second; what probes get is no visitor's.
+    "ServerErrors": Case(answers("0+600x60", "0+12x60"), answers("0+600x60", "0+3x60", probes="0+60x60")),
+    "LatencyHigh": Case(latency("0+90x60", "0+100x60"), latency("0+96x60", "0+100x60", probes="0+600x60")),
+    # One of 50, and half of what may fail.
+    "ErrorBudgetBurns": Case(
+        answers("0+98x400", "0+2x400"), answers("0+2000x400", "0+1x400", probes="0+600x400"), minute=35
+    ),
+    "LatencyBudgetBurns": Case(latency("0+20x400", "0+100x400"), latency("0+97x400", "0+100x400"), minute=35),
+    "PhpWorkersBusy": Case({"phpfpm_idle_processes": "0x60"}, {"phpfpm_idle_processes": "0x3 1 0x3 1 0x3 1x60"}),
+    "WebSocketWithoutRedis": Case(
+        {"vision_week_websocket_redis_connected": "1x5 0x60"}, {"vision_week_websocket_redis_connected": "1x60"}
+    ),
+    "DatabaseWithoutPrimary": Case(
+        {f'patroni_primary{{{_POD}"postgres-0"}}': "1x5 0x60", f'patroni_primary{{{_POD}"postgres-1"}}': "0x60"},
+        {f'patroni_primary{{{_POD}"postgres-0"}}': "1x5 0x60", f'patroni_primary{{{_POD}"postgres-1"}}': "0x5 1x60"},
+    ),
+    "DatabaseFailedOver": Case(
+        {f'patroni_postgres_timeline{{{_POD}"postgres-0"}}': "1x15 2x60"},
+        {f'patroni_postgres_timeline{{{_POD}"postgres-0"}}': "2x60"},
+    ),
+    "ReplicaBehind": Case(
+        {
+            f'patroni_xlog_location{{{_POD}"postgres-0"}}': "100000000x60",
+            f'patroni_xlog_replayed_location{{{_POD}"postgres-0"}}': "0x60",
+            f'patroni_xlog_replayed_location{{{_POD}"postgres-1"}}': "80000000x60",
+        },
+        {
+            f'patroni_xlog_location{{{_POD}"postgres-0"}}': "100000000x60",
+            f'patroni_xlog_replayed_location{{{_POD}"postgres-0"}}': "0x60",
+            f'patroni_xlog_replayed_location{{{_POD}"postgres-1"}}': "99000000x60",
+        },
+    ),
+    "RulesFail": Case(
+        {"prometheus_rule_evaluation_failures_total": "0+1x60"}, {"prometheus_rule_evaluation_failures_total": "7x60"}
+    ),
+    "ScrapeTooLarge": Case(
+        {"prometheus_target_scrapes_exceeded_sample_limit_total": "0+1x60"},
+        {"prometheus_target_scrapes_exceeded_sample_limit_total": "3x60"},
+    ),
+    "TooManySeries": Case(
+        {"prometheus_tsdb_head_series": "20001x60"}, {"prometheus_tsdb_head_series": "20000x60"}, minute=30
+    ),
+}
+
+
+def promtool(*words: str, folder: Path) -> str:
+    """What promtool says of files in a folder; it must be content."""
+    program = shutil.which("promtool")
+    if program is None:
+        pytest.skip("promtool isn't installed; `make test` installs it")
+    done = subprocess.run([program, *words], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}"
+    return done.stdout
+
+
+def tried(tmp_path: Path, series: dict[str, str], minute: int, expected: list[dict[str, Any]], expr: str) -> None:
+    """One run of the rules on these series."""
+    (tmp_path / "rules.yml").write_text(rules.render(Alerts(), SERVICES))
+    question = {"expr": expr, "eval_time": f"{minute}m", "exp_samples": expected}
+    inputs = [{"series": name, "values": values} for name, values in series.items()]
+    test = {"interval": "1m", "input_series": inputs, "promql_expr_test": [question]}
+    (tmp_path / "test.yml").write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "tests": [test]}))
+    promtool("test", "rules", "test.yml", folder=tmp_path)
+
+
+def firing(name: str) -> str:
+    return f'group(ALERTS{{alertname="{name}",alertstate="firing"}})'
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_alert_is_raised_by_what_it_is_about(name: str, tmp_path: Path) -> None:
+    tried(tmp_path, CASES[name].raising, CASES[name].minute, [{"labels": "{}", "value": 1}], firing(name))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_alert_is_not_raised_by_what_is_near_to_it(name: str, tmp_path: Path) -> None:
+    tried(tmp_path, CASES[name].quiet, CASES[name].minute, [], firing(name))
+
+
+def test_every_alert_has_numbers_that_raise_it_and_a_page_of_its_own() -> None:
+    assert set(CASES) == set(NAMES)
+    assert {page.stem for page in RUNBOOKS.glob("*.md")} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_says_what_an_alert_means_what_to_look_at_and_what_to_do(name: str) -> None:
+    page = (RUNBOOKS / f"{name}.md").read_text()
+    assert [line for line in page.splitlines() if line.startswith("#")] == [
+        f"# {name}",
+        "## What it means",
+        "## What to look at",
+        "## What to do",
+    ]
+
+
+def test_the_levels_of_the_service_are_the_thresholds() -> None:
+    """Service levels: 5xx > 0.1/s for 5 min critical, p95 > 1 s for 5 min, target down 1 min critical."""
+    said = {alert.name: (alert.expr.rpartition("> ")[2], alert.minutes, alert.severity) for alert in ALERTS}
+    assert said["ServerErrors"] == ("0.1", 5, "critical")
+    assert said["LatencyHigh"] == ("1", 5, "warning")
+    assert said["TargetDown"] == ("up == 0", 1, "critical")
+
+
+def test_a_budget_that_burns_fast_is_critical_and_one_that_burns_slowly_a_warning() -> None:
+    burning = {alert.window: (alert.severity, alert.expr) for alert in ALERTS if alert.name == "ErrorBudgetBurns"}
+    assert {window: severity for window, (severity, _) in burning.items()} == {
+        "1h": "critical",
+        "6h": "critical",
+        "1d": "warning",
+        "3d": "warning",
+    }
+    assert burning["1h"][1].endswith('{window="5m"} > 0.0144')
+
+
+def test_promtool_takes_the_configuration_and_the_rules_of_a_stack(program: Recording, tmp_path: Path) -> None:
+    files = program.one("ConfigMap", "prometheus").inputs["data"]
+    for name, text in files.items():
+        (tmp_path / name).write_text(text.replace(scraping.RULES, "rules.yml"))
+    assert "SUCCESS: 1 rule files found" in promtool("check", "config", "prometheus.yml", folder=tmp_path)
+
+
+def test_the_goal_of_latency_is_one_of_the_bounds_that_the_application_counts_by() -> None:
+    """Between two of them nothing can be said."""
+    source = (CHECKOUT / "app" / "src" / "Metrics.php").read_text()
+    listed = source.partition("BUCKETS = [")[2].partition("]")[0]
+    bounds = {round(float(bound) * 1000) for bound in listed.split(",")}
+    goals = Alerts.model_json_schema()["properties"]["latency_goal_ms"]["enum"]
+    assert set(goals) == {bound for bound in bounds if bound >= 50}
