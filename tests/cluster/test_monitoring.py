@@ -87,6 +87,7 @@ def test_there_are_fewer_series_than_the_budget_has(
     assert 0 < series < rules.SERIES_BUDGET
 
 
+@pytest.mark.drill
 def test_a_service_that_is_gone_is_noticed(stack: Stack, prometheus: httpx.Client) -> None:
     """Somebody would be told after five minutes; the alert is pending long before."""
     pending = 'ALERTS{alertname="ServiceMissing",service="websocket",alertstate="pending"}'
