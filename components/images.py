@@ -38,6 +38,7 @@ class ImagesArgs:
     source: the application's source tree in place of the reference application; None for that.
     document_root: the folder of it that nginx serves.
     allow_unpinned: names in the catalogue that may run without a digest.
+    fixed: name -> what runs in place of the image of this name.
     """
 
     registry: str
@@ -47,6 +48,7 @@ class ImagesArgs:
     source: str | None
     document_root: str
     allow_unpinned: Collection[str]
+    fixed: Mapping[str, str]
 
 
 class Images(ComponentResource):
@@ -78,12 +80,17 @@ class Images(ComponentResource):
         self.postgres = self._built(
             "postgres", Build(dockerfile="images/postgres/Dockerfile", context="images/postgres")
         )
-        self.nginx = published("nginx", args.allow_unpinned)
-        self.prometheus = published("prometheus", args.allow_unpinned)
-        self.redis = published("redis", args.allow_unpinned)
+        self.nginx = self._published("nginx")
+        self.prometheus = self._published("prometheus")
+        self.redis = self._published("redis")
         self.register_outputs({"app": self.app, "websocket": self.websocket, "postgres": self.postgres})
 
+    def _published(self, name: str) -> str:
+        return self._args.fixed.get(name) or published(name, self._args.allow_unpinned)
+
     def _built(self, name: str, build: Build) -> Output[str]:
+        if name in self._args.fixed:
+            return Output.from_input(self._args.fixed[name])
         repository = f"{self._args.registry}/{name}"
         image = docker_build.Image(
             name,

@@ -28,7 +28,7 @@ class Platform(ComponentResource):
 
     url: where users find the application.
     ca_certificate: PEM of the authority that signed what answers there.
-    namespaces: area -> name. images: ours, by digest.
+    namespaces: area -> name. images: what runs, ours by digest.
     """
 
     url: Output[str]
@@ -61,6 +61,7 @@ class Platform(ComponentResource):
                 source=settings.source.location,
                 document_root=settings.source.document_root,
                 allow_unpinned=settings.images.allow_unpinned,
+                fixed=settings.images.fixed,
             ),
             opts=child,
         )
@@ -237,7 +238,14 @@ class Platform(ComponentResource):
         self.url = front.url
         self.ca_certificate = authority.certificate
         self.namespaces = tenancy.names
-        self.images = Output.all(app=images.app, websocket=images.websocket, postgres=images.postgres)
+        self.images = Output.all(
+            app=images.app,
+            websocket=images.websocket,
+            postgres=images.postgres,
+            nginx=images.nginx,
+            prometheus=images.prometheus,
+            redis=images.redis,
+        )
         self.register_outputs(
             {
                 "url": self.url,

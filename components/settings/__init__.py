@@ -19,10 +19,11 @@ from components.settings.data import BackupCopy, Backups, Postgres, Redis
 from components.settings.edge import Edge, EdgeBase, GatewayEdge, IngressEdge, NginxEdge
 from components.settings.governance import Exemption, Policies, Secrets
 from components.settings.monitoring import Alerts, Monitoring, Receiver
-from components.settings.storage import PASSWORDS, VARIABLES, Images, Snapshots, Source, Storage
+from components.settings.storage import OURS, PASSWORDS, VARIABLES, Images, Snapshots, Source, Storage
 from components.values import LATER, Name, Strict, form
 
 __all__ = [
+    "OURS",
     "PASSWORDS",
     "VARIABLES",
     "Alerts",

@@ -56,6 +56,14 @@ CatalogueName = Annotated[
 ]
 
 
+OURS = ("app", "postgres", "websocket")
+_FIXABLE = sorted({*OURS, *CATALOGUE})
+FixedName = Annotated[str, form(f"^({'|'.join(_FIXABLE)})$", ", ".join(_FIXABLE))]
+FixedReference = Annotated[
+    str, form(r"^\S+@sha256:[0-9a-f]{64}$", "a reference by digest: registry.example/app@sha256:…")
+]
+
+
 class Images(Strict):
     """Where our images go, and what is expected of other people's."""
 
@@ -76,6 +84,9 @@ class Images(Strict):
         Short({"const": "all", "description": "Short for every name in the catalogue."}),
     ] = ()
     """Names in the catalogue that may run without a digest, or `all` (DECISIONS: images of others)."""
+    fixed: dict[FixedName, FixedReference] = Field(default_factory=dict)
+    """Image -> the reference, by digest, that runs in place of what is built or in the catalogue. A roll-back names
+    here what ran before; a stack's file has no use for it (DECISIONS: rollback)."""
     origin: Annotated[Literal["built", "promoted"], LATER] = "built"
     """`promoted` looks the release's digest up in the registry and can't build (DECISIONS: promotion)."""
     flutter: Annotated[str, form(r"^3\.\d+\.\d+$", 'a version of Flutter, in quotes: "3.24.5"')] = "3.24.5"

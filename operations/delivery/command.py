@@ -2,8 +2,11 @@
 
 import os
 import re
+import signal
 import sys
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Final
 
 import httpx
@@ -12,9 +15,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from operations.delivery import checks
 from operations.delivery import comment as comments
+from operations.delivery import deploy as delivery
 from operations.delivery import logs as pods_logs
 from operations.delivery.history import Update, history, last_good
+from operations.delivery.lock import locked
 from operations.delivery.preview import SIGNS, Preview
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.release import released
@@ -194,6 +200,31 @@ def show_preview(
         raise DeliveryError("\n".join(found.errors), "mend what it names; nothing was changed")
 
 
+_DRIFT: Final = """
+Look whether all is still as it was deployed, and show what is not. Changes nothing; exits with 6 where something is
+another.
+
+Examples:
+
+  ./scripts/deploy.sh production drift
+"""
+
+
+@app.command(help=_DRIFT)
+def drift(context: typer.Context) -> None:
+    target = target_of(context)
+    found = Preview.of_stack(target, "--refresh")
+    show(found)
+    if found.errors:
+        raise DeliveryError("\n".join(found.errors), "mend what it names; nothing was changed")
+    if found.changes:
+        raise DeliveryError(
+            f"{target.stack} is not as this checkout has it.",
+            f"`pulumi up --refresh --stack {target.stack}` puts it right; docs/drift.md says what counts",
+            Exit.TESTS,
+        )
+
+
 _COMMENT: Final = """
 Put what `preview --markdown` wrote on a pull request, in the place of the comment that was there for this environment.
 GITHUB_TOKEN and GITHUB_REPOSITORY are those of the workflow.
@@ -226,6 +257,147 @@ def comment(
     console.print(address)
 
 
+_DEPLOY: Final = """
+Bring a release: checks first, then what would change is shown and agreed on, then the update, then tests of what runs.
+A release that fails is taken back by itself.
+
+Examples:
+
+  ./scripts/deploy.sh staging deploy --tag v2.0.0
+
+  ./scripts/deploy.sh production deploy --tag v2.0.0 --dry-run
+
+  ./scripts/deploy.sh staging deploy --tag v2.0.0 --yes
+"""
+
+
+@app.command(help=_DEPLOY)
+def deploy(
+    context: typer.Context,
+    *,
+    tag: Annotated[str, typer.Option(help="The release: a tag of the repository, and of the images.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, push nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    stateful: Annotated[bool, typer.Option("--stateful", help="Agree that data may be lost, too.")] = False,
+) -> None:
+    agree = partial(_agree, dry_run=dry_run, yes=yes, stateful=stateful)
+    delivery.deploy(target_of(context), tag, dry_run=dry_run, confirm=agree, say=_say)
+
+
+_ROLLBACK: Final = """
+Bring back the release that was good before, or that of a certain update: its images, its settings and its program.
+What stays as it is, is named.
+
+Examples:
+
+  ./scripts/deploy.sh production rollback
+
+  ./scripts/deploy.sh production rollback --to 17
+
+  ./scripts/deploy.sh staging rollback --dry-run
+"""
+
+
+@app.command(help=_ROLLBACK)
+def rollback(
+    context: typer.Context,
+    *,
+    to: Annotated[int | None, typer.Option(help="An update that `history` calls good.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    stateful: Annotated[bool, typer.Option("--stateful", help="Agree that data may be lost, too.")] = False,
+) -> None:
+    agree = partial(_agree, dry_run=dry_run, yes=yes, stateful=stateful)
+    delivery.roll_back(target_of(context), to, dry_run=dry_run, confirm=agree, say=_say)
+
+
+def _agree(found: Preview, *, dry_run: bool, yes: bool, stateful: bool) -> bool:
+    """Whether the person agrees to what would change."""
+    show(found)
+    if dry_run:
+        return False
+    lost = [f"{change.kind} {change.name}" for change in found.changes if change.needs_consent]
+    if lost and not stateful:
+        raise DeliveryError(
+            f"Data or identities would go with what is replaced or deleted: {', '.join(lost)}.",
+            "if that is meant, say --stateful",
+        )
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise DeliveryError("There is nobody to ask.", "say --yes where you are sure")
+    return typer.confirm("Go on?")
+
+
+_TEST: Final = """
+Test what runs: pods, TLS, routes, security headers, WebSocket, the database behind them, and the rate limit. It may be
+run on an environment with users in it.
+
+Examples:
+
+  ./scripts/deploy.sh production test
+
+  ./scripts/deploy.sh staging test --junit report.xml
+"""
+
+
+@app.command(name="test", help=_TEST)
+def show_tests(
+    context: typer.Context,
+    junit: Annotated[Path | None, typer.Option(help="Write a report for CI here, too.")] = None,
+) -> None:
+    target = target_of(context)
+    results = checks.run(target, limits=True, patience=0)
+    table = Table("", "test", "seconds", "seen instead", box=None)
+    for result in results:
+        mark = "[red]✗[/red]" if result.problem else "[green]✓[/green]"
+        table.add_row(mark, escape(result.name), f"{result.seconds:.1f}", escape(result.problem or ""))
+    console.print(table)
+    if junit:
+        checks.junit(results, target.stack, junit)
+    failed = sum(result.problem is not None for result in results)
+    if failed:
+        raise DeliveryError(
+            f"{failed} of {len(results)} tests failed.",
+            f"./scripts/deploy.sh {target.stack} logs --level warning",
+            Exit.TESTS,
+        )
+
+
+_DESTROY: Final = """
+Remove the environment with all that is in it. What is protected stays until the setting `protect` is taken away.
+
+Examples:
+
+  ./scripts/deploy.sh development destroy
+"""
+
+
+@app.command(help=_DESTROY)
+def destroy(
+    context: typer.Context,
+    *,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask for its name.")] = False,
+) -> None:
+    target = target_of(context)
+    if dry_run:
+        raise typer.Exit(target.shown("destroy", "--preview-only"))
+    if not yes:
+        if not sys.stdin.isatty():
+            raise DeliveryError("There is nobody to ask.", "say --yes where you are sure")
+        if typer.prompt(f"All data of {target.stack} will be gone. Write its name") != target.stack:
+            raise DeliveryError("That isn't its name; nothing was changed.", "write it as it is")
+    with locked(target):
+        if target.shown("destroy", "--yes", "--skip-preview") != 0:
+            raise DeliveryError("Not all could be removed: see above.", "mend what it names", Exit.BROKEN)
+
+
+def _say(text: str) -> None:
+    """A step, on stderr: what is piped on is the result."""
+    errors.print(f"[bold]{escape(text)}[/bold]", soft_wrap=True)
+
+
 def show(found: Preview) -> None:
     """The preview for a terminal: one line a resource."""
     table = Table("", "component", "kind", "name", "fields", box=None)
@@ -244,6 +416,11 @@ def show(found: Preview) -> None:
 
 def main() -> None:
     """Run an action. What a person can mend becomes a message with the way out, and the documented exit code."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)  # as CI cancels
     try:
         app(prog_name="deploy.sh")
     except Problem as problem:

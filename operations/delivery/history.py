@@ -13,13 +13,14 @@ from typing import Any, Final
 from operations.delivery.target import Target
 
 _GOOD: Final = "good: "
+_BEGUN: Final = "deploy: "
 
 
 @dataclass(frozen=True, kw_only=True)
 class Good:
     """What ran when all was well.
 
-    program: the commit, with `+` behind it where files differed from that. images: name -> reference, by digest.
+    program: the commit. images: name -> reference, by digest.
     """
 
     release: str
@@ -31,7 +32,8 @@ class Good:
 class Update:
     """One entry of the history.
 
-    number: the oldest has 1. settings: as they were, those aside that are secret. good: what it found, if it did.
+    number: the oldest has 1. settings: as they were, those aside that are secret. program: the commit, where a
+    delivery made it. good: what it found, if it did.
     """
 
     number: int
@@ -41,6 +43,7 @@ class Update:
     message: str
     changes: Mapping[str, int]
     settings: Mapping[str, Any]
+    program: str | None = None
     good: Good | None = None
 
     @property
@@ -72,6 +75,7 @@ def parsed(entries: Sequence[Mapping[str, Any]]) -> list[Update]:
             message=entry.get("message", ""),
             changes=entry.get("resourceChanges") or {},
             settings=_settings(entry.get("config") or {}),
+            program=_told(entry, _BEGUN).get("program") or _told(entry, _GOOD).get("program"),
             good=_good(entry),
         )
         for index, entry in enumerate(entries)
@@ -83,18 +87,31 @@ def message_of(good: Good) -> str:
     return _GOOD + json.dumps(asdict(good), sort_keys=True)
 
 
+def message_of_start(release: str, program: str) -> str:
+    """What the update says that brings a release."""
+    return _BEGUN + json.dumps({"release": release, "program": program})
+
+
 def last_good(updates: Sequence[Update], before: int | None = None) -> Update | None:
     """The newest update that was found good, or the newest of those older than a number."""
     return next((each for each in updates if each.good and (before is None or each.number < before)), None)
 
 
 def _good(entry: Mapping[str, Any]) -> Good | None:
-    if entry.get("result") != "succeeded" or not entry.get("message", "").startswith(_GOOD):
+    told = _told(entry, _GOOD)
+    if entry.get("result") != "succeeded" or told.keys() != {"release", "program", "images"}:
         return None
+    return Good(**told)
+
+
+def _told(entry: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+    """What a message of ours holds; nothing, where it is somebody else's."""
+    message = entry.get("message", "")
     try:
-        return Good(**json.loads(entry["message"].removeprefix(_GOOD)))
-    except (ValueError, TypeError):  # somebody else's message
-        return None
+        told = json.loads(message.removeprefix(prefix)) if message.startswith(prefix) else {}
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def _settings(config: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -68,10 +68,10 @@ class Preview:
     errors: Sequence[str]
 
     @classmethod
-    def of_stack(cls, target: Target) -> "Preview":
+    def of_stack(cls, target: Target, *options: str) -> "Preview":
         """Ask the engine. A preview that fails is one with errors."""
         done = subprocess.run(
-            target.pulumi_command("preview", "--json"),
+            target.pulumi_command("preview", "--json", *options),
             env=target.environment(),
             cwd=target.checkout,
             stdin=subprocess.DEVNULL,

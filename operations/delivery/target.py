@@ -2,8 +2,10 @@
 
 import json
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -83,6 +85,31 @@ class Target:
     def pulumi(self, *arguments: str) -> str:
         """Run `pulumi` on the stack and give what it printed."""
         return _run(self.pulumi_command(*arguments), self.environment(), self.checkout)
+
+    def shown(self, *arguments: str) -> int:
+        """Run `pulumi` before the person's eyes and give its exit code.
+
+        It has a process group of its own, so that an interrupt reaches it once, from here: then it ends in good order,
+        which is waited for. A second interrupt makes it give up at once.
+        """
+        interrupted = False
+        with subprocess.Popen(
+            self.pulumi_command(*arguments),
+            env=self.environment(),
+            cwd=self.checkout,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        ) as process:
+            while process.poll() is None:
+                try:
+                    process.wait()
+                except KeyboardInterrupt:
+                    interrupted = True
+                    with suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGINT)
+        if interrupted:
+            raise KeyboardInterrupt
+        return process.returncode
 
     def outputs(self) -> Mapping[str, Any]:
         """What the stack gave last; nothing where it isn't up."""

@@ -13,9 +13,25 @@ def copy_of_the_checkout(folder: Path) -> Path:
     for name in files.strip("\0").split("\0"):
         if (source := CHECKOUT / name).exists():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(source, folder / name)
+            shutil.copy2(source, folder / name)  # with its age: nothing is to be installed again
     (folder / ".venv").symlink_to(CHECKOUT / ".venv")
     return folder
+
+
+def commit(folder: Path, tag: str) -> None:
+    """Make the checkout, as it is, a tagged commit of a repository of its own."""
+    if not (folder / ".git").exists():
+        git(folder, "init", "--quiet")
+        (folder / ".git/info/exclude").write_text(".venv\n")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--allow-empty", "--message", tag)
+    git(folder, "tag", tag)
+
+
+def git(folder: Path, *arguments: str) -> str:
+    who = ["-c", "user.name=A Test", "-c", "user.email=test@example.org", "-c", "commit.gpgsign=false"]
+    done = subprocess.run(["git", *who, *arguments], cwd=folder, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def change(file: Path, old: str, new: str) -> None:

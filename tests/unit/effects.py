@@ -55,6 +55,7 @@ EXAMPLES: dict[str, Any] = {
     "edge(gateway).address": "203.0.113.11",
     "edge(ingress).annotations": {"controller.example/redirect-to-https": "true"},
     "edge(nginx).resources.cpu_limit": "1250m",
+    "images.fixed": {"app": f"registry.example/app@sha256:{'0' * 64}"},
     "images.registry": "registry.example/vision-week",
     "images.flutter": "3.32.0",
     "monitoring.alerts.availability_percent": 99.5,

@@ -1,5 +1,8 @@
 """The small components: cluster, namespaces, storage, images, certificates, websocket."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import pulumi
 import pytest
 from pulumi import Output, ResourceOptions
@@ -15,7 +18,7 @@ from components.storage import Storage, StorageArgs
 from components.tenancy import Tenancy, TenancyArgs
 from components.websocket import WebSocket, WebSocketArgs
 from tests.unit.parts import endpoint, namespace, settings
-from tests.unit.recording import CHECKOUT, Recording, record
+from tests.unit.recording import CHECKOUT, Recording, record, run_stack, stack_config
 
 
 def cluster(**changes: str | None) -> Recording:
@@ -86,7 +89,11 @@ def test_volumes_of_the_fast_class_outlive_their_claims_where_asked(retain: bool
     assert made.inputs["parameters"] == {"type": "pd-ssd"}
 
 
-def images(allow_unpinned: tuple[str, ...] = ("nginx", "prometheus", "redis"), source: str | None = None) -> Recording:
+def images(
+    allow_unpinned: tuple[str, ...] = ("nginx", "prometheus", "redis"),
+    source: str | None = None,
+    fixed: Mapping[str, str] = MappingProxyType({}),
+) -> Recording:
     args = ImagesArgs(
         registry="registry.example/vision-week",
         release="v1",
@@ -95,6 +102,7 @@ def images(allow_unpinned: tuple[str, ...] = ("nginx", "prometheus", "redis"), s
         source=source,
         document_root="web",
         allow_unpinned=allow_unpinned,
+        fixed=fixed,
     )
     return record(lambda: Images("images", args))
 
@@ -138,6 +146,23 @@ def test_a_digest_in_the_catalogue_is_what_runs(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(CATALOGUE, "redis", pinned)
     images(allow_unpinned=("nginx", "prometheus"))
     assert pinned.reference == "docker.io/library/redis:7.4@sha256:0"
+
+
+def test_an_image_that_is_fixed_runs_in_place_of_what_would_be_built_or_is_in_the_catalogue() -> None:
+    """A roll-back brings back what ran, to the byte; a build of the same files may differ."""
+    fixed = {name: f"registry.example/{name}@sha256:{'0' * 64}" for name in ("app", "redis")}
+    made = images(allow_unpinned=("nginx", "prometheus"), fixed=fixed)
+    assert {one.name for one in made.of("Image")} == {"websocket", "postgres"}
+
+
+def test_what_is_fixed_reaches_the_pods() -> None:
+    fixed = {name: f"registry.example/{name}@sha256:{'0' * 64}" for name in ("app", "nginx", "redis")}
+    config = stack_config("development")
+    config["vision-week:images"] = {**config["vision-week:images"], "fixed": fixed}
+    made = run_stack(config)
+    running = {container["image"] for _, template in made.pods() for container in template["spec"]["containers"]}
+    assert set(fixed.values()) <= running
+    assert made.outputs["images"]["redis"] == fixed["redis"]
 
 
 def certificates() -> Recording:

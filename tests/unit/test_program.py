@@ -21,7 +21,7 @@ def test_what_the_stack_is_for_comes_out(development: Recording) -> None:
         "edge": "vision-week-edge",
         "monitoring": "vision-week-monitoring",
     }
-    assert set(development.outputs["images"]) == {"app", "websocket", "postgres"}
+    assert set(development.outputs["images"]) == {"app", "websocket", "postgres", "nginx", "prometheus", "redis"}
 
 
 def test_a_first_preview_shows_every_resource(stacks: Stacks, stack: str) -> None:

@@ -358,18 +358,31 @@ def test_a_switch_is_true_or_false(field: Field) -> None:
 # Mapping -> a key that it takes.
 MAPPINGS = {
     "edge.annotations": "A",
+    "images.fixed": "app",
     "source.constants": "A",
     "source.variables": "DATABASE_HOST",
     "storage.parameters": "A",
 }
 
+# What it takes there, where that isn't any text.
+MAPPED = {"images.fixed": f"registry.example/app@sha256:{'0' * 64}"}
+
 
 @pytest.mark.parametrize("path", MAPPINGS)
 def test_keys_have_texts(path: str) -> None:
     key = MAPPINGS[path]
-    assert own_faults(path, {key: "B"}) == []
+    assert own_faults(path, {key: MAPPED.get(path, "B")}) == []
     assert own_faults(path, [key])
     assert faults(changed(base(path), f"{path}.{key}", 5))
+
+
+def test_an_image_is_fixed_by_its_digest() -> None:
+    digest = f"sha256:{'0' * 64}"
+    for name in ("app", "nginx", "postgres", "redis", "websocket"):
+        assert own_faults("images.fixed", {name: f"registry.example/any@{digest}"}) == []
+    assert faults(changed(LEAST, "images.fixed", {"php": f"registry.example/any@{digest}"}))
+    for wrong in ("registry.example/any:v1", f"@{digest}", "registry.example/any@sha256:0", f"a b@{digest}"):
+        assert faults(changed(LEAST, "images.fixed", {"app": wrong})), wrong
 
 
 def test_variables_have_names_that_a_shell_takes() -> None:

@@ -1,0 +1,140 @@
+"""A deployment from its first check to its record, and what happens where it fails on the way.
+
+Until `pulumi up` nothing is changed. From then on a failure brings the last good release back by itself. An interrupt
+lets what is under way end in good order, and the same command carries on.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+from operations.delivery import checks, prerequisites
+from operations.delivery.history import Good, Update, history, last_good, message_of, message_of_start
+from operations.delivery.lock import locked
+from operations.delivery.preview import Preview
+from operations.delivery.problem import DeliveryError, Exit
+from operations.delivery.program import migrations, program_of
+from operations.delivery.release import released
+from operations.delivery.rollback import Plan, plan, rolled
+from operations.delivery.target import Target
+
+Say = Callable[[str], None]
+Confirm = Callable[[Preview], bool]
+_UP: Final = ("up", "--yes", "--skip-preview")
+
+
+def ready(target: Target, say: Say) -> None:
+    """Commands, cluster and rights are there."""
+    say(f"Commands: {prerequisites.check(target)}")
+    say(f"Cluster: {prerequisites.check_cluster(target)}")
+
+
+def deploy(target: Target, tag: str, *, dry_run: bool, confirm: Confirm, say: Say) -> None:
+    """Bring a release, and prove that it is good. Raises `DeliveryError`, whose code says what runs now."""
+    ready(target, say)
+    program = program_of(target, tag)
+    if dry_run:
+        with released(target, tag) as wanted:
+            _agreed(wanted, confirm)
+        say("Nothing was changed: that was --dry-run.")
+        return
+    with locked(target), released(target, tag) as wanted:
+        updates = history(target)
+        _tell_migrations(wanted, program, last_good(updates), say)
+        if not _agreed(wanted, confirm):
+            raise DeliveryError("Nothing was changed.", "run it again when you are sure")
+        say(f"Update: {tag}, program {program[:12]}")
+        try:
+            _bring(wanted, message_of_start(tag, program))
+            _prove(wanted, program, say)
+        except DeliveryError as failed:
+            _take_back(target, failed, say)
+
+
+def roll_back(target: Target, number: int | None, *, dry_run: bool, confirm: Confirm, say: Say) -> None:
+    """Bring back a release that was good."""
+    ready(target, say)
+    if dry_run:
+        chosen = plan(target, history(target), number)
+        _tell(chosen, say)
+        with rolled(target, chosen) as wanted:
+            _agreed(wanted, confirm)
+        say("Nothing was changed: that was --dry-run.")
+        return
+    with locked(target):
+        chosen = plan(target, history(target), number)
+        _tell(chosen, say)
+        with rolled(target, chosen) as wanted:
+            if not _agreed(wanted, confirm):
+                raise DeliveryError("Nothing was changed.", "run it again when you are sure")
+            _return(wanted, chosen, say)
+
+
+def _agreed(wanted: Target, confirm: Confirm) -> bool:
+    found = Preview.of_stack(wanted)
+    if found.errors:
+        raise DeliveryError("\n".join(found.errors), "mend what it names; nothing was changed", _code(found.errors))
+    return confirm(found)
+
+
+def _code(errors: object) -> Exit:
+    return Exit.LOCKED if "currently locked" in str(errors) else Exit.REFUSED
+
+
+def _bring(wanted: Target, message: str) -> None:
+    if wanted.shown(*_UP, "--message", message) != 0:
+        raise DeliveryError("The update failed: see above.", "mend what it names", Exit.BROKEN)
+
+
+def _prove(wanted: Target, program: str, say: Say) -> None:
+    """What runs is healthy and passes its tests; that is written into the history."""
+    say("Tests of what runs")
+    results = checks.run(wanted, limits=False)
+    if wrong := [f"{result.name}: {result.problem}" for result in results if result.problem]:
+        raise DeliveryError("Tests of what runs failed.\n" + "\n".join(wrong), "mend what they name", Exit.BROKEN)
+    say(f"{len(results)} tests passed")
+    images: dict[str, str] = dict(wanted.outputs()["images"])
+    good = Good(release=wanted.settings.release, program=program, images=images)
+    wanted.pulumi(*_UP, "--message", message_of(good))
+    say(f"{wanted.settings.release} runs, and is on record as good.")
+
+
+def _take_back(target: Target, failed: DeliveryError, say: Say) -> None:
+    """After a failure: the last good release, or the reason why not."""
+    updates = history(target)
+    good = last_good(updates)
+    if good is None:
+        raise DeliveryError(
+            f"{failed.what}\nNo release was good before, so nothing was taken back.", failed.hint, Exit.BROKEN
+        )
+    say(failed.what)
+    try:
+        chosen = plan(target, updates, good.number)
+        _tell(chosen, say)
+        with rolled(target, chosen) as wanted:
+            _return(wanted, chosen, say)
+    except DeliveryError as worse:
+        raise DeliveryError(
+            f"{failed.what}\nIt could not be taken back: {worse.what}", worse.hint, Exit.BROKEN
+        ) from None
+    raise DeliveryError(
+        f"{failed.what}\nThe last good release, {chosen.good.release} of update {good.number}, runs again.",
+        failed.hint,
+        Exit.RESTORED,
+    )
+
+
+def _return(wanted: Target, chosen: Plan, say: Say) -> None:
+    _bring(wanted, f"rollback to {chosen.update.number}: {chosen.good.release}")
+    _prove(wanted, chosen.good.program, say)
+
+
+def _tell(chosen: Plan, say: Say) -> None:
+    say(f"Back to {chosen.good.release} of update {chosen.update.number}, program {chosen.good.program[:12]}")
+    for line in chosen.left:
+        say(f"  left out: {line}")
+
+
+def _tell_migrations(wanted: Target, program: str, good: Update | None, say: Say) -> None:
+    known = migrations(wanted, good.program) if good and good.program else None
+    if known is not None and (new := sorted(migrations(wanted, program) - known)):
+        say(f"Migrates the database: {', '.join(new)}")
