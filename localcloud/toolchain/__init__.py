@@ -112,6 +112,7 @@ ON_DEMAND = (
         variables={"github.com/docker/compose/v2/internal.Version": "v2.40.3"},
         space=1.5,
     ),
+    Module(name="actionlint", packages={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"}, space=0.25),
     Module(name="cyclonus", packages={"cyclonus": "vision-week/localcloud/toolchain/cyclonus"}),
     Module(name="policy-probe", packages={"policy-probe": "vision-week/localcloud/toolchain/policy-probe"}, space=0.25),
     VERTICAL_POD_AUTOSCALER,

@@ -1,0 +1,110 @@
+"""The workflows: each step runs by hand, too; nobody has a right more than needed, and no code of strangers has any."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import pytest
+import typer
+import yaml
+
+from operations.delivery import command
+from tests.unit.recording import CHECKOUT
+
+FOLDER: Final = CHECKOUT / ".github" / "workflows"
+WORKFLOWS: Final = {file.name: yaml.safe_load(file.read_text()) for file in sorted(FOLDER.glob("*.yaml"))}
+JOBS: Final = [(name, job) for name, workflow in WORKFLOWS.items() for job in workflow["jobs"]]
+LOGIN: Final = "gcloud container clusters get-credentials"
+
+
+def job_of(workflow: str, name: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = WORKFLOWS[workflow]["jobs"][name]
+    return found
+
+
+def steps(key: str) -> Iterator[str]:
+    for name, job in JOBS:
+        yield from (step[key] for step in job_of(name, job)["steps"] if key in step)
+
+
+def signs_in(job: Mapping[str, Any]) -> bool:
+    return "id-token" in job["permissions"]
+
+
+def test_every_step_is_a_target_of_make_or_an_action_of_the_script() -> None:
+    targets = set(re.findall(r"^\.PHONY: (.+)$", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
+    actions = typer.main.get_group(command.app).commands
+    for line in steps("run"):
+        words = line.split()
+        if words[0] == "make":
+            assert set(words[1:]) <= targets, line
+        elif words[0] == "./scripts/deploy.sh":
+            assert (CHECKOUT / f"Pulumi.{words[1]}.yaml").exists(), line
+            options = {option for parameter in actions[words[2]].params for option in parameter.opts}
+            assert {word for word in words if word.startswith("--")} <= options, line
+        else:
+            assert line.startswith(LOGIN), line
+
+
+def test_nothing_that_others_write_is_pasted_into_a_command() -> None:
+    assert not [line for line in steps("run") if "${{" in line]
+
+
+def test_every_action_is_pinned_by_commit_and_says_which_version_that_is() -> None:
+    for file in FOLDER.glob("*.yaml"):
+        for line in re.findall(r"uses: (.+)", file.read_text()):
+            assert re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
+    versions: dict[str, set[str]] = {}
+    for action in steps("uses"):
+        versions.setdefault(action.partition("@")[0], set()).add(action)
+    assert all(len(each) == 1 for each in versions.values())
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_a_workflow_as_a_whole_has_no_right_and_no_stored_secret(name: str) -> None:
+    assert WORKFLOWS[name]["permissions"] == {}
+    assert "secrets." not in (FOLDER / name).read_text()
+    assert "pull_request_target" not in (FOLDER / name).read_text()
+
+
+@pytest.mark.parametrize(("name", "job"), JOBS)
+def test_every_job_ends_and_keeps_no_credentials_in_its_checkout(name: str, job: str) -> None:
+    found = job_of(name, job)
+    assert found["timeout-minutes"] <= 180
+    checkouts = [step for step in found["steps"] if step.get("uses", "").startswith("actions/checkout@")]
+    assert [step["with"]["persist-credentials"] for step in checkouts] == [False]
+
+
+@pytest.mark.parametrize(("name", "job"), JOBS)
+def test_who_signs_in_does_so_in_an_environment_and_writes_nothing_on_the_host(name: str, job: str) -> None:
+    found = job_of(name, job)
+    if signs_in(found):
+        assert found["environment"]
+        assert found["permissions"] == {"contents": "read", "id-token": "write"}
+    else:
+        assert "environment" not in found
+        assert not any(action.startswith("google-github-actions/") for action in map(str, found["steps"]))
+
+
+def test_a_pull_request_signs_in_as_a_reader_and_never_from_a_fork() -> None:
+    for name, job in WORKFLOWS["pull-request.yaml"]["jobs"].items():
+        if signs_in(job):
+            assert job["environment"].endswith("-preview"), name
+            assert job["if"] == "github.event.pull_request.head.repo.full_name == github.repository", name
+
+
+def test_what_may_write_a_comment_is_not_the_pull_requests_own_code() -> None:
+    writers = [job for job in WORKFLOWS["pull-request.yaml"]["jobs"].values() if "write" in job["permissions"].values()]
+    for job in writers:
+        if not signs_in(job):
+            assert job["permissions"] == {"contents": "read", "pull-requests": "write"}
+            assert job["steps"][0]["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+
+
+def test_production_comes_after_staging_and_staging_after_the_tests() -> None:
+    jobs = WORKFLOWS["main.yaml"]["jobs"]
+    assert jobs["production"]["needs"] == "staging"
+    assert jobs["staging"]["needs"] == "checks"
+    for stack in ("staging", "production"):
+        assert jobs[stack]["environment"] == stack
+        assert jobs[stack]["concurrency"] == {"group": f"stack-{stack}", "cancel-in-progress": False}
