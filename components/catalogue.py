@@ -33,3 +33,6 @@ CATALOGUE = {
     "prometheus": CatalogueImage(repository="docker.io/prom/prometheus", tag="v3.5.0"),
     "redis": CatalogueImage(repository="docker.io/library/redis", tag="7.4-bookworm"),
 }
+
+# Hosts of the registries that these come from.
+REGISTRIES = sorted({image.repository.partition("/")[0] for image in CATALOGUE.values()})
