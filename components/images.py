@@ -57,6 +57,7 @@ class Images(ComponentResource):
     postgres: Output[str]
     nginx: str
     redis: str
+    haproxy: str
 
     def __init__(self, name: str, args: ImagesArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:images:Images", name, None, opts)
@@ -79,6 +80,7 @@ class Images(ComponentResource):
         )
         self.nginx = published("nginx", args.allow_unpinned)
         self.redis = published("redis", args.allow_unpinned)
+        self.haproxy = published("haproxy", args.allow_unpinned)
         self.register_outputs({"app": self.app, "websocket": self.websocket, "postgres": self.postgres})
 
     def _built(self, name: str, build: Build) -> Output[str]:

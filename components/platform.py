@@ -112,6 +112,7 @@ class Platform(ComponentResource):
                 namespace=namespaces["data"],
                 settings=settings.redis,
                 image=images.redis,
+                haproxy_image=images.haproxy,
                 storage_class=storage.class_name,
                 clients=[app_pods, websocket_pods],
                 protect=settings.protect,

@@ -86,7 +86,7 @@ def test_volumes_of_the_fast_class_outlive_their_claims_where_asked(retain: bool
     assert made.inputs["parameters"] == {"type": "pd-ssd"}
 
 
-def images(allow_unpinned: tuple[str, ...] = ("nginx", "redis"), source: str | None = None) -> Recording:
+def images(allow_unpinned: tuple[str, ...] = ("haproxy", "nginx", "redis"), source: str | None = None) -> Recording:
     args = ImagesArgs(
         registry="registry.example/vision-week",
         release="v1",
@@ -130,13 +130,13 @@ def test_our_images_are_built_from_this_checkout_and_pushed() -> None:
 
 def test_an_image_of_others_without_a_digest_is_refused_unless_allowed_by_name() -> None:
     with pytest.raises(pulumi.RunError, match=r"redis:.* has no digest"):
-        images(allow_unpinned=("nginx",))
+        images(allow_unpinned=("haproxy", "nginx"))
 
 
 def test_a_digest_in_the_catalogue_is_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     pinned = CatalogueImage(repository="docker.io/library/redis", tag="7.4", digest="sha256:0")
     monkeypatch.setitem(CATALOGUE, "redis", pinned)
-    images(allow_unpinned=("nginx",))
+    images(allow_unpinned=("haproxy", "nginx"))
     assert pinned.reference == "docker.io/library/redis:7.4@sha256:0"
 
 

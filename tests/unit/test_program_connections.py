@@ -39,7 +39,7 @@ def test_the_connections_that_are_allowed_are_these(program: Recording, stack: s
         ("postgres", "postgres", 8008),
         ("postgres", CONTROL_PLANES[stack], 443),
         ("postgres", CONTROL_PLANES[stack], 6443),
-        ("redis", "redis", 6379),
+        ("redis", "redis", 6380),
         ("redis", "redis", 26379),
         *((name, resolver, 53) for name in pods for resolver in ("kube-dns", "169.254.20.10/32")),
     }
