@@ -19,6 +19,7 @@ from components.settings import (
     IngressEdge,
     NginxEdge,
     NodePool,
+    Postgres,
     Settings,
 )
 from components.values import MEBIBYTE, Resources, amount, mebibytes
@@ -84,7 +85,7 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
         settings.redis,
         settings.edge,
     )
-    sized = settings.vertical_autoscaling
+    backups, sized = postgres.backups, settings.vertical_autoscaling
     app_sized, websocket_sized = (sized and not each.replicas.autoscaled for each in (app, websocket))
     return {
         "app": [
@@ -93,11 +94,18 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
             (websocket.replicas.max + 1, _at_most([websocket.resources], websocket_sized)),
         ],
         "data": [
-            (postgres.members, _at_most([postgres.resources], sized)),
+            (postgres.members, _at_most(_member(postgres), sized)),
+            # The repository, and at most three jobs at once: a backup, a check, and the weekly look at all of it.
+            (4 if backups.enabled else 0, [backups.resources]),
             (redis.members, _at_most([redis.resources, redis.sentinel_resources], sized)),
         ],
         "edge": [(edge.replicas + 1, _at_most([edge.resources], sized))] if isinstance(edge, NginxEdge) else [],
     }
+
+
+def _member(postgres: Postgres) -> list[Resources]:
+    """What a member's containers ask for: the database, and what backups are fetched from."""
+    return [postgres.resources, *([postgres.backups.resources] if postgres.backups.enabled else [])]
 
 
 def _at_most(pod: list[Resources], sized: bool) -> list[Resources]:
@@ -115,7 +123,7 @@ def _sized_pods_fit_a_node(settings: Settings) -> Iterator[Fault]:
         return
     app, websocket, redis, edge = settings.app, settings.websocket, settings.redis, settings.edge
     pods = [
-        ("postgres.resources", "data", [settings.postgres.resources]),
+        ("postgres.resources", "data", _member(settings.postgres)),
         ("redis.resources", "data", [redis.resources, redis.sentinel_resources]),
     ]
     if not app.replicas.autoscaled:

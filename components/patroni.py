@@ -14,9 +14,12 @@ from components.values import mebibytes
 
 SCOPE = "postgres"
 ROLE = "vision-week/role"
+# What the backups call the database.
+STANZA = "main"
 PORT = 5432
 API_PORT = 8008
 DATA = "/var/lib/postgresql/data"
+PGDATA = f"{DATA}/pgdata"
 TLS = "/etc/vision-week/tls"
 
 # Seconds. A frozen primary is replaced after ttl at the latest: 20 is the least that Patroni takes, and no less than
@@ -47,7 +50,7 @@ def shared(settings: Postgres) -> str:
 def starting(settings: Postgres) -> dict[str, Any]:
     """What of it takes effect only when a member starts; Patroni has the rest read at once."""
     parameters = _parameters(settings)
-    return {name: parameters[name] for name in ("max_connections", "shared_buffers")}
+    return {name: parameters[name] for name in ("max_connections", "shared_buffers", "archive_mode")}
 
 
 def member(post_bootstrap: str) -> str:
@@ -70,7 +73,7 @@ def member(post_bootstrap: str) -> str:
             },
             "postgresql": {
                 "listen": f"*:{PORT}",
-                "data_dir": f"{DATA}/pgdata",
+                "data_dir": PGDATA,
                 "pgpass": "/tmp/pgpass",  # noqa: S108  the pod's own directory in memory of the node's disk
                 "use_unix_socket": True,
                 "parameters": {
@@ -115,10 +118,22 @@ def _parameters(settings: Postgres) -> dict[str, Any]:
         "max_slot_wal_keep_size": f"{settings.slot_wal}MB",
         # A replica that answers nothing holds up every commit that waits for it; 60 s is PostgreSQL's own.
         "wal_sender_timeout": "10s",
+        **_archiving(settings),
         "password_encryption": "scram-sha-256",
         "log_checkpoints": "on",
         "log_lock_waits": "on",
         "log_min_duration_statement": "1s",
+    }
+
+
+def _archiving(settings: Postgres) -> dict[str, Any]:
+    """Every WAL segment goes to the backups' repository, full or not."""
+    if not settings.backups.enabled:
+        return {"archive_mode": "off"}
+    return {
+        "archive_mode": "on",
+        "archive_command": f'pgbackrest --stanza={STANZA} archive-push "%p"',
+        "archive_timeout": f"{settings.backups.archive_timeout}s",
     }
 
 

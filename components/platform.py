@@ -7,6 +7,7 @@ from pulumi import ComponentResource, Output, ResourceOptions
 
 from components import app, bounds, edge, postgres, redis, websocket
 from components.app import App, AppArgs, Database, Store
+from components.backups import Backups, BackupsArgs
 from components.certificates import Authority, AuthorityArgs
 from components.cluster import Cluster, ClusterArgs
 from components.edge import Backend, Edge, EdgeArgs
@@ -92,6 +93,23 @@ class Platform(ComponentResource):
         migration_pods = pods_of(namespaces["app"].name, app.MIGRATIONS)
         websocket_pods = pods_of(namespaces["app"].name, websocket.NAME)
         way_in = edge.entrance(settings.edge, namespaces["edge"])
+        backups = (
+            Backups(
+                "backups",
+                BackupsArgs(
+                    namespace=namespaces["data"],
+                    settings=settings.postgres,
+                    image=images.postgres,
+                    storage_class=settings.storage.shared_class,
+                    storage_access=settings.storage.shared_access,
+                    authority=authority,
+                    protect=settings.protect,
+                ),
+                opts=inside,
+            )
+            if settings.postgres.backups.enabled
+            else None
+        )
         database = Postgres(
             "postgres",
             PostgresArgs(
@@ -100,6 +118,7 @@ class Platform(ComponentResource):
                 image=images.postgres,
                 storage_class=storage.class_name,
                 authority=authority,
+                archive=backups.archive if backups else None,
                 clients=[app_pods, migration_pods],
                 control_plane=[str(network) for network in chosen_cluster.control_plane],
                 protect=settings.protect,

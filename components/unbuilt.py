@@ -25,12 +25,20 @@ def refuse_unbuilt(settings: Settings) -> None:
 
 def unbuilt(settings: Settings) -> list[Fault]:
     """Every setting that the program can't do justice to."""
-    return [*_flavours(settings), *_several_redis(settings), *_later(settings, "")]
+    return [*_flavours(settings), *_bucket(settings), *_several_redis(settings), *_later(settings, "")]
 
 
 def _flavours(settings: Settings) -> Iterator[Fault]:
     if isinstance(settings.cluster, GoogleCluster):
         yield Fault("cluster.flavour", f"{settings.cluster.flavour} is not built yet", "use existing")
+
+
+def _bucket(settings: Settings) -> Iterator[Fault]:
+    backups = settings.postgres.backups
+    if backups.enabled and backups.repository == "bucket" and backups.bucket is None:
+        yield Fault(
+            "postgres.backups.bucket", "no bucket is made yet", "name one that is there, or set repository to volume"
+        )
 
 
 def _several_redis(settings: Settings) -> Iterator[Fault]:

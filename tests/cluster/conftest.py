@@ -29,6 +29,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     stack.set("edge.node_port", NODE_PORT)
     stack.set("edge.url", f"https://{HOST}:{PORT}")
     stack.set("postgres.members", MEMBERS)
+    stack.set("postgres.backups", {"repository": "volume", "volume_size": "1Gi"})
     stack.ensure()
     stack.pulumi("up", "--yes", "--skip-preview")
     return stack

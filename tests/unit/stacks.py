@@ -39,10 +39,16 @@ REPLACEMENTS = (
         lambda _: "workbench",
     ),
     Replacement(
-        "postgres.backups: off, because they are not built yet",
+        "postgres.backups: in a bucket that is there already, without a copy, because neither is made yet",
         "vision-week:postgres",
         lambda config: config.get("vision-week:postgres", {}).get("backups", {}).get("enabled") is not False,
-        lambda postgres: {**(postgres or {}), "backups": {"enabled": False}},
+        lambda postgres: {
+            **(postgres or {}),
+            "backups": {
+                **{key: value for key, value in (postgres or {}).get("backups", {}).items() if key != "copy_to"},
+                "bucket": "backups",
+            },
+        },
     ),
     Replacement(
         "storage.snapshots: off, because they are not built yet",

@@ -24,6 +24,7 @@ def built(*, preview: bool = False, protect: bool = False, **changes: Any) -> Re
                 image="registry.example/postgres@sha256:0",
                 storage_class="fast-ssd",
                 authority=Authority("authority", AuthorityArgs(common_name="here CA")),
+                archive=None,
                 clients=[pods_of("apps", "app")],
                 control_plane=["10.0.0.0/28"],
                 protect=protect,

@@ -180,6 +180,10 @@ FORMS: dict[str, tuple[list[Any], list[Any]]] = {
     "monitoring.metrics_size": SIZES,
     "namespace_prefix": NAMES,
     "postgres.backups.full_at": TIMES,
+    "postgres.backups.bucket": (
+        ["vision-week-backups", "a.b", "0_1", "a" * 63],
+        ["ab", "A-bucket", "-bucket", "bucket-", "gs://bucket", "a" * 64],
+    ),
     "postgres.backups.volume_size": SIZES,
     "postgres.backups.copy_to.project": PROJECTS,
     "postgres.backups.copy_to.region": REGIONS,
@@ -240,6 +244,7 @@ SAME_AS = {
     "app.php_resources": "websocket.resources",
     "cluster.data": "cluster.apps",
     "edge.resources": "websocket.resources",
+    "postgres.backups.resources": "websocket.resources",
     "postgres.resources": "websocket.resources",
     "redis.resources": "websocket.resources",
     "redis.sentinel_resources": "websocket.resources",
