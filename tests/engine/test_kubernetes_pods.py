@@ -48,7 +48,9 @@ def workload(name: str, *, command: str = "exec sleep infinity", image: str = IM
 
 
 def test_a_crashing_container_is_told_with_its_exit_code_and_last_words(real: Stack) -> None:
-    inputs = workload("crashing", command="echo the table is missing; exit 3")
+    # Without a probe it counts as ready for the moment in which it runs.
+    never = {"exec": {"command": ["false"]}}
+    inputs = workload("crashing", command="echo the table is missing; exit 3", readinessProbe=never)
     # Said while it waits; by the time that the update ends the container may be running once more.
     error = given_up(real, DEPLOYMENT, inputs, sign="container main: CrashLoopBackOff: back-off")
     said = str(error)
