@@ -250,6 +250,18 @@ def claimed(name: str, claim: Input[str]) -> core.v1.VolumeArgs:
     return core.v1.VolumeArgs(name=name, persistent_volume_claim=source)
 
 
+def data_claim(app: str, storage_class: Input[str], size: str) -> core.v1.PersistentVolumeClaimArgs:
+    """A volume `data` of each member's own, kept when the member is made anew. size: `10Gi`."""
+    return core.v1.PersistentVolumeClaimArgs(
+        metadata=meta.v1.ObjectMetaArgs(name="data", labels=labels(app)),
+        spec=core.v1.PersistentVolumeClaimSpecArgs(
+            access_modes=["ReadWriteOnce"],
+            storage_class_name=storage_class,
+            resources=core.v1.VolumeResourceRequirementsArgs(requests={"storage": size}),
+        ),
+    )
+
+
 def http_probe(path: str, port: str | int, *, period: int, failures: int, timeout: int = 5) -> core.v1.ProbeArgs:
     """Asks a container over HTTP; it fails after `failures` times `period` seconds."""
     return core.v1.ProbeArgs(

@@ -18,7 +18,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import kubernetes, patroni
 from components.certificates import Authority, ServerCertificate, ServerCertificateArgs
-from components.kubernetes import Container, Endpoint, Mount, Namespace, labels, metadata, selector
+from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.scaling import disruption_budget
 from components.settings import Postgres as PostgresSettings
 
@@ -90,7 +90,7 @@ class Postgres(ComponentResource):
                 pod_management_policy="Parallel",
                 selector=meta.v1.LabelSelectorArgs(match_labels=selector(NAME)),
                 template=self._pod(account, config, secret, checksum),
-                volume_claim_templates=[self._claim()],
+                volume_claim_templates=[kubernetes.data_claim(NAME, args.storage_class, args.settings.size)],
             ),
             opts=ResourceOptions(
                 parent=self,
@@ -279,16 +279,6 @@ class Postgres(ComponentResource):
             # A primary writes its last checkpoint before it hands over.
             grace=120,
             token=True,
-        )
-
-    def _claim(self) -> core.v1.PersistentVolumeClaimArgs:
-        return core.v1.PersistentVolumeClaimArgs(
-            metadata=meta.v1.ObjectMetaArgs(name="data", labels=labels(NAME)),
-            spec=core.v1.PersistentVolumeClaimSpecArgs(
-                access_modes=["ReadWriteOnce"],
-                storage_class_name=self._args.storage_class,
-                resources=core.v1.VolumeResourceRequirementsArgs(requests={"storage": self._args.settings.size}),
-            ),
         )
 
 

@@ -15,7 +15,7 @@ from pulumi_kubernetes import apps, core, meta, networking
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import kubernetes
-from components.kubernetes import Container, Endpoint, Mount, Namespace, labels, metadata, selector
+from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.scaling import disruption_budget
 from components.settings import Redis as RedisSettings
 from components.values import mebibytes
@@ -96,7 +96,7 @@ class Redis(ComponentResource):
                     # To write what is in memory to disk.
                     grace=60,
                 ),
-                volume_claim_templates=[self._claim()],
+                volume_claim_templates=[kubernetes.data_claim(NAME, args.storage_class, args.settings.size)],
             ),
             # Without its policies a member would start too open.
             opts=ResourceOptions(parent=self, protect=args.protect, depends_on=[*args.namespace.guards, policy]),
@@ -170,16 +170,6 @@ class Redis(ComponentResource):
             mounts=_MOUNTS,
             readiness=kubernetes.exec_probe(ping, period=5, failures=3),
             liveness=kubernetes.exec_probe(ping, period=10, failures=6),
-        )
-
-    def _claim(self) -> core.v1.PersistentVolumeClaimArgs:
-        return core.v1.PersistentVolumeClaimArgs(
-            metadata=meta.v1.ObjectMetaArgs(name="data", labels=labels(NAME)),
-            spec=core.v1.PersistentVolumeClaimSpecArgs(
-                access_modes=["ReadWriteOnce"],
-                storage_class_name=self._args.storage_class,
-                resources=core.v1.VolumeResourceRequirementsArgs(requests={"storage": self._args.settings.size}),
-            ),
         )
 
 

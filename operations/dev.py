@@ -46,9 +46,7 @@ def main(
         session = _session(file or _PROGRAM / f"Pulumi.{stack}.yaml")
         session.run()
     except Problem as error:
-        errors = Console(stderr=True, highlight=False, emoji=False)
-        errors.print(f"[red]{escape(error.what)}[/red]", soft_wrap=True)
-        errors.print(f"[bold]What to do:[/bold] {escape(error.hint)}", soft_wrap=True)
+        error.tell()
         raise typer.Exit(1) from None
     except KeyboardInterrupt:
         _say("Ended. Pods keep what they were sent until others take their place.")

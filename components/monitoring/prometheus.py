@@ -13,7 +13,7 @@ from pulumi_kubernetes import apps, core, meta, networking
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import kubernetes
-from components.kubernetes import Container, Mount, Namespace, labels, metadata, selector
+from components.kubernetes import Container, Mount, Namespace, metadata, selector
 from components.monitoring import rules, scraping
 from components.monitoring.scraping import Target
 from components.scaling import disruption_budget
@@ -83,7 +83,7 @@ class Prometheus(ComponentResource):
                     # To write what is in memory to disk.
                     grace=60,
                 ),
-                volume_claim_templates=[self._claim()],
+                volume_claim_templates=[kubernetes.data_claim(NAME, args.storage_class, args.settings.metrics_size)],
             ),
             opts=ResourceOptions(
                 parent=self,
@@ -165,18 +165,6 @@ class Prometheus(ComponentResource):
             liveness=kubernetes.http_probe("/-/healthy", "metrics", period=10, failures=6),
             # What was not yet in blocks is read again: minutes after a crash.
             startup=kubernetes.http_probe("/-/ready", "metrics", period=2, failures=300),
-        )
-
-    def _claim(self) -> core.v1.PersistentVolumeClaimArgs:
-        return core.v1.PersistentVolumeClaimArgs(
-            metadata=meta.v1.ObjectMetaArgs(name="data", labels=labels(NAME)),
-            spec=core.v1.PersistentVolumeClaimSpecArgs(
-                access_modes=["ReadWriteOnce"],
-                storage_class_name=self._args.storage_class,
-                resources=core.v1.VolumeResourceRequirementsArgs(
-                    requests={"storage": self._args.settings.metrics_size}
-                ),
-            ),
         )
 
 

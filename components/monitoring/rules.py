@@ -17,8 +17,9 @@ from components.settings.monitoring import Severity
 Team = Literal["application", "platform"]
 
 # What visitors ask for; the rest is asked by probes, and by Prometheus itself.
-_REQUESTS = 'vision_week_http_requests_total{route!~"/health|/ready|/metrics|/api/health"}'
-_SERVER_ERRORS = 'vision_week_http_requests_total{route!~"/health|/ready|/metrics|/api/health",status=~"5.."}'
+_VISITED = 'route!~"/health|/ready|/metrics|/api/health"'
+_REQUESTS = f"vision_week_http_requests_total{{{_VISITED}}}"
+_SERVER_ERRORS = f'vision_week_http_requests_total{{{_VISITED},status=~"5.."}}'
 _API = 'route=~"/api/.+",route!="/api/health"'
 # Windows in which the error budget is looked at, the long ones of the rules below and the short ones that end them.
 _WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")

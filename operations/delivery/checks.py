@@ -111,14 +111,13 @@ def _tried(check: Callable[[Site], None], site: Site, patience: float) -> Result
 
 def _pods(site: Site) -> None:
     """All pods that are wanted are ready and of this release."""
-    for area in ("app", "data", "edge"):
-        for each in site.target.listed(area, "deployments,statefulsets"):
-            name, wanted, status = each["metadata"]["name"], each["spec"]["replicas"], each["status"]
-            ready, new = status.get("readyReplicas", 0), status.get("updatedReplicas", 0)
-            _wish(ready == wanted == new, f"{name} has {ready} of {wanted} pods ready, {new} of them new")
-            for container in each["spec"]["template"]["spec"]["containers"]:
-                known = container["image"] in site.images.values()
-                _wish(known, f"{name} runs {container['image']}, which the stack doesn't name")
+    for each in site.target.workloads():
+        name, wanted, status = each["metadata"]["name"], each["spec"]["replicas"], each["status"]
+        ready, new = status.get("readyReplicas", 0), status.get("updatedReplicas", 0)
+        _wish(ready == wanted == new, f"{name} has {ready} of {wanted} pods ready, {new} of them new")
+        for container in each["spec"]["template"]["spec"]["containers"]:
+            known = container["image"] in site.images.values()
+            _wish(known, f"{name} runs {container['image']}, which the stack doesn't name")
 
 
 def _alive(site: Site) -> None:

@@ -46,6 +46,9 @@ Examples:
   ./scripts/deploy.sh production logs --service app --level error --follow
 """
 
+Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
+Stateful = Annotated[bool, typer.Option("--stateful", help="Agree that data may be lost, too.")]
+
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 console = Console(highlight=False, emoji=False)
 errors = Console(stderr=True, highlight=False, emoji=False)
@@ -161,12 +164,11 @@ def status(context: typer.Context) -> None:
     table.add_row("last update", f"{last.number} of {last.started[:19]}, {last.kind}: {last.result}")
     table.add_row("last good", f"{good.number}: {escape(good.good.release)}" if good and good.good else "none")
     wrong = 0
-    for area in ("app", "data", "edge"):
-        for each in target.listed(area, "deployments,statefulsets"):
-            wanted, ready = each["spec"]["replicas"], each["status"].get("readyReplicas", 0)
-            colour = "green" if ready == wanted else "red"
-            wrong += ready != wanted
-            table.add_row(each["metadata"]["name"], f"[{colour}]{ready} of {wanted} ready[/{colour}]")
+    for each in target.workloads():
+        wanted, ready = each["spec"]["replicas"], each["status"].get("readyReplicas", 0)
+        colour = "green" if ready == wanted else "red"
+        wrong += ready != wanted
+        table.add_row(each["metadata"]["name"], f"[{colour}]{ready} of {wanted} ready[/{colour}]")
     console.print(table)
     if wrong or last.result != "succeeded":
         raise DeliveryError("Not all is well.", f"./scripts/deploy.sh {target.stack} logs --level warning", Exit.TESTS)
@@ -277,8 +279,8 @@ def deploy(
     *,
     tag: Annotated[str, typer.Option(help="The release: a tag of the repository, and of the images.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing, push nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
-    stateful: Annotated[bool, typer.Option("--stateful", help="Agree that data may be lost, too.")] = False,
+    yes: Yes = False,
+    stateful: Stateful = False,
 ) -> None:
     agree = partial(_agree, dry_run=dry_run, yes=yes, stateful=stateful)
     delivery.deploy(target_of(context), tag, dry_run=dry_run, confirm=agree, say=_say)
@@ -304,8 +306,8 @@ def rollback(
     *,
     to: Annotated[int | None, typer.Option(help="An update that `history` calls good.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
-    stateful: Annotated[bool, typer.Option("--stateful", help="Agree that data may be lost, too.")] = False,
+    yes: Yes = False,
+    stateful: Stateful = False,
 ) -> None:
     agree = partial(_agree, dry_run=dry_run, yes=yes, stateful=stateful)
     delivery.roll_back(target_of(context), to, dry_run=dry_run, confirm=agree, say=_say)
@@ -424,8 +426,7 @@ def main() -> None:
     try:
         app(prog_name="deploy.sh")
     except Problem as problem:
-        errors.print(f"[red]{escape(problem.what)}[/red]", soft_wrap=True)
-        errors.print(f"[bold]What to do:[/bold] {escape(problem.hint)}", soft_wrap=True)
+        problem.tell()
         sys.exit(problem.code if isinstance(problem, DeliveryError) else Exit.REFUSED)
     except KeyboardInterrupt:
         errors.print("Interrupted. The same command carries on from here.")

@@ -153,9 +153,8 @@ def follow(target: Target, wanted: Wanted) -> Iterator[Line]:
 def sources(target: Target) -> list[Source]:
     """Every container of the stack that has begun."""
     found = []
-    for namespace in target.namespaces.values():
-        pods = json.loads(target.kubectl("-n", namespace, "get", "pods", "-l", _OURS, "-o", "json"))["items"]
-        for pod in pods:
+    for area, namespace in target.namespaces.items():
+        for pod in target.listed(area, "pods", _OURS):
             status = pod["status"]
             for each in [*status.get("initContainerStatuses", []), *status.get("containerStatuses", [])]:
                 began = each["state"].get("running") or each["state"].get("terminated")

@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -78,6 +78,11 @@ class Target:
         found = self.kubectl("-n", self.namespaces[area], "get", kind, "-l", selector, "-o", "json")
         items: list[dict[str, Any]] = json.loads(found)["items"]
         return items
+
+    def workloads(self) -> Iterator[dict[str, Any]]:
+        """The Deployments and StatefulSets that users depend on."""
+        for area in ("app", "data", "edge"):
+            yield from self.listed(area, "deployments,statefulsets")
 
     def pulumi_command(self, *arguments: str) -> list[str]:
         return ["pulumi", *arguments, "--stack", self.stack, "--non-interactive"]

@@ -3,7 +3,7 @@
 A bad release is a checkout of its own in which one thing is broken, brought up on the shared stack.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -13,20 +13,9 @@ from tests.cluster.releases import change
 from tests.cluster.stack import Stack
 from tests.cluster.visitors import visitors
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("repaired")]
 
 Visitor = Callable[..., httpx.Client]
-_QUICKLY = 30  # seconds, the least that the settings allow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def repaired(stack: Stack) -> Iterator[None]:
-    """After one bad release upon another the stack is what it was, brought there by nothing but an update."""
-    stack.set("rollout_timeout", _QUICKLY)
-    yield
-    stack.unset("rollout_timeout")
-    stack.pulumi("up", "--yes", "--skip-preview")
-    stack.pulumi("preview", "--expect-no-changes")
 
 
 def test_pods_that_never_become_ready_leave_the_old_ones_serving(stack: Stack, release: Path, visitor: Visitor) -> None:

@@ -5,7 +5,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import httpx
@@ -16,20 +16,9 @@ from tests.cluster.releases import change, commit, git
 from tests.cluster.stack import CHECKOUT, Stack
 from tests.cluster.visitors import visitors
 
-pytestmark = pytest.mark.cluster
+pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("repaired")]
 
 Visitor = Callable[..., httpx.Client]
-_QUICKLY = 30  # seconds, the least that the settings allow
-
-
-@pytest.fixture(scope="module", autouse=True)
-def repaired(stack: Stack) -> Iterator[None]:
-    """Whatever was delivered, the stack is the checkout's again."""
-    stack.set("rollout_timeout", _QUICKLY)
-    yield
-    stack.unset("rollout_timeout")
-    stack.pulumi("up", "--yes", "--skip-preview")
-    stack.pulumi("preview", "--expect-no-changes")
 
 
 def deliver(stack: Stack, *words: str, checkout: Path = CHECKOUT, ends: Exit = Exit.DONE) -> str:

@@ -149,7 +149,7 @@ def _talk(trusted: ssl.SSLContext, name: str, talk: Conversation) -> None:
                     _say(connection, f"{name} {number}", talk)
                 talk.listening.set()
                 while not talk.ended.is_set():
-                    _listen(connection, "", talk)
+                    _listen(connection, talk)
         except ConnectionClosed as closed:
             talk.codes.append(closed.rcvd.code if closed.rcvd else 1006)
         except (OSError, WebSocketException) as error:
@@ -160,10 +160,10 @@ def _talk(trusted: ssl.SSLContext, name: str, talk: Conversation) -> None:
 def _say(connection: ClientConnection, text: str, talk: Conversation) -> None:
     """Say it, and listen for half a second: when it comes back, everybody has it."""
     connection.send(json.dumps({"type": "message", "text": text}))
-    _listen(connection, text, talk)
+    _listen(connection, talk, own=text)
 
 
-def _listen(connection: ClientConnection, own: str, talk: Conversation) -> None:
+def _listen(connection: ClientConnection, talk: Conversation, own: str | None = None) -> None:
     until = time.monotonic() + 0.5
     while (left := until - time.monotonic()) > 0:
         try:
@@ -171,9 +171,10 @@ def _listen(connection: ClientConnection, own: str, talk: Conversation) -> None:
         except TimeoutError:
             return
         for one in message.get("messages", [message]):
-            talk.heard.add(one.get("text", ""))
-            if own and one.get("text") == own:
-                talk.said.append(own)
+            text = one.get("text", "")
+            talk.heard.add(text)
+            if text == own:
+                talk.said.append(text)
 
 
 def open_socket(trusted: ssl.SSLContext) -> ClientConnection:
