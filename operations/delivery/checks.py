@@ -3,7 +3,6 @@
 They read, or write what nobody sees: they may be run on an environment with users in it, as often as one likes.
 """
 
-import socket
 import ssl
 import time
 import xml.etree.ElementTree as ET
@@ -15,10 +14,9 @@ from typing import Any, Final
 
 import httpx
 from websockets.exceptions import WebSocketException
-from websockets.sync.client import connect
-from websockets.typing import Origin
 
 from operations.delivery.target import Target
+from operations.live import LiveConnection
 
 _PATIENCE: Final = 10  # seconds for one answer
 _SETTLING: Final = 60  # seconds that a check is tried again for: balancers and probes are behind by some
@@ -171,13 +169,10 @@ def _unknown(site: Site) -> None:
 def _live(site: Site) -> None:
     """The WebSocket service takes a connection of the site's own page and answers."""
     base, host = site.client.base_url, site.address.netloc.decode()
-    with (
-        socket.create_connection((base.host, base.port or 443), timeout=_PATIENCE) as there,
-        connect(f"wss://{host}/ws", sock=there, ssl=site.trusted, origin=Origin(f"https://{host}")) as connection,
-    ):
+    with LiveConnection(host, (base.host, base.port or 443), site.trusted) as connection:
         connection.send('{"type": "history"}')
         told = connection.recv(timeout=_PATIENCE)
-        _wish("messages" in str(told), f"it says {str(told)[:200]}")
+        _wish("messages" in told, f"it says {told[:200]}")
 
 
 def _limited(site: Site) -> None:

@@ -1,7 +1,6 @@
 """Visitors who keep coming while something happens to the platform, and remember every answer."""
 
 import json
-import socket
 import ssl
 import threading
 import time
@@ -11,9 +10,8 @@ from dataclasses import dataclass, field
 
 import httpx
 from websockets.exceptions import ConnectionClosed, WebSocketException
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Origin
 
+from operations.live import LiveConnection
 from tests.cluster.stack import HOST, PORT
 
 # Three visitors who write and read: below the 10 a second that one address may ask of the API (S3.2).
@@ -157,13 +155,13 @@ def _talk(trusted: ssl.SSLContext, name: str, talk: Conversation) -> None:
             talk.ended.wait(_PAUSE)
 
 
-def _say(connection: ClientConnection, text: str, talk: Conversation) -> None:
+def _say(connection: LiveConnection, text: str, talk: Conversation) -> None:
     """Say it, and listen for half a second: when it comes back, everybody has it."""
     connection.send(json.dumps({"type": "message", "text": text}))
     _listen(connection, talk, own=text)
 
 
-def _listen(connection: ClientConnection, talk: Conversation, own: str | None = None) -> None:
+def _listen(connection: LiveConnection, talk: Conversation, own: str | None = None) -> None:
     until = time.monotonic() + 0.5
     while (left := until - time.monotonic()) > 0:
         try:
@@ -177,8 +175,6 @@ def _listen(connection: ClientConnection, talk: Conversation, own: str | None = 
                 talk.said.append(text)
 
 
-def open_socket(trusted: ssl.SSLContext) -> ClientConnection:
+def open_socket(trusted: ssl.SSLContext) -> LiveConnection:
     """A connection of the site's own page, through the edge."""
-    to_the_edge = socket.create_connection(("127.0.0.1", PORT))
-    origin = Origin(f"https://{HOST}:{PORT}")
-    return connect(f"wss://{HOST}:{PORT}/ws", sock=to_the_edge, ssl=trusted, origin=origin)
+    return LiveConnection(f"{HOST}:{PORT}", ("127.0.0.1", PORT), trusted)

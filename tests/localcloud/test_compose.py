@@ -3,19 +3,17 @@
 import ipaddress
 import json
 import secrets
-import socket
 import ssl
 from collections.abc import Iterator
 from typing import Any, Final
 
 import httpx
 import pytest
-from websockets.sync.client import ClientConnection, connect
-from websockets.typing import Origin
 
 from localcloud import compose
 from localcloud.docker import docker
 from localcloud.problem import Problem
+from operations.live import LiveConnection
 
 pytestmark = pytest.mark.cluster
 
@@ -97,10 +95,8 @@ def test_clients_hear_each_other_by_websocket(trusted: ssl.SSLContext) -> None:
         assert json.loads(second.recv(timeout=30))["text"] == "anyone there?"
 
 
-def open_socket(trusted: ssl.SSLContext) -> ClientConnection:
-    to_the_edge = socket.create_connection(("127.0.0.1", PORT))
-    origin = Origin(f"https://{HOST}:{PORT}")
-    return connect(f"wss://{HOST}:{PORT}/ws", sock=to_the_edge, ssl=trusted, origin=origin)
+def open_socket(trusted: ssl.SSLContext) -> LiveConnection:
+    return LiveConnection(f"{HOST}:{PORT}", ("127.0.0.1", PORT), trusted)
 
 
 @pytest.mark.usefixtures("trusted")
