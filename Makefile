@@ -81,7 +81,7 @@ drills: .venv/.ready ## Run the tests that take long: lost pods, drained nodes
 test-unit: .venv/.ready ## Run the tests that need neither an engine nor a cluster
 	@PATH="$$PATH:/usr/sbin" command -v nginx >/dev/null || \
 		echo "nginx isn't installed, so its tests are left out; \`make test\` installs it." >&2
-	@$(PYTHON) -m pytest tests/unit $(ARGUMENTS)
+	@$(PYTHON) -m pytest tests/unit tests/policies $(ARGUMENTS)
 
 .PHONY: lint
 lint: .venv/.ready ## Check style, types and Dockerfiles

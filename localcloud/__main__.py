@@ -90,7 +90,7 @@ def preview(stack: Annotated[str, typer.Option(help="development, staging or pro
     pulumi.require_settings(stack)
     environment = _environment()
     pulumi.ensure_stack(stack, environment)
-    _become([str(pulumi.command()), "preview", "--stack", stack, "--diff"], environment)
+    _become([str(pulumi.command()), "preview", "--stack", stack, "--diff", *pulumi.policies()], environment)
 
 
 @app.command()

@@ -112,5 +112,5 @@ class Settings(Strict):
     """What is watched (S8)."""
     secrets: Annotated[Secrets, LATER] = Secrets()
     """Rotation (S7.3)."""
-    policies: Annotated[Policies, LATER] = Policies()
+    policies: Policies = Policies()
     """Exemptions (S12.2)."""

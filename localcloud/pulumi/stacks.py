@@ -48,6 +48,12 @@ def ensure_stack(stack: str, environment: Mapping[str, str], directory: Path = p
         quietly(["stack", "init", stack, "--no-select"], environment, Path(folder))
 
 
+def policies(directory: Path = paths.CHECKOUT) -> list[str]:
+    """What has previews and updates look at the project's policy pack, if it has one."""
+    pack = directory / "policies"
+    return [f"--policy-pack={pack}"] if (pack / "PulumiPolicy.yaml").exists() else []
+
+
 def output(stack: str, name: str, environment: Mapping[str, str], directory: Path = paths.CHECKOUT) -> str:
     """One output of the stack, decrypted if it is secret."""
     state = backend.state_file(backend.project_name(directory / "Pulumi.yaml"), stack)
@@ -84,7 +90,8 @@ def up(
         if step := _STEP.match(line):
             progress(f"{step['type'].rpartition(':')[2]} {step['name']}: {step['doing'].strip()}")
 
-    if follow(["up", "--yes", "--skip-preview", *refresh, "--stack", stack], environment, directory, hear) != 0:
+    words = ["up", "--yes", "--skip-preview", *refresh, *policies(directory), "--stack", stack]
+    if follow(words, environment, directory, hear) != 0:
         raise Problem(
             f"The update of the stack {stack} failed.\n{_reasons(lines)}",
             "Mend what it names and run the same command again: it carries on from where this one stopped.",

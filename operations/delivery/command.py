@@ -194,7 +194,7 @@ def show_preview(
     markdown: Annotated[Path | None, typer.Option(help="Write it here as a comment for `comment`, too.")] = None,
 ) -> None:
     with released(target_of(context), tag) as target:
-        found = Preview.of_stack(target)
+        found = Preview.of_stack(target, *target.policies)
     show(found)
     if markdown:
         markdown.write_text(comments.markdown(target.stack, found))

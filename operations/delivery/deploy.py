@@ -34,17 +34,17 @@ def deploy(target: Target, tag: str, *, dry_run: bool, confirm: Confirm, say: Sa
     program = program_of(target, tag)
     if dry_run:
         with released(target, tag) as wanted:
-            _agreed(wanted, confirm)
+            _agreed(wanted, confirm, *wanted.policies)
         say("Nothing was changed: that was --dry-run.")
         return
     with locked(target), released(target, tag) as wanted:
         updates = history(target)
         _tell_migrations(wanted, program, last_good(updates), say)
-        if not _agreed(wanted, confirm):
+        if not _agreed(wanted, confirm, *wanted.policies):
             raise DeliveryError("Nothing was changed.", "run it again when you are sure")
         say(f"Update: {tag}, program {program[:12]}")
         try:
-            _bring(wanted, message_of_start(tag, program))
+            _bring(wanted, message_of_start(tag, program), *wanted.policies)
             _prove(wanted, program, say)
         except DeliveryError as failed:
             _take_back(target, failed, say)
@@ -69,8 +69,8 @@ def roll_back(target: Target, number: int | None, *, dry_run: bool, confirm: Con
             _return(wanted, chosen, say)
 
 
-def _agreed(wanted: Target, confirm: Confirm) -> bool:
-    found = Preview.of_stack(wanted)
+def _agreed(wanted: Target, confirm: Confirm, *options: str) -> bool:
+    found = Preview.of_stack(wanted, *options)
     if found.errors:
         raise DeliveryError("\n".join(found.errors), "mend what it names; nothing was changed", _code(found.errors))
     return confirm(found)
@@ -80,8 +80,8 @@ def _code(errors: object) -> Exit:
     return Exit.LOCKED if "currently locked" in str(errors) else Exit.REFUSED
 
 
-def _bring(wanted: Target, message: str) -> None:
-    if wanted.shown(*_UP, "--message", message) != 0:
+def _bring(wanted: Target, message: str, *options: str) -> None:
+    if wanted.shown(*_UP, *options, "--message", message) != 0:
         raise DeliveryError("The update failed: see above.", "mend what it names", Exit.BROKEN)
 
 

@@ -92,6 +92,9 @@ class Preview:
         changes = [_change(step) for step in told.get("steps", []) if step["op"] not in {"same", "refresh"}]
         changes.sort(key=lambda each: (not each.needs_consent, not each.grave, each.component, each.kind, each.name))
         errors = [each["message"].strip() for each in told.get("diagnostics", []) if each["severity"] == "error"]
+        if errors == ["error: preview failed"]:
+            # What rules say is left out of the engine's JSON.
+            errors = ["A rule is broken: `pulumi preview --policy-pack policies` says which, and what to do."]
         return cls(changes, told.get("changeSummary", {}).get("same", 0), errors)
 
     @property

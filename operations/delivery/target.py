@@ -87,6 +87,12 @@ class Target:
     def pulumi_command(self, *arguments: str) -> list[str]:
         return ["pulumi", *arguments, "--stack", self.stack, "--non-interactive"]
 
+    @property
+    def policies(self) -> list[str]:
+        """The rules of the checkout, for previews and updates; a rollback goes without: what it brings has passed."""
+        pack = self.checkout / "policies"
+        return [f"--policy-pack={pack}"] if (pack / "PulumiPolicy.yaml").exists() else []
+
     def pulumi(self, *arguments: str) -> str:
         """Run `pulumi` on the stack and give what it printed."""
         return _run(self.pulumi_command(*arguments), self.environment(), self.checkout)

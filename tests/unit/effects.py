@@ -94,6 +94,7 @@ WITHOUT_EFFECT: dict[str, str] = {
     "cluster(gke).": "refused in words until GKE is built",
     "edge.flavour": "each flavour's settings are tried by themselves",
     "images.allow_unpinned": "only admits or refuses; what runs is the catalogue's",
+    "policies.exemptions": "the policy pack reads them; they change nothing themselves",
     "purpose": "says what is demanded of the stack, and changes nothing itself",
     "redis.members": _SEVERAL,
     "redis.disruptions": _SEVERAL,

@@ -44,6 +44,7 @@ class Made:
     protect: bool
     depends_on: frozenset[str]
     clear: str  # every text among its inputs that is not marked as secret
+    sent: Any  # its inputs as the engine gets them, secrets with their mark
 
     @property
     def kind(self) -> str:
@@ -138,6 +139,7 @@ class Engine(MockMonitor):
             protect=request.protect,
             depends_on=frozenset(request.dependencies),
             clear="\n".join(_clear(json_format.MessageToDict(request.object))),
+            sent=request.object,
         )
         self.made.append(made)
         added = computed(made)

@@ -1,0 +1,102 @@
+"""The policy pack on the real engine: what it finds stops previews and updates, and its answers need no login."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from localcloud import paths, pulumi
+from localcloud.problem import Problem
+from operations.delivery.preview import Preview
+from tests.engine.control_plane import ControlPlane
+from tests.engine.planes import Api
+from tests.engine.project import STACK, Project
+
+pytestmark = pytest.mark.engine
+
+PACK = str(paths.CHECKOUT / "policies")
+# A ConfigMap with a password in it, or none.
+PROGRAM = """
+    import pulumi
+    import pulumi_kubernetes as k8s
+
+    config = pulumi.Config()
+    provider = k8s.Provider("cluster", kubeconfig=config.require("kubeconfig"))
+    labels = {"app.kubernetes.io/part-of": "x", "app.kubernetes.io/managed-by": "pulumi"}
+    k8s.core.v1.ConfigMap(
+        "settings",
+        metadata={"name": "settings", "namespace": config.require("namespace"), "labels": labels},
+        data={"url": config.require("url")},
+        opts=pulumi.ResourceOptions(provider=provider),
+    )
+"""
+CLEAN = "postgres://database/app"
+IN_CLEAR = "postgres://app:hunter22@database/app"
+
+
+@pytest.fixture
+def configured(project: Project, plane: ControlPlane, api: Api) -> Project:
+    """The program with what it needs but for its URL."""
+    project.write(PROGRAM, {"kubeconfig": str(plane.kubeconfig), "namespace": api.namespace, "url": CLEAN})
+    return project
+
+
+def test_a_fault_stops_the_preview_and_the_update_and_nothing_is_made(configured: Project, api: Api) -> None:
+    spoil = f"--config=tried:url={IN_CLEAR}"
+    for done in (
+        configured.preview("--policy-pack", PACK, spoil, succeeds=False),
+        configured.up("--policy-pack", PACK, spoil, succeeds=False),
+    ):
+        assert "no-secret-literal" in done.said
+        assert "data.url has a password in a URL in it" in done.said
+        assert "What to do: Put it into a Secret" in done.said
+    assert "settings" not in [one["metadata"]["name"] for one in api.get("configmaps")["items"]]
+
+
+def test_a_preview_for_machines_fails_and_says_where_the_fault_is_named(configured: Project) -> None:
+    """That is what a delivery asks for before it changes anything."""
+    spoil = f"--config=tried:url={IN_CLEAR}"
+    done = configured.preview("--json", "--policy-pack", PACK, spoil, succeeds=False)
+    (error,) = Preview.of(done.output).errors
+    assert error.startswith("A rule is broken: `pulumi preview --policy-pack policies`")
+
+
+def test_a_stack_without_faults_is_made_and_its_state_passes_without_a_login(configured: Project) -> None:
+    said = configured.up("--policy-pack", PACK).said
+    assert "vision-week@v1.0.0" in said
+    state = configured.directory / "state.json"
+    state.write_text(configured.pulumi("stack", "export", f"--stack={STACK}").output)
+    configured.environment["PULUMI_BACKEND_URL"] = "file:///nowhere"
+    configured.pulumi("policy", "analyze", "--file", str(state), "--policy-pack", PACK)
+    exported = json.loads(state.read_text())
+    for resource in exported["deployment"]["resources"]:
+        if resource["urn"].endswith("::settings"):
+            resource["inputs"]["data"]["url"] = IN_CLEAR
+    state.write_text(json.dumps(exported))
+    assert (
+        "no-secret-literal"
+        in configured.pulumi("policy", "analyze", "--file", str(state), "--policy-pack", PACK, succeeds=False).said
+    )
+
+
+def test_make_up_looks_at_the_project_s_pack(configured: Project) -> None:
+    pack = configured.directory / "policies"
+    pack.mkdir()
+    runtime = {"name": "python", "options": {"toolchain": "pip", "virtualenv": sys.prefix}}
+    (pack / "PulumiPolicy.yaml").write_text(json.dumps({"name": "vision-week", "runtime": runtime}))
+    (pack / "__main__.py").write_text(f"import runpy\nrunpy.run_path({str(Path(PACK, '__main__.py'))!r})\n")
+    configured.write(PROGRAM, {**_config(configured), "url": IN_CLEAR})
+    assert pulumi.policies(configured.directory) == [f"--policy-pack={pack}"]
+    with pytest.raises(Problem, match="no-secret-literal"):
+        configured.make_up()
+    configured.write(PROGRAM, {**_config(configured), "url": CLEAN})
+    assert "created" in configured.make_up()
+
+
+def _config(project: Project) -> dict[str, str]:
+    lines = (project.directory / f"Pulumi.{STACK}.yaml").read_text().splitlines()[1:]
+    return {
+        key.strip().removeprefix("tried:"): json.loads(value)
+        for key, _, value in (one.partition(": ") for one in lines)
+    }

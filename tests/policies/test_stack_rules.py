@@ -1,0 +1,129 @@
+"""Each rule that looks at a whole stack: a small stack that all are content with, spoilt in one place."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from policies.analyzer import RULES
+from policies.rules import UNKNOWN, Demands, Resource
+from tests.policies.examples import DEMANDS, LABELS, NAMESPACE, SERVICE, WORKBENCH, kubernetes, spoilt, workload
+
+BY_NAME = {rule.name: rule for rule in RULES}
+SAME = {"matchLabels": LABELS}
+DENY = kubernetes(
+    "networking.k8s.io/v1", "NetworkPolicy", "deny", spec={"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+)
+POLICY = kubernetes(
+    "networking.k8s.io/v1",
+    "NetworkPolicy",
+    spec={"podSelector": SAME, "policyTypes": ["Ingress"], "ingress": [{"ports": [{"port": 8080}]}]},
+)
+QUOTA = kubernetes("v1", "ResourceQuota", spec={"hard": {"pods": "6", "requests.cpu": "1", "limits.memory": "1Gi"}})
+DEFAULTS = kubernetes("v1", "LimitRange", spec={})
+SCALER = kubernetes(
+    "autoscaling/v2",
+    "HorizontalPodAutoscaler",
+    spec={"minReplicas": 2, "maxReplicas": 5, "scaleTargetRef": {"kind": "Deployment", "name": "web"}},
+)
+BUDGET = kubernetes("policy/v1", "PodDisruptionBudget", spec={"selector": SAME, "maxUnavailable": 1})
+SECRET = kubernetes("v1", "Secret")
+WEB = workload()
+STACK = (NAMESPACE, DENY, POLICY, QUOTA, DEFAULTS, SERVICE, WEB, SCALER, BUDGET, SECRET)
+
+
+def instead(*changed: Resource, without: Sequence[Resource] = ()) -> list[Resource]:
+    """The stack with other resources in the place of those with the same kind and name, and without some."""
+    new = {one.urn: one for one in changed}
+    kept = [new.pop(one.urn, one) for one in STACK if one not in without]
+    return [*kept, *new.values()]
+
+
+def said(rule: str, resources: Sequence[Resource], demands: Demands = DEMANDS) -> list[tuple[str, str]]:
+    """What it finds: name of the resource, and message."""
+    check = BY_NAME[rule].stack
+    assert check is not None
+    return [(one.urn.rpartition("::")[2], one.message) for one in check(resources, demands)]
+
+
+CAUGHT: list[tuple[str, list[Resource], str, str]] = [
+    ("namespace-default-deny", instead(without=[DENY]), "web", "nothing denies Egress and Ingress"),
+    ("namespace-default-deny", instead(spoilt(DENY, "spec.policyTypes", ["Ingress"])), "web", "denies Egress"),
+    ("namespace-default-deny", instead(spoilt(DENY, "spec.ingress", [{}])), "web", "denies Ingress"),
+    ("namespace-default-deny", instead(spoilt(DENY, "metadata.namespace", "other")), "web", "nothing denies"),
+    ("namespace-bounded", instead(without=[QUOTA]), "web", "no ResourceQuota"),
+    ("namespace-bounded", instead(without=[DEFAULTS]), "web", "no LimitRange"),
+    ("service-has-policy", instead(without=[POLICY]), "web", "no NetworkPolicy"),
+    (
+        "service-has-policy",
+        instead(spoilt(POLICY, "spec.podSelector.matchLabels", {"a": "b"})),
+        "web",
+        "no NetworkPolicy",
+    ),
+    ("service-has-policy", instead(spoilt(POLICY, "spec.policyTypes", ["Egress"])), "web", "no NetworkPolicy"),
+    ("service-has-pods", instead(spoilt(SERVICE, "spec.selector", {"app.kubernetes.io/name": "x"})), "web", "no pod"),
+    ("workload-replicated", instead(spoilt(SCALER, "spec.minReplicas", 1)), "web", "1 replica"),
+    ("workload-replicated", instead(spoilt(WEB, "spec.replicas", 1), without=[SCALER]), "web", "1 replica"),
+    ("workload-replicated", instead(spoilt(WEB, "spec.replicas", None), without=[SCALER]), "web", "1 replica"),
+    ("workload-has-budget", instead(without=[BUDGET]), "web", "PodDisruptionBudget"),
+    ("workload-has-budget", instead(spoilt(BUDGET, "spec.selector.matchLabels", {"a": "b"})), "web", "PodDisruption"),
+    ("scaling-within-quota", instead(spoilt(SCALER, "spec.maxReplicas", 7)), "web", "pods: 6 are allowed, 7 may"),
+    ("scaling-within-quota", instead(spoilt(QUOTA, "spec.hard", {"limits.memory": "300Mi"})), "web", "limits.memory"),
+    (
+        "scaling-within-quota",
+        instead(spoilt(QUOTA, "spec.hard", {"requests.cpu": "400m"})),
+        "web",
+        "requests.cpu: 400m",
+    ),
+    (
+        "secret-has-one-reader",
+        instead(spoilt(workload("StatefulSet"), "metadata.name", "worker")),
+        "web",
+        "is read by web and worker",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "resources", "name", "word"), CAUGHT, ids=[f"{one[0]}: {one[3]}" for one in CAUGHT])
+def test_a_rule_catches_what_it_is_for(rule: str, resources: list[Resource], name: str, word: str) -> None:
+    found = said(rule, resources)
+    assert any(who == name and word in line for who, line in found), found
+
+
+def test_every_rule_about_a_stack_is_seen_to_catch_something() -> None:
+    assert {rule.name for rule in RULES if rule.stack} == {one[0] for one in CAUGHT}
+
+
+@pytest.mark.parametrize("rule", [rule.name for rule in RULES if rule.stack])
+def test_a_good_stack_passes(rule: str) -> None:
+    assert said(rule, STACK) == []
+
+
+@pytest.mark.parametrize("rule", [rule.name for rule in RULES if rule.stack])
+def test_an_empty_stack_passes(rule: str) -> None:
+    assert said(rule, []) == []
+
+
+@pytest.mark.parametrize("rule", ["workload-replicated", "workload-has-budget"])
+def test_a_workbench_may_lose_its_only_pod(rule: str) -> None:
+    alone = instead(spoilt(WEB, "spec.replicas", 1), without=[SCALER, BUDGET])
+    assert said(rule, alone, WORKBENCH) == []
+
+
+def test_a_budget_for_a_single_pod_would_only_stop_the_node_s_drain() -> None:
+    alone = instead(spoilt(WEB, "spec.replicas", 1), without=[SCALER, BUDGET])
+    assert said("workload-has-budget", alone) == []
+
+
+def test_labels_that_a_controller_adds_to_its_pods_may_be_selected_by() -> None:
+    """Patroni writes the role on the pods that the StatefulSet made."""
+    by_role = spoilt(SERVICE, "spec.selector", {**LABELS, "role": "replica"})
+    assert said("service-has-pods", instead(by_role)) == []
+
+
+@pytest.mark.parametrize("rule", [rule.name for rule in RULES if rule.stack])
+@pytest.mark.parametrize("value", [UNKNOWN, "text", 7, [], {}], ids=repr)
+def test_what_is_not_known_or_of_an_odd_shape_breaks_no_rule(rule: str, value: Any) -> None:
+    for one in STACK:
+        for key in one.props:
+            said(rule, instead(spoilt(one, key, value)))

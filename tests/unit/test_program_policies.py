@@ -1,0 +1,47 @@
+"""The three stacks keep every rule of the policy pack, and no exemption is there in vain."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from components.configuration import parse
+from policies.exemptions import STRICT, Stack, of_settings
+from tests.policies.seen import found, resources_of
+from tests.unit.conftest import Stacks
+from tests.unit.recording import Recording
+from tests.unit.stacks import buildable
+
+# Single until their replacements (tests/unit/stacks.py) are built.
+SINGLE = {("workload-replicated", "redis")}
+
+
+def settings_of(stack: str) -> Stack:
+    """What the stack's settings say to the pack."""
+    config: Mapping[str, Any] = buildable(stack)
+    own = {key.removeprefix("vision-week:"): value for key, value in config.items() if key.startswith("vision-week:")}
+    return of_settings(parse(own))
+
+
+def test_a_stack_keeps_every_rule(program: Recording, stack: str) -> None:
+    assert found(resources_of(program), settings_of(stack)) == set()
+
+
+@pytest.mark.parametrize("stack", ["staging", "production"])
+def test_what_people_rely_on_keeps_the_rules_for_that_too(stacks: Stacks, stack: str) -> None:
+    settings = settings_of(stack)
+    relied_on = dataclasses.replace(settings, demands=dataclasses.replace(settings.demands, relied_on=True))
+    assert found(resources_of(stacks(stack)), relied_on) <= SINGLE
+
+
+def test_every_exemption_is_from_a_rule_that_would_be_broken(stacks: Stacks, stack: str) -> None:
+    settings = settings_of(stack)
+    broken = found(resources_of(stacks(stack)), dataclasses.replace(settings, exemptions=()))
+    assert broken >= {(one.rule, one.resource) for one in settings.exemptions}
+
+
+def test_without_settings_nothing_is_excused(development: Recording) -> None:
+    broken = found(resources_of(development), STRICT)
+    assert ("image-by-digest", "redis") in broken
+    assert ("data-protected", "postgres") in broken
