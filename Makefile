@@ -35,6 +35,10 @@ status: .venv/.ready ## Say what runs and what is wrong
 preview: .venv/.ready ## Show what `pulumi up` would change: make preview STACK=development
 	@$(LOCALCLOUD) preview --stack $(STACK)
 
+.PHONY: audit
+audit: .venv/.ready ## Say who changed what in a stack, and when: make audit STACK=development
+	@$(LOCALCLOUD) run -- $(PYTHON) -m operations.audit report $(STACK) $(ARGUMENTS)
+
 .PHONY: url
 url: .venv/.ready ## Print the application's URL
 	@$(LOCALCLOUD) url

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from operations.delivery import checks, prerequisites
-from operations.delivery.history import Good, Update, history, last_good, message_of, message_of_start
+from operations.delivery.history import ROLLBACK, Good, Update, history, last_good, message_of, message_of_start
 from operations.delivery.lock import locked
 from operations.delivery.preview import Preview
 from operations.delivery.problem import DeliveryError, Exit
@@ -124,7 +124,7 @@ def _take_back(target: Target, failed: DeliveryError, say: Say) -> None:
 
 
 def _return(wanted: Target, chosen: Plan, say: Say) -> None:
-    _bring(wanted, f"rollback to {chosen.update.number}: {chosen.good.release}")
+    _bring(wanted, f"{ROLLBACK}{chosen.update.number}: {chosen.good.release}")
     _prove(wanted, chosen.good.program, say)
 
 

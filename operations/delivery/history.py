@@ -12,8 +12,10 @@ from typing import Any, Final
 
 from operations.delivery.target import Target
 
-_GOOD: Final = "good: "
-_BEGUN: Final = "deploy: "
+# What the messages of a delivery's updates begin with.
+GOOD: Final = "good: "
+BEGUN: Final = "deploy: "
+ROLLBACK: Final = "rollback to "
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,7 @@ def parsed(entries: Sequence[Mapping[str, Any]]) -> list[Update]:
             message=entry.get("message", ""),
             changes=entry.get("resourceChanges") or {},
             settings=_settings(entry.get("config") or {}),
-            program=_told(entry, _BEGUN).get("program") or _told(entry, _GOOD).get("program"),
+            program=_told(entry, BEGUN).get("program") or _told(entry, GOOD).get("program"),
             good=_good(entry),
         )
         for index, entry in enumerate(entries)
@@ -84,12 +86,12 @@ def parsed(entries: Sequence[Mapping[str, Any]]) -> list[Update]:
 
 def message_of(good: Good) -> str:
     """What the update that proves it says."""
-    return _GOOD + json.dumps(asdict(good), sort_keys=True)
+    return GOOD + json.dumps(asdict(good), sort_keys=True)
 
 
 def message_of_start(release: str, program: str) -> str:
     """What the update says that brings a release."""
-    return _BEGUN + json.dumps({"release": release, "program": program})
+    return BEGUN + json.dumps({"release": release, "program": program})
 
 
 def last_good(updates: Sequence[Update], before: int | None = None) -> Update | None:
@@ -98,7 +100,7 @@ def last_good(updates: Sequence[Update], before: int | None = None) -> Update | 
 
 
 def _good(entry: Mapping[str, Any]) -> Good | None:
-    told = _told(entry, _GOOD)
+    told = _told(entry, GOOD)
     if entry.get("result") != "succeeded" or told.keys() != {"release", "program", "images"}:
         return None
     return Good(**told)

@@ -1,0 +1,141 @@
+"""The words of `python -m operations.audit`."""
+
+import os
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.progress import track
+
+from operations.audit import evidence
+from operations.audit.access import as_markdown, resources_of
+from operations.audit.history import Entry, files, read
+from operations.audit.report import FORMATS
+from operations.audit.updates import BY_HAND, Update, updates
+from operations.problem import Problem
+
+_PROJECT: Final = "vision-week"
+_LOCAL: Final = "file://"
+
+app = typer.Typer(
+    help="What was changed in a stack, when, by whom, and whether that was by the pipeline (docs/audit.md).",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+errors = Console(stderr=True, highlight=False, emoji=False)
+
+Stack = Annotated[str, typer.Argument(help="development, staging, production, or any other.")]
+History = Annotated[Path | None, typer.Option(help="The folder of the history, where the backend is no folder.")]
+Chain = Annotated[Path, typer.Option(help="The folder with the evidence.")]
+Public = Annotated[Path, typer.Option(help="The public key of the pipeline.")]
+Anchor = Annotated[str | None, typer.Option(help="The newest hash, as it was kept elsewhere.")]
+Since = Annotated[datetime | None, typer.Option(help="Nothing that began before this: 2026-11-01, UTC.")]
+
+
+@app.command()
+def report(
+    stack: Stack,
+    *,
+    history: History = None,
+    since: Since = None,
+    form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "table",
+    chain: Annotated[Path | None, typer.Option("--evidence", help="The folder with the evidence.")] = None,
+    public_key: Annotated[Path | None, typer.Option(help="The public key of the pipeline.")] = None,
+) -> None:
+    """Say who changed what, when, from which commit, and what doesn't fit together."""
+    if form not in FORMATS:
+        raise Problem(f"There is no format {form}.", f"name one of {', '.join(FORMATS)}")
+    if (chain is None) != (public_key is None):
+        raise Problem("Evidence is read with a key.", "give both --evidence and --public-key, or none of them")
+    folder = _folder(stack, history)
+    signed = evidence.verified(chain, public_key, None, _entries(folder, stack))[0] if chain and public_key else None
+    FORMATS[form](_wanted(updates(_entries(folder, stack)), since), signed, sys.stdout)
+
+
+@app.command()
+def access(stack: Stack, *, history: History = None) -> None:
+    """Say who may talk to whom, who mounts which Secret and who has which rights, as Markdown with a picture."""
+    states = (read(file).resources for file in reversed(files(_folder(stack, history), stack)))
+    newest = next(filter(None, states), None)
+    if newest is None:
+        raise Problem(f"No state of {stack} can be read.", "the report says what is wrong with each of them")
+    sys.stdout.write(as_markdown(stack, resources_of(newest)))
+
+
+@app.command()
+def record(
+    stack: Stack,
+    *,
+    since: Annotated[datetime, typer.Option(help="When the pipeline's run began, UTC: it signs only its own.")],
+    chain: Annotated[Path, typer.Option("--evidence", help="The folder with the evidence.")],
+    key: Annotated[Path, typer.Option(help="The private key of the pipeline.")],
+    history: History = None,
+) -> None:
+    """Sign what deliveries have changed since a time; prints the newest hash, to be kept elsewhere."""
+    folder = _folder(stack, history)
+    made = [one.id for one in _wanted(updates(_entries(folder, stack)), since) if one.made != BY_HAND]
+    own = (entry for entry in _entries(folder, stack) if entry.id in made)
+    newest = evidence.record(chain, stack, own, key)
+    errors.print(f"{len(made)} updates of {stack} are on record.")
+    sys.stdout.write(f"{newest}\n")
+
+
+@app.command()
+def verify(
+    stack: Stack,
+    *,
+    chain: Annotated[Path, typer.Option("--evidence", help="The folder with the evidence.")],
+    public_key: Public,
+    history: History = None,
+    anchor: Anchor = None,
+    since: Since = None,
+) -> None:
+    """Say what is wrong with the evidence, and which updates have none. Exit code 1 where there is such a thing."""
+    folder = _folder(stack, history)
+    signed, faults = evidence.verified(chain, public_key, anchor, _entries(folder, stack))
+    for one in _wanted(updates(_entries(folder, stack)), since):
+        if one.id not in signed:
+            faults.append(f"update {one.number} of {one.started[:19]}, {one.made}, has no good evidence: {one.message}")
+    for fault in faults:
+        sys.stdout.write(f"{fault}\n")
+    if faults:
+        raise typer.Exit(1)
+    sys.stdout.write(f"{len(signed)} updates, and each has its evidence.\n")
+
+
+def main() -> None:
+    """Run it; a problem is told in words."""
+    try:
+        app()
+    except Problem as problem:
+        problem.tell()
+        sys.exit(1)
+
+
+def _folder(stack: str, given: Path | None) -> Path:
+    """Where the history is: in the backend, if that is a folder."""
+    backend = os.environ.get("PULUMI_BACKEND_URL", "")
+    if given is not None:
+        return given
+    if not backend.startswith(_LOCAL):
+        there = f"{backend or 'gs://BUCKET'}/.pulumi/history/{_PROJECT}/{stack}"
+        raise Problem(
+            f"The history of {stack} is in no folder: PULUMI_BACKEND_URL is {backend or 'not set'}.",
+            f"copy it (`gcloud storage rsync --recursive {there} FOLDER`) and give --history FOLDER",
+        )
+    return Path(backend.removeprefix(_LOCAL)) / ".pulumi" / "history" / _PROJECT / stack
+
+
+def _entries(folder: Path, stack: str) -> Iterator[Entry]:
+    for file in track(files(folder, stack), "reading", console=errors, transient=True, disable=not errors.is_terminal):
+        yield read(file)
+
+
+def _wanted(found: Iterator[Update], since: datetime | None) -> Iterator[Update]:
+    begins = since.replace(tzinfo=UTC) if since else None
+    return (one for one in found if begins is None or datetime.fromisoformat(one.started) >= begins)

@@ -1,0 +1,140 @@
+"""Evidence: a record of each update that the pipeline made, chained by hash and signed with a key that only it has.
+
+A record names the update and has the digests of its history file and its state. Each has the hash of the one before, so
+that none can be altered, taken out, put in or moved without all that follow being signed anew. That the newest were
+cut off is seen by the newest hash, which is kept elsewhere: the auditor brings it as the anchor.
+"""
+
+import hashlib
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from operations.audit.history import Entry
+from operations.problem import Problem
+
+_FIRST: Final = "0" * 64
+_OTHERS: Final = 0o077  # the mode's bits that let somebody else read
+
+
+def record(folder: Path, stack: str, made: Iterable[Entry], key: Path) -> str:
+    """Write the records of updates behind those that are there; gives the newest hash. Nothing is overwritten."""
+    signer = _private(key)
+    folder.mkdir(parents=True, exist_ok=True)
+    chain = sorted(folder.glob("*.json"))
+    known = [_loaded(file) for file in chain]
+    newest = str(known[-1].get("hash")) if known else _FIRST
+    there = {_update(one) for one in known}
+    for entry in made:
+        if entry.id in there:
+            continue
+        told: dict[str, Any] = {"stack": stack, "update": entry.id, "digests": dict(entry.digests), "previous": newest}
+        newest = _hash(told)
+        signature = b64encode(signer.sign(bytes.fromhex(newest))).decode()
+        written = json.dumps({"record": told, "hash": newest, "signature": signature}, indent=1, sort_keys=True)
+        with (folder / f"{len(there) + 1:06}.json").open("x") as file:
+            file.write(f"{written}\n")
+        there.add(entry.id)
+    return newest
+
+
+def verified(folder: Path, public: Path, anchor: str | None, history: Iterable[Entry]) -> tuple[set[str], list[str]]:
+    """The updates that have good evidence, and what is wrong: a sentence for each thing."""
+    key = _public(public)
+    chain = sorted(folder.glob("*.json"))
+    links = [(file.name, _loaded(file)) for file in chain]
+    faults = [*_chain(links, key, anchor)]
+    by_update = {_update(link): (name, link) for name, link in links if _of(link)}
+    entries = {entry.id: entry for entry in history}
+    good = set()
+    for id_, (name, link) in by_update.items():
+        if id_ not in entries:
+            faults.append(f"{name}: update {id_} is no longer in the history")
+            continue
+        recorded = _of(link).get("digests") or {}
+        different = [what for what, digest in entries[id_].digests.items() if recorded.get(what) != digest]
+        different += [what for what in recorded if what not in entries[id_].digests]
+        if different:
+            faults.append(f"{name}: the {' and the '.join(sorted(different))} of update {id_} was changed afterwards")
+        elif _signed(link, key):
+            good.add(id_)
+    return good, faults
+
+
+def _chain(links: Sequence[tuple[str, Mapping[str, Any]]], key: Ed25519PublicKey, anchor: str | None) -> Iterator[str]:
+    """What is wrong with the records themselves."""
+    previous = _FIRST
+    for number, (name, link) in enumerate(links, start=1):
+        if name != f"{number:06}.json":
+            yield f"{name}: {number:06}.json should be here: a record was removed"
+            break
+        told = _of(link)
+        if _hash(told) != link.get("hash"):
+            yield f"{name}: the record was altered"
+        elif not _signed(link, key):
+            yield f"{name}: it was not signed by this key"
+        if told.get("previous") != previous:
+            yield f"{name}: the record before it is another one than when it was written"
+        previous = str(link.get("hash"))
+    if anchor is not None and anchor not in {_FIRST, *(link.get("hash") for _, link in links)}:
+        yield f"no record has the hash {anchor[:12]}… that was kept elsewhere: the newest were cut off, or altered"
+
+
+def _signed(link: Mapping[str, Any], key: Ed25519PublicKey) -> bool:
+    try:
+        key.verify(b64decode(str(link.get("signature")), validate=True), bytes.fromhex(_hash(_of(link))))
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+def _hash(told: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(told, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _of(link: Mapping[str, Any]) -> Mapping[str, Any]:
+    told = link.get("record")
+    return told if isinstance(told, dict) else {}
+
+
+def _update(link: Mapping[str, Any]) -> str:
+    return str(_of(link).get("update"))
+
+
+def _loaded(file: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(file.read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _private(file: Path) -> Ed25519PrivateKey:
+    try:
+        if file.stat().st_mode & _OTHERS:
+            raise Problem(f"{file} can be read by others.", f"chmod 600 {file}, and make a new key if that was long so")
+        key = serialization.load_pem_private_key(file.read_bytes(), None)
+    except (OSError, ValueError, TypeError):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise Problem(f"{file} is no Ed25519 private key.", _MAKE)
+    return key
+
+
+def _public(file: Path) -> Ed25519PublicKey:
+    try:
+        key = serialization.load_pem_public_key(file.read_bytes())
+    except (OSError, ValueError):
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise Problem(f"{file} is no Ed25519 public key.", "openssl pkey -in evidence.key -pubout -out evidence.pub")
+    return key
+
+
+_MAKE: Final = "umask 077; openssl genpkey -algorithm ed25519 -out evidence.key"

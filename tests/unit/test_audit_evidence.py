@@ -1,0 +1,197 @@
+"""Evidence: whatever is done to it afterwards is found, and named."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from typer.testing import CliRunner, Result
+
+from operations.audit.command import app
+from operations.audit.evidence import record, verified
+from operations.audit.history import Entry, files, read
+from operations.problem import Problem
+from tests.unit.histories import STACK, add, resource
+
+
+def key(folder: Path, name: str) -> tuple[Path, Path]:
+    """A pair of keys."""
+    made = Ed25519PrivateKey.generate()
+    private, public = folder / f"{name}.key", folder / f"{name}.pub"
+    private.touch(mode=0o600)
+    private.write_bytes(
+        made.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    public.write_bytes(
+        made.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    )
+    return private, public
+
+
+class Place:
+    """A history of five updates with its evidence."""
+
+    def __init__(self, folder: Path) -> None:
+        self.history, self.chain = folder / "history", folder / "evidence"
+        self.private, self.public = key(folder, "pipeline")
+        self.stranger, _ = key(folder, "stranger")
+        for number in range(1, 6):
+            add(self.history, number, [resource("a", data={"x": str(number)})], message="deploy: {}")
+        self.anchor = self.sign(self.private)
+
+    def entries(self) -> list[Entry]:
+        return [read(file) for file in files(self.history, STACK)]
+
+    def sign(self, private: Path) -> str:
+        return record(self.chain, STACK, self.entries(), private)
+
+    def faults(self) -> list[str]:
+        return verified(self.chain, self.public, self.anchor, self.entries())[1]
+
+    def link(self, number: int) -> Path:
+        return self.chain / f"{number:06}.json"
+
+    def change(self, number: int, what: str, value: object) -> None:
+        link = json.loads(self.link(number).read_text())
+        link["record"][what] = value
+        self.link(number).write_text(json.dumps(link))
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_evidence_that_nobody_touched_is_good(place: Place) -> None:
+    good, faults = verified(place.chain, place.public, place.anchor, place.entries())
+    assert faults == []
+    assert good == {entry.id for entry in place.entries()}
+
+
+def _removed(place: Place) -> None:
+    place.link(3).unlink()
+
+
+def _altered(place: Place) -> None:
+    place.change(3, "update", "1")
+
+
+def _cut_short(place: Place) -> None:
+    place.link(3).write_text(place.link(3).read_text()[:40])
+
+
+def _reordered(place: Place) -> None:
+    two, three = place.link(2).read_text(), place.link(3).read_text()
+    place.link(2).write_text(three)
+    place.link(3).write_text(two)
+
+
+def _repeated(place: Place) -> None:
+    place.link(6).write_text(place.link(3).read_text())
+
+
+def _cut_off(place: Place) -> None:
+    place.link(5).unlink()
+
+
+def _added_by_a_stranger(place: Place) -> None:
+    add(place.history, 6, [], message="deploy: {}")
+    place.sign(place.stranger)
+
+
+def _signed_anew_by_a_stranger(place: Place) -> None:
+    for file in place.chain.iterdir():
+        file.unlink()
+    place.sign(place.stranger)
+
+
+def _update_taken_out(place: Place) -> None:
+    files(place.history, STACK)[2].unlink()
+
+
+def _update_changed(place: Place) -> None:
+    file = files(place.history, STACK)[2]
+    file.write_text(file.read_text().replace("A. Person", "B. Person"))
+
+
+def _state_changed(place: Place) -> None:
+    file = files(place.history, STACK)[2]
+    beside = file.with_name(file.name.replace("history", "checkpoint"))
+    beside.write_text(beside.read_text().replace('"3"', '"4"'))
+
+
+@pytest.mark.parametrize(
+    ("tamper", "words"),
+    [
+        (_removed, "000004.json: 000003.json should be here: a record was removed"),
+        (_altered, "000003.json: the record was altered"),
+        (_cut_short, "000003.json: the record was altered"),
+        (_reordered, "000002.json: the record before it is another one"),
+        (_repeated, "000006.json: the record before it is another one"),
+        (_cut_off, "the newest were cut off"),
+        (_added_by_a_stranger, "000006.json: it was not signed by this key"),
+        (_signed_anew_by_a_stranger, "000001.json: it was not signed by this key"),
+        (_update_taken_out, "000003.json: update 1795000180000000000 is no longer in the history"),
+        (_update_changed, "000003.json: the history of update 1795000180000000000 was changed afterwards"),
+        (_state_changed, "000003.json: the checkpoint of update 1795000180000000000 was changed afterwards"),
+    ],
+)
+def test_what_was_done_to_it_is_found_and_named(place: Place, tamper: Callable[[Place], None], words: str) -> None:
+    tamper(place)
+    assert any(words in fault for fault in place.faults()), place.faults()
+
+
+def test_what_was_tampered_with_is_no_evidence_for_its_update(place: Place) -> None:
+    _update_changed(place)
+    good, _ = verified(place.chain, place.public, place.anchor, place.entries())
+    assert place.entries()[2].id not in good
+    assert len(good) == 4
+
+
+def test_records_are_added_behind_those_that_are_there(place: Place) -> None:
+    before = place.link(5).read_text()
+    add(place.history, 6, [], message="deploy: {}")
+    newest = place.sign(place.private)
+    assert place.faults() == []
+    assert newest != place.anchor
+    assert place.link(5).read_text() == before
+    assert place.sign(place.private) == newest
+
+
+def test_a_key_that_others_can_read_is_refused(place: Place) -> None:
+    place.private.chmod(0o644)
+    with pytest.raises(Problem, match="can be read by others"):
+        place.sign(place.private)
+
+
+@pytest.mark.parametrize("content", ["", "nonsense"])
+def test_a_file_that_is_no_key_is_refused_with_the_way_to_make_one(place: Place, content: str) -> None:
+    place.private.write_text(content)
+    with pytest.raises(Problem) as refused:
+        place.sign(place.private)
+    assert "openssl genpkey" in refused.value.hint
+
+
+def audit(*words: object) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_the_pipeline_signs_its_own_run_alone_and_the_rest_is_named(place: Place, tmp_path: Path) -> None:
+    add(place.history, 6, [])
+    add(place.history, 7, [], message="deploy: {}")
+    where = [STACK, "--history", place.history, "--evidence", tmp_path / "run"]
+    signed = audit("record", *where, "--key", place.private, "--since", "2026-11-18T11:13:00")
+    verify = ["verify", *where, "--public-key", place.public, "--anchor", signed.stdout.strip()]
+    done = audit(*verify, "--since", "2026-11-18T11:12:00")
+    assert done.exit_code == 1
+    assert done.stdout == "update 6 of 2026-11-18T11:12:40, by hand, has no good evidence: a commit's own words\n"
+    assert audit(*verify, "--since", "2026-11-18T11:13:00").exit_code == 0
+
+
+def test_a_history_that_is_in_no_folder_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "gs://states")
+    refused = audit("report", STACK).exception
+    assert isinstance(refused, Problem)
+    assert "gcloud storage rsync --recursive gs://states/.pulumi/history/vision-week/production" in refused.hint
