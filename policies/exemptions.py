@@ -5,7 +5,7 @@ They are the settings that the engine hands over, or those in the stack's file w
 """
 
 import datetime
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from components.catalogue import CATALOGUE
 from components.configuration import SettingsError, decoded, parse
-from components.settings import Exemption, Settings
+from components.settings import Exemption, GoogleCluster, Settings
 from components.stack_file import NAMESPACE
 from policies.rules import Demands, Finding, Resource
 
@@ -54,12 +54,22 @@ def of_settings(settings: Settings) -> Stack:
     return Stack(
         demands=Demands(
             relied_on=settings.purpose != "workbench",
-            registries=(settings.images.registry, *(image.repository for image in CATALOGUE.values())),
-            unpinned=[CATALOGUE[name].repository for name in settings.images.allow_unpinned if name in CATALOGUE],
+            registries=(settings.images.registry, *_places(settings, CATALOGUE)),
+            unpinned=[*_places(settings, settings.images.allow_unpinned)],
             protect=settings.protect,
         ),
         exemptions=settings.policies.exemptions,
     )
+
+
+def _places(settings: Settings, names: Iterable[str]) -> Iterator[str]:
+    """Where images of the catalogue come from: their own registry, or Artifact Registry's repository for that one."""
+    for repository in (CATALOGUE[name].repository for name in names if name in CATALOGUE):
+        yield repository
+        if isinstance(settings.cluster, GoogleCluster):
+            host, _, rest = repository.partition("/")
+            google = f"{settings.cluster.region}-docker.pkg.dev/{settings.cluster.project}"
+            yield f"{google}/{host.replace('.', '-')}/{rest}"
 
 
 # Without settings nothing is excused.

@@ -1,7 +1,6 @@
 """Rules about Google Cloud: who may do what, who reaches what, what is encrypted.
 
-Fields have the names of the pulumi-gcp provider. No stack makes these resources yet: the rules are tried on resources
-written by hand, and stand ready.
+Fields have the names of the pulumi-gcp provider.
 """
 
 from collections.abc import Callable, Iterator
@@ -67,7 +66,9 @@ def _is(kind: str, reason: str, *path: str | int, expected: tuple[Any, ...] = (T
 
 
 def _authorised(resource: Resource, _demands: Demands) -> Iterator[str]:
-    if resource.type == _CLUSTER:
+    """Where the control plane has no address at all, it is reached by a name, and by who IAM lets in."""
+    addresses = at(resource.props, "controlPlaneEndpointsConfig", "ipEndpointsConfig", "enabled")
+    if resource.type == _CLUSTER and addresses is not False:
         networks = at(resource.props, "masterAuthorizedNetworksConfig")
         blocks = listed(at(networks, "cidrBlocks"))
         if networks is None:

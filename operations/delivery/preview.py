@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -22,6 +23,9 @@ _UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # what the engine writ
 _SIGNED: Final = "4dabf18193072939515e22adb298388d"  # the key of what is more than plain JSON, secrets foremost
 _STEP: Final = re.compile(r'\["([^"]*)"\]|\[(\d+)\]|([^.\[\]]+)')
 _LONGEST: Final = 400  # characters of one value
+_EVENTS: Final = {"PULUMI_DEBUG_COMMANDS": "true"}  # without it there is no --event-log, as Pulumi's own SDKs know
+_FAILED: Final = "error: preview failed"  # where rules are broken, the engine's JSON has no more than this
+_COLOUR: Final = re.compile(r"<\{%[^%]*%\}>")
 
 
 @dataclass(frozen=True)
@@ -70,19 +74,23 @@ class Preview:
     @classmethod
     def of_stack(cls, target: Target, *options: str) -> "Preview":
         """Ask the engine. A preview that fails is one with errors."""
-        done = subprocess.run(
-            target.pulumi_command("preview", "--json", *options),
-            env=target.environment(),
-            cwd=target.checkout,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        with tempfile.NamedTemporaryFile() as events:
+            done = subprocess.run(
+                target.pulumi_command("preview", "--json", f"--event-log={events.name}", *options),
+                env={**target.environment(), **_EVENTS},
+                cwd=target.checkout,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            broken = broken_rules(events.read().decode())
         try:
             preview = cls.of(done.stdout)
         except ValueError:  # it never came to the stack: no login, no passphrase, a lock
             return cls((), 0, (f"{done.stderr.strip()}\n{done.stdout.strip()}".strip(),))
+        if broken:
+            preview = replace(preview, errors=(*broken, *(one for one in preview.errors if one != _FAILED)))
         return preview if done.returncode == 0 or preview.errors else replace(preview, errors=(done.stderr.strip(),))
 
     @classmethod
@@ -92,9 +100,6 @@ class Preview:
         changes = [_change(step) for step in told.get("steps", []) if step["op"] not in {"same", "refresh"}]
         changes.sort(key=lambda each: (not each.needs_consent, not each.grave, each.component, each.kind, each.name))
         errors = [each["message"].strip() for each in told.get("diagnostics", []) if each["severity"] == "error"]
-        if errors == ["error: preview failed"]:
-            # What rules say is left out of the engine's JSON.
-            errors = ["A rule is broken: `pulumi preview --policy-pack policies` says which, and what to do."]
         return cls(changes, told.get("changeSummary", {}).get("same", 0), errors)
 
     @property
@@ -112,6 +117,16 @@ class Preview:
             if not change.grave:
                 groups.setdefault(change.component, []).append(change)
         return dict(sorted(groups.items()))
+
+
+def broken_rules(events: str) -> list[str]:
+    """What rules say, which the engine leaves out of its JSON: from its log of events, one a line."""
+    told = (json.loads(line).get("policyEvent") for line in events.splitlines())
+    return [
+        f"{event['policyName']}: {event['resourceUrn'].rpartition('::')[2]} {_COLOUR.sub('', event['message']).strip()}"
+        for event in told
+        if event
+    ]
 
 
 def _change(step: Mapping[str, Any]) -> Change:

@@ -1,6 +1,7 @@
 """The policy pack on the real engine: what it finds stops previews and updates, and its answers need no login."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -9,9 +10,11 @@ import pytest
 from localcloud import paths, pulumi
 from localcloud.problem import Problem
 from operations.delivery.preview import Preview
+from operations.delivery.target import Target
 from tests.engine.control_plane import ControlPlane
 from tests.engine.planes import Api
 from tests.engine.project import STACK, Project
+from tests.unit.parts import settings
 
 pytestmark = pytest.mark.engine
 
@@ -54,12 +57,16 @@ def test_a_fault_stops_the_preview_and_the_update_and_nothing_is_made(configured
     assert "settings" not in [one["metadata"]["name"] for one in api.get("configmaps")["items"]]
 
 
-def test_a_preview_for_machines_fails_and_says_where_the_fault_is_named(configured: Project) -> None:
-    """That is what a delivery asks for before it changes anything."""
-    spoil = f"--config=tried:url={IN_CLEAR}"
-    done = configured.preview("--json", "--policy-pack", PACK, spoil, succeeds=False)
-    (error,) = Preview.of(done.output).errors
-    assert error.startswith("A rule is broken: `pulumi preview --policy-pack policies`")
+def test_a_delivery_s_preview_says_which_rule_is_broken_by_what_and_what_to_do(
+    configured: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {**configured.environment, "PATH": f"{configured.home / 'bin'}:{os.environ['PATH']}"}.items():
+        monkeypatch.setenv(name, value)
+    file = configured.directory / f"Pulumi.{STACK}.yaml"
+    target = Target(STACK, file, settings(), configured.directory)
+    (error,) = Preview.of_stack(target, "--policy-pack", PACK, f"--config=tried:url={IN_CLEAR}").errors
+    assert error.startswith("no-secret-literal: settings data.url has a password in a URL in it")
+    assert "What to do: Put it into a Secret" in error
 
 
 def test_a_stack_without_faults_is_made_and_its_state_passes_without_a_login(configured: Project) -> None:

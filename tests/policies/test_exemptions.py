@@ -62,6 +62,18 @@ def test_the_stack_s_file_is_read_where_the_engine_hands_nothing_over(stack: str
     assert settings.demands.relied_on is (stack != "development")
 
 
+def test_images_of_the_catalogue_come_from_the_project_s_own_registry_too() -> None:
+    """On Google Cloud they pass through Artifact Registry, and nothing else of that may run."""
+    production = of_file("production", CHECKOUT)
+    assert production is not None
+    passing = [place for place in production.demands.registries if place.endswith("/docker-io/library/redis")]
+    assert len(passing) == 1
+    assert "-docker.pkg.dev/" in passing[0]
+    development = of_file("development", CHECKOUT)
+    assert development is not None
+    assert not any("pkg.dev" in place for place in development.demands.registries)
+
+
 def test_a_stack_without_a_file_has_no_settings() -> None:
     assert of_file("nowhere", CHECKOUT) is None
 

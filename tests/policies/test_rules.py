@@ -199,6 +199,15 @@ LEFT_ALONE: list[tuple[str, Resource, Demands]] = [
     ("workload-probes", workload("CronJob"), DEMANDS),
     ("edge-has-tls", GATEWAY, DEMANDS),
     ("not-in-default-namespace", STORAGE, DEMANDS),
+    (
+        "gke-authorised-networks",
+        spoilt(
+            spoilt(GKE, "masterAuthorizedNetworksConfig", None),
+            "controlPlaneEndpointsConfig",
+            {"ipEndpointsConfig": {"enabled": False}},
+        ),
+        DEMANDS,
+    ),
     ("google-firewall-closed", spoilt(spoilt(FIREWALL, "sourceRanges", ["0.0.0.0/0"]), "direction", "EGRESS"), DEMANDS),
 ]
 
