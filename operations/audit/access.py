@@ -155,7 +155,7 @@ def _granted(role: Resource) -> list[str]:
     return told
 
 
-def as_markdown(stack: str, resources: Sequence[Resource]) -> str:
+def page_of(stack: str, resources: Sequence[Resource]) -> str:
     """Three tables and a picture, which GitHub and others draw; DNS, which every pod may ask, is left out of that."""
     found = sorted(connections(resources))
     ids: dict[str, str] = {}

@@ -2,24 +2,28 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, TextIO
 
 import typer
 from rich.console import Console
 from rich.progress import track
 
 from operations.audit import evidence
-from operations.audit.access import as_markdown, resources_of
+from operations.audit.access import page_of, resources_of
 from operations.audit.history import Entry, files, read
-from operations.audit.report import FORMATS
+from operations.audit.page import as_html
+from operations.audit.report import Signed, as_csv, as_json, as_markdown, as_table
 from operations.audit.updates import BY_HAND, Update, updates
 from operations.problem import Problem
 
 _PROJECT: Final = "vision-week"
 _LOCAL: Final = "file://"
+FORMATS: Final[Mapping[str, Callable[[Iterable[Update], Signed, TextIO], None]]] = {
+    "table": as_table, "html": as_html, "markdown": as_markdown, "csv": as_csv, "json": as_json,
+}  # fmt: skip
 
 app = typer.Typer(
     help="What was changed in a stack, when, by whom, and whether that was by the pipeline (docs/audit.md).",
@@ -64,7 +68,7 @@ def access(stack: Stack, *, history: History = None) -> None:
     newest = next(filter(None, states), None)
     if newest is None:
         raise Problem(f"No state of {stack} can be read.", "the report says what is wrong with each of them")
-    sys.stdout.write(as_markdown(stack, resources_of(newest)))
+    sys.stdout.write(page_of(stack, resources_of(newest)))
 
 
 @app.command()

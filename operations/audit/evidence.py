@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from operations.audit.history import Entry
 from operations.problem import Problem
 
+_FILES: Final = "[0-9][0-9][0-9][0-9][0-9][0-9].json"
 _FIRST: Final = "0" * 64
 _OTHERS: Final = 0o077  # the mode's bits that let somebody else read
 
@@ -27,7 +28,8 @@ def record(folder: Path, stack: str, made: Iterable[Entry], key: Path) -> str:
     """Write the records of updates behind those that are there; gives the newest hash. Nothing is overwritten."""
     signer = _private(key)
     folder.mkdir(parents=True, exist_ok=True)
-    chain = sorted(folder.glob("*.json"))
+    chain = sorted(folder.glob(_FILES))
+    number = int(chain[-1].stem) if chain else 0
     known = [_loaded(file) for file in chain]
     newest = str(known[-1].get("hash")) if known else _FIRST
     there = {_update(one) for one in known}
@@ -38,7 +40,8 @@ def record(folder: Path, stack: str, made: Iterable[Entry], key: Path) -> str:
         newest = _hash(told)
         signature = b64encode(signer.sign(bytes.fromhex(newest))).decode()
         written = json.dumps({"record": told, "hash": newest, "signature": signature}, indent=1, sort_keys=True)
-        with (folder / f"{len(there) + 1:06}.json").open("x") as file:
+        number += 1
+        with (folder / f"{number:06}.json").open("x") as file:
             file.write(f"{written}\n")
         there.add(entry.id)
     return newest
@@ -47,19 +50,19 @@ def record(folder: Path, stack: str, made: Iterable[Entry], key: Path) -> str:
 def verified(folder: Path, public: Path, anchor: str | None, history: Iterable[Entry]) -> tuple[set[str], list[str]]:
     """The updates that have good evidence, and what is wrong: a sentence for each thing."""
     key = _public(public)
-    chain = sorted(folder.glob("*.json"))
+    chain = sorted(folder.glob(_FILES))
     links = [(file.name, _loaded(file)) for file in chain]
     faults = [*_chain(links, key, anchor)]
     by_update = {_update(link): (name, link) for name, link in links if _of(link)}
-    entries = {entry.id: entry for entry in history}
+    digests = {entry.id: entry.digests for entry in history}
     good = set()
     for id_, (name, link) in by_update.items():
-        if id_ not in entries:
+        if id_ not in digests:
             faults.append(f"{name}: update {id_} is no longer in the history")
             continue
         recorded = _of(link).get("digests") or {}
-        different = [what for what, digest in entries[id_].digests.items() if recorded.get(what) != digest]
-        different += [what for what in recorded if what not in entries[id_].digests]
+        different = [what for what, digest in digests[id_].items() if recorded.get(what) != digest]
+        different += [what for what in recorded if what not in digests[id_]]
         if different:
             faults.append(f"{name}: the {' and the '.join(sorted(different))} of update {id_} was changed afterwards")
         elif _signed(link, key):

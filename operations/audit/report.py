@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict
 from typing import Final, TextIO
 
@@ -47,6 +47,22 @@ def changed(update: Update) -> str:
     return ", ".join(f"{count} {what}" for what, count in counts.items()) or "nothing"
 
 
+def facts(update: Update, signed: Signed) -> Mapping[str, str]:
+    """What is known of an update, but for what it changed."""
+    dirty = ", with changes that no commit has" if update.commit.endswith("+") else ""
+    return {
+        "origin": origin(update, signed),
+        "who (a claim of git's)": update.who,
+        "commit": update.commit + dirty,
+        "release": update.release or "none",
+        "took": f"{update.seconds} s",
+        "rules": "the policy pack looked on" if update.rules else "the policy pack did not look on",
+        "said": update.message,
+        **{f"image {name}": image for name, image in update.images.items()},
+        **update.ci,
+    }
+
+
 def as_table(updates: Iterable[Update], signed: Signed, out: TextIO) -> None:
     """For a terminal."""
     table = Table("no", Column("started", no_wrap=True), "origin", "result", "commit", "release", "changed", box=None)
@@ -79,27 +95,11 @@ def as_markdown(updates: Iterable[Update], signed: Signed, out: TextIO) -> None:
     """For people: a section for each update, with every field that changed."""
     for one in updates:
         out.write(f"## {one.number}: {one.started[:19]} UTC, {one.kind} {one.result}\n\n")
-        facts = {
-            "origin": origin(one, signed),
-            "who (a claim of git's)": one.who,
-            "commit": one.commit + (", with changes that no commit has" if one.commit.endswith("+") else ""),
-            "release": one.release or "none",
-            "took": f"{one.seconds} s",
-            "rules": "the policy pack looked on" if one.rules else "the policy pack did not look on",
-            "said": one.message,
-            **{f"image {name}": image for name, image in one.images.items()},
-            **one.ci,
-        }
-        out.writelines(f"- {name}: {_code(value)}\n" for name, value in facts.items())
+        out.writelines(f"- {name}: {_code(value)}\n" for name, value in facts(one, signed).items())
         out.writelines(f"- **doubt**: {_code(fault)}\n" for fault in one.faults)
         out.writelines(_lines({f"setting {field.path}": (field,) for field in one.settings}))
         out.writelines(_lines({f"{each.operation} {each.kind} {each.name}": each.fields for each in one.resources}))
         out.write("\n")
-
-
-FORMATS: Final[Mapping[str, Callable[[Iterable[Update], Signed, TextIO], None]]] = {
-    "table": as_table, "csv": as_csv, "json": as_json, "markdown": as_markdown,
-}  # fmt: skip
 
 
 def _lines(changes: Mapping[str, Iterable[Field]]) -> Iterable[str]:

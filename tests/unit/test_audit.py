@@ -3,13 +3,14 @@
 import csv
 import io
 import json
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from operations.audit.command import FORMATS
 from operations.audit.history import files, read
-from operations.audit.report import FORMATS
 from operations.audit.updates import Update, updates
 from operations.problem import Problem
 from tests.unit.histories import AUTHOR, SEALED, STACK, add, resource
@@ -205,3 +206,37 @@ def test_what_a_commit_says_is_neither_markdown_nor_a_formula(folder: Path) -> N
     assert "## b" not in text
     (row,) = csv.DictReader(io.StringIO(printed(folder, "csv")))
     assert row["who"].startswith("'=")
+
+
+class Page(HTMLParser):
+    """Which elements a browser would see, and the text of each update."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.sections: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, _attributes: Any) -> None:
+        self.tags.add(tag)
+        if tag == "details":
+            self.sections.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.sections:
+            self.sections[-1] += data
+
+
+def test_the_page_has_a_section_for_each_update_and_calls_no_address(folder: Path) -> None:
+    add(folder, 1, [resource("a", data={"x": "1"})], message="deploy: {}")
+    add(folder, 2, [resource("a", data={"x": "<img src=//evil>"})], message="</script><b>")
+    text = printed(folder, "html", {told(folder)[0].id})
+    page = Page(text)
+    first, second = page.sections
+    assert "deployment, signed" in first
+    assert "OUTSIDE THE PIPELINE" in second
+    assert "updated ConfigMap a" in " ".join(second.split())
+    assert "1 → <img src=//evil>" in second
+    assert not {"img", "link", "iframe"} & page.tags
+    assert text.count("<script>") == 1
+    assert "http" not in text.replace("http-equiv", "")

@@ -1,6 +1,6 @@
 """The whole program on mocks: what an auditor is told of who may talk to whom, and who may read and do what."""
 
-from operations.audit.access import as_markdown, connections, readers, rights
+from operations.audit.access import connections, page_of, readers, rights
 from tests.policies.examples import BINDING, GRANT, ROLE, kubernetes, spoilt, workload
 from tests.policies.seen import resources_of
 from tests.unit import test_program_connections as program_connections
@@ -54,7 +54,7 @@ def test_whom_the_stack_does_not_make_has_the_name_that_the_policy_has_for_it() 
 
 
 def test_the_picture_has_an_arrow_for_each_pair_without_the_look_ups_of_names(development: Recording) -> None:
-    page = as_markdown("development", resources_of(development))
+    page = page_of("development", resources_of(development))
     picture, _, tables = page.partition("```mermaid")[2].partition("```")
     assert '"8080, 8443"' in picture
     assert "kube-dns" not in picture
