@@ -8,7 +8,12 @@ use Closure;
 use Redis;
 use RedisException;
 
-/** Redis, connected to at the first use in a request. Every key starts with `vision-week:`. */
+/**
+ * Redis, over a connection that a worker keeps from request to request. Every key starts with `vision-week:`.
+ *
+ * A kept connection is tried before it is used, with the password of now (phpredis' pool, AUTH and ECHO in one message):
+ * one that has died meanwhile, or that an interrupted request left an answer in, is replaced and not noticed.
+ */
 final class KeyValue
 {
     public const PREFIX = 'vision-week:';
@@ -37,8 +42,16 @@ final class KeyValue
         }
         try {
             $this->connection ??= $this->connect();
-            return $use($this->connection);
+            try {
+                return $use($this->connection);
+            } catch (RedisException) {
+                // It died under the question, or leads to what was the primary before a fail-over: a new one leads to who
+                // is it now. What is asked twice does no harm: at worst an attempt counts double, or a message is heard twice.
+                $this->connection->close();
+                return $use($this->connection = $this->connect());
+            }
         } catch (RedisException $error) {
+            $this->connection?->close();
             $this->connection = null;
             $this->away = new Away('The session and cache store', $error);
             throw $this->away;
@@ -48,19 +61,17 @@ final class KeyValue
     private function connect(): Redis
     {
         $redis = new Redis();
+        $password = Settings::secret($this->settings->redisPasswordFile);
         // The warning of a failed connection comes before the exception that says the same.
-        @$redis->connect(
+        @$redis->pconnect(
             $this->settings->redisHost,
             $this->settings->redisPort,
             self::CONNECT_SECONDS,
             null,
             0,
             self::READ_SECONDS,
+            $password === '' ? [] : ['auth' => $password],
         );
-        $password = Settings::secret($this->settings->redisPasswordFile);
-        if ($password !== '') {
-            $redis->auth($password);
-        }
         $redis->setOption(Redis::OPT_PREFIX, self::PREFIX);
         return $redis;
     }

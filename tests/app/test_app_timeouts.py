@@ -38,7 +38,8 @@ def frozen(pid: int) -> Iterator[None]:
     try:
         yield
     finally:
-        for each in everyone:
+        # The first of them last: a worker that has ended is there until it asks.
+        for each in reversed(everyone):
             os.kill(each, signal.SIGCONT)
 
 
