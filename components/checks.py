@@ -12,6 +12,7 @@ from ipaddress import IPv4Network
 from itertools import combinations, pairwise
 
 from components.settings import (
+    NGINX_CONNECTIONS,
     PASSWORDS,
     VARIABLES,
     GatewayEdge,
@@ -168,6 +169,19 @@ def _memory_suffices(settings: Settings) -> Iterator[Fault]:
             data + replication,
             f"data ({data}Mi, {redis.memory_percent} %) and replication ({replication}Mi)",
             "or a smaller redis.memory_percent",
+        ),
+        *(
+            [
+                (
+                    "edge.resources.memory",
+                    settings.edge.resources.memory,
+                    settings.edge.memory,
+                    f"{NGINX_CONNECTIONS} clients that have begun TLS",
+                    "for it can't let in fewer",
+                )
+            ]
+            if isinstance(settings.edge, NginxEdge)
+            else []
         ),
     ):
         if needed > mebibytes(limit):

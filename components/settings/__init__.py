@@ -16,13 +16,14 @@ from components.settings.app import App, Limits, Timeouts, WebSocket
 from components.settings.capacity import Quota, Replicas, Tenancy
 from components.settings.cluster import Cluster, ClusterNetwork, ExistingCluster, GoogleCluster, Maintenance, NodePool
 from components.settings.data import BackupCopy, Backups, Postgres, Redis
-from components.settings.edge import Edge, EdgeBase, GatewayEdge, IngressEdge, NginxEdge
+from components.settings.edge import NGINX_CONNECTIONS, Edge, EdgeBase, GatewayEdge, IngressEdge, NginxEdge
 from components.settings.governance import Exemption, Policies, Secrets
 from components.settings.monitoring import Alerts, Monitoring, Receiver
 from components.settings.storage import OURS, PASSWORDS, VARIABLES, Images, Snapshots, Source, Storage
 from components.values import LATER, Name, Strict, form
 
 __all__ = [
+    "NGINX_CONNECTIONS",
     "OURS",
     "PASSWORDS",
     "VARIABLES",

@@ -1,11 +1,19 @@
 """Where users come in. Three flavours of one component."""
 
 from ipaddress import IPv4Network
+from math import ceil
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
 from components.values import LATER, Address, Host, HostPattern, Name, Networks, NodePort, Resources, Strict, Text, Url
+
+NGINX_CONNECTIONS = 4096
+"""That one pod has open at once, clients' and its own; `edge.conf` has the number."""
+_TLS_KIB = 52
+"""Of each client that has begun TLS; measured with OpenSSL 3.0: 31 to 52."""
+_NGINX_SHARED = 36
+"""MiB: the zones of `edge.conf`, and nginx itself."""
 
 
 def _not_everybody(networks: tuple[IPv4Network, ...]) -> tuple[IPv4Network, ...]:
@@ -68,8 +76,13 @@ class NginxEdge(EdgeBase):
     """Pods, 1 to 10; two, so that one may go (DECISIONS: edge in production)."""
     disruptions: int = Field(default=1, ge=1, le=5)
     """Pods that a drained node may take away at once, 1 to 5; at least one stays (S5, beyond)."""
-    resources: Resources = Resources(cpu="100m", cpu_limit="1", memory="128Mi")
+    resources: Resources = Resources(cpu="100m", cpu_limit="1", memory="256Mi")
     """Of each pod (S7 beyond: limits)."""
+
+    @property
+    def memory(self) -> int:
+        """MiB that nginx takes when as many clients as it lets in have begun TLS and go no further."""
+        return ceil(NGINX_CONNECTIONS * _TLS_KIB / 1024) + _NGINX_SHARED
 
 
 class GatewayEdge(EdgeBase):

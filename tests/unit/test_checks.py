@@ -30,7 +30,7 @@ NEEDS = {
     "app": {"pods": 33, "cpu": "14.2", "memory": "20992Mi"},
     # What is sized by its use may come to ask for its limits: 3 for PostgreSQL, 2 and 0.5 for Redis, 1 at the edge.
     "data": {"pods": 6, "cpu": "16.5", "memory": "15552Mi"},
-    "edge": {"pods": 3, "cpu": "3", "memory": "384Mi"},
+    "edge": {"pods": 3, "cpu": "3", "memory": "768Mi"},
 }
 
 
@@ -113,6 +113,15 @@ def test_workers_that_do_not_fit_the_memory_are_refused() -> None:
     assert refused(app={"php_resources": resources("735Mi")}) == [
         "app.php_resources.memory: is too little for 10 workers of 64Mi and what they share: 736Mi; "
         "give it more, or write fewer app.workers"
+    ]
+
+
+def test_clients_that_begin_tls_and_go_no_further_have_to_fit_the_edges_memory() -> None:
+    edge = {**LEAST["edge"], "replicas": 1}
+    assert told(edge={**edge, "resources": resources("244Mi")}) == []
+    assert refused(edge={**edge, "resources": resources("243Mi")}) == [
+        "edge.resources.memory: is too little for 4096 clients that have begun TLS: 244Mi; "
+        "give it more, for it can't let in fewer"
     ]
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import re
 import shutil
 import socket
@@ -10,7 +11,7 @@ import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,10 +26,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from components.edge import entrance
+from components.settings import NGINX_CONNECTIONS, NginxEdge
 from tests.unit import edges
 from tests.unit.edges import API_HOST, HOST, HOSTS, NGINX, WEBSOCKET_HOST
 from tests.unit.parts import namespace, settings
-from tests.unit.recording import Recording
+from tests.unit.recording import CHECKOUT, Recording
 from tests.waiting import wait_for
 
 
@@ -451,6 +453,39 @@ def connect(front: Front, version: ssl.TLSVersion) -> str | None:
         context.wrap_socket(plain, server_hostname=HOST) as secured,
     ):
         return secured.version()
+
+
+def test_a_client_that_begins_tls_and_goes_no_further_takes_what_the_settings_count_with(tmp_path: Path) -> None:
+    """S7, beyond: limits. As many as nginx lets in must fit its pod."""
+    configuration = (CHECKOUT / "components/files/edge.conf").read_text()
+    assert f"worker_connections {NGINX_CONNECTIONS};" in configuration
+    with running(tmp_path, **HOSTS) as front, ExitStack() as clients:
+        clients.enter_context(begun(front))
+        before = memory_of_the_worker(tmp_path)
+        for _ in range(500):
+            clients.enter_context(begun(front))
+        edge = NginxEdge(flavour="nginx", url=f"https://{HOST}")
+        each = (memory_of_the_worker(tmp_path) - before) / 500
+        assert 0 < each * NGINX_CONNECTIONS <= edge.memory * 1024**2
+
+
+def memory_of_the_worker(folder: Path) -> int:
+    """Bytes."""
+    (children,) = Path(f"/proc/{(folder / 'nginx.pid').read_text().strip()}/task").glob("*/children")
+    pages = Path(f"/proc/{children.read_text().strip()}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+@contextmanager
+def begun(front: Front) -> Iterator[None]:
+    """A client that has said hello by TLS and heard the answer."""
+    coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with pytest.raises(ssl.SSLWantReadError):
+        front.context.wrap_bio(coming, going, server_hostname=HOST).do_handshake()
+    with socket.create_connection(("127.0.0.1", front.ports["8443"]), timeout=10) as connection:
+        connection.sendall(going.read())
+        assert connection.recv(1) != b""
+        yield
 
 
 def test_a_service_that_is_away_is_a_502_with_the_headers(tmp_path: Path) -> None:
