@@ -29,6 +29,7 @@ class CatalogueImage:
 
 
 CATALOGUE = {
+    "haproxy": CatalogueImage(repository="docker.io/library/haproxy", tag="3.2-bookworm"),
     "nginx": CatalogueImage(repository="docker.io/nginxinc/nginx-unprivileged", tag="1.28-bookworm"),
     "prometheus": CatalogueImage(repository="docker.io/prom/prometheus", tag="v3.5.0"),
     "redis": CatalogueImage(repository="docker.io/library/redis", tag="7.4-bookworm"),

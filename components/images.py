@@ -60,6 +60,7 @@ class Images(ComponentResource):
     nginx: str
     prometheus: str
     redis: str
+    haproxy: str
 
     def __init__(self, name: str, args: ImagesArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:images:Images", name, None, opts)
@@ -80,6 +81,7 @@ class Images(ComponentResource):
         self.postgres = self._built(
             "postgres", Build(dockerfile="images/postgres/Dockerfile", context="images/postgres")
         )
+        self.haproxy = self._published("haproxy")
         self.nginx = self._published("nginx")
         self.prometheus = self._published("prometheus")
         self.redis = self._published("redis")

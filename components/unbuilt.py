@@ -25,17 +25,12 @@ def refuse_unbuilt(settings: Settings) -> None:
 
 def unbuilt(settings: Settings) -> list[Fault]:
     """Every setting that the program can't do justice to."""
-    return [*_flavours(settings), *_several_redis(settings), *_later(settings, "")]
+    return [*_flavours(settings), *_later(settings, "")]
 
 
 def _flavours(settings: Settings) -> Iterator[Fault]:
     if isinstance(settings.cluster, GoogleCluster):
         yield Fault("cluster.flavour", f"{settings.cluster.flavour} is not built yet", "use existing")
-
-
-def _several_redis(settings: Settings) -> Iterator[Fault]:
-    if settings.redis.members > 1:
-        yield Fault("redis.members", "nothing leads clients to the primary among several yet", "use 1")
 
 
 def _later(model: BaseModel, path: str) -> Iterator[Fault]:

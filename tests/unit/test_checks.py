@@ -28,8 +28,9 @@ def test_a_quota_below_what_the_workloads_may_need_is_refused(area: str) -> None
 NEEDS = {
     # 20 app pods, 10 of the WebSocket service, one more of each for a roll-out, and the migrations.
     "app": {"pods": 33, "cpu": "14.2", "memory": "20992Mi"},
-    # What is sized by its use may come to ask for its limits: 3 for PostgreSQL, 2 and 0.5 for Redis, 1 at the edge.
-    "data": {"pods": 6, "cpu": "16.5", "memory": "15552Mi"},
+    # What is sized by its use may come to ask for its limits: 3 for PostgreSQL, 2, 0.5 and 0.5 for Redis, 1 at the
+    # edge.
+    "data": {"pods": 6, "cpu": "18", "memory": "15744Mi"},
     "edge": {"pods": 3, "cpu": "3", "memory": "768Mi"},
 }
 
@@ -48,7 +49,7 @@ def test_a_quota_that_lacks_the_least_is_refused(area: str) -> None:
     ]
 
 
-@pytest.mark.parametrize(("area", "cpu"), [("data", "3.9"), ("edge", "0.3")])
+@pytest.mark.parametrize(("area", "cpu"), [("data", "4.05"), ("edge", "0.3")])
 def test_what_is_not_sized_by_its_use_needs_a_quota_for_its_requests(area: str, cpu: str) -> None:
     assert told(vertical_autoscaling=False, tenancy={area: {**NEEDS[area], "cpu": cpu}}) == []
     assert told(vertical_autoscaling=True, tenancy={area: {**NEEDS[area], "cpu": cpu}}) == [f"tenancy.{area}.cpu"]
@@ -153,6 +154,12 @@ def test_data_and_replication_that_do_not_fit_redis_memory_are_refused(
     """60 % for data, the backlog and as much again for a replica's buffer, 8 MiB for Redis itself."""
     assert told(redis={"members": members, "resources": resources(enough)}) == []
     assert told(redis={"members": members, "resources": resources(too_little)}) == ["redis.resources.memory"]
+
+
+def test_clients_that_do_not_fit_haproxy_are_refused() -> None:
+    """21 pods of 10 workers and 11 of two connections, 40 KiB each, and 24 MiB."""
+    assert told(redis={"haproxy_resources": resources("34Mi")}) == []
+    assert told(redis={"haproxy_resources": resources("33Mi")}) == ["redis.haproxy_resources.memory"]
 
 
 def test_a_larger_backlog_takes_memory() -> None:

@@ -43,7 +43,7 @@ def test_the_connections_that_are_allowed_are_these(program: Recording, stack: s
         ("prometheus", "websocket", 8091),
         ("prometheus", "postgres", 8008),
         ("prometheus", "prometheus", 9090),
-        ("redis", "redis", 6379),
+        ("redis", "redis", 6380),
         ("redis", "redis", 26379),
         *((name, resolver, 53) for name in pods for resolver in ("kube-dns", "169.254.20.10/32")),
     }

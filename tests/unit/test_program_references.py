@@ -350,6 +350,7 @@ STANDS_ALONE = (
     r"Service .*/postgres: spec\.ports\.0\.targetPort",  # Patroni writes where it leads
     r"StatefulSet .*: spec\.template\.spec\.containers\.\d\.ports\.0\.name",  # their Services go by number
     r"Deployment .*: spec\.template\.spec\.containers\.0\.ports\.\d\.containerPort",  # `internal`: by name alone
+    r"StatefulSet .*/redis: spec\.template\.spec\.containers\.2\.ports\.1\.containerPort",  # `health`: by name alone
     r"NetworkPolicy .*/(dns|postgres): spec\.egress\.\d\.ports\.\d\.port",  # of the cluster's DNS and API server
 )
 

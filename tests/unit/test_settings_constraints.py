@@ -243,6 +243,7 @@ SAME_AS = {
     "postgres.resources": "websocket.resources",
     "redis.resources": "websocket.resources",
     "redis.sentinel_resources": "websocket.resources",
+    "redis.haproxy_resources": "websocket.resources",
     "tenancy.data": "tenancy.app",
     "tenancy.edge": "tenancy.app",
     "monitoring.prometheus_resources": "websocket.resources",
