@@ -26,6 +26,7 @@ def test_every_pod_is_hardened(program: Recording) -> None:
 def test_only_who_talks_to_the_api_has_a_token(program: Recording) -> None:
     tokens = {pod.workload.name: pod.spec["automountServiceAccountToken"] for pod in workloads(program)}
     assert {"edge": False, **tokens} == {
+        "alertmanager": False,
         "app": False,
         "edge": False,
         "migrations": False,
@@ -74,6 +75,7 @@ def test_our_images_run_by_digest_and_others_by_exact_version(stacks: Stacks, st
     assert all("@sha256:" in image for image in ours)
     own_edge = {"docker.io/nginxinc/nginx-unprivileged:1.28-bookworm"} if stack == "development" else set()
     others = {"docker.io/library/redis:7.4-bookworm", "docker.io/prom/prometheus:v3.5.0"}
+    others |= {"docker.io/prom/alertmanager:v0.28.1"}
     assert images - ours == others | own_edge
     assert images <= set(recording.outputs["images"].values())
 

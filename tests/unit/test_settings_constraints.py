@@ -216,7 +216,9 @@ ITEMS: dict[str, tuple[dict[str, Any], dict[str, tuple[list[Any], list[Any]]]]] 
         {
             "name": NAMES,
             "secret": NAMES,
-            "severities": ([["critical"], ["warning", "critical"]], [[], ["info"], ["critical", "page"]]),
+            "severities": ([["critical"], ["warning", "heartbeat"]], [[], ["info"], ["critical", "page"]]),
+            "teams": ([["application"], ["platform", "application"]], [[], ["on-call"], "platform"]),
+            "authority": (["PEM", None], ["", 1]),
         },
     ),
     "policies.exemptions": (
@@ -245,6 +247,7 @@ SAME_AS = {
     "redis.sentinel_resources": "websocket.resources",
     "tenancy.data": "tenancy.app",
     "tenancy.edge": "tenancy.app",
+    "monitoring.alertmanager_resources": "websocket.resources",
     "monitoring.prometheus_resources": "websocket.resources",
     "tenancy.monitoring": "tenancy.app",
     "tenancy.node": "tenancy.app",
@@ -362,10 +365,14 @@ MAPPINGS = {
     "source.constants": "A",
     "source.variables": "DATABASE_HOST",
     "storage.parameters": "A",
+    "webhooks": "on-call",
 }
 
 # What it takes there, where that isn't any text.
-MAPPED = {"images.fixed": f"registry.example/app@sha256:{'0' * 64}"}
+MAPPED = {
+    "images.fixed": f"registry.example/app@sha256:{'0' * 64}",
+    "webhooks": "https://hooks.example/1",
+}
 
 
 @pytest.mark.parametrize("path", MAPPINGS)
@@ -374,6 +381,13 @@ def test_keys_have_texts(path: str) -> None:
     assert own_faults(path, {key: MAPPED.get(path, "B")}) == []
     assert own_faults(path, [key])
     assert faults(changed(base(path), f"{path}.{key}", 5))
+
+
+def test_a_web_hook_is_spoken_to_under_tls() -> None:
+    for right in ("https://hooks.example", "https://hooks.example:8443/a?b=c"):
+        assert own_faults("webhooks", {"on-call": right}) == []
+    for wrong in ("http://hooks.example", "hooks.example", "https://me:word@hooks.example/", "https://", ""):
+        assert faults(changed(LEAST, "webhooks", {"on-call": wrong})), wrong
 
 
 def test_an_image_is_fixed_by_its_digest() -> None:
