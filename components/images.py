@@ -58,6 +58,7 @@ class Images(ComponentResource):
     app: Output[str]
     websocket: Output[str]
     postgres: Output[str]
+    grafana: str
     nginx: str
     prometheus: str
     redis: str
@@ -82,6 +83,7 @@ class Images(ComponentResource):
             "postgres", Build(dockerfile="images/postgres/Dockerfile", context="images/postgres")
         )
         self.alertmanager = self._published("alertmanager")
+        self.grafana = self._published("grafana")
         self.nginx = self._published("nginx")
         self.prometheus = self._published("prometheus")
         self.redis = self._published("redis")

@@ -1,6 +1,7 @@
 """Prometheus on real pods: what it asks answers, and what it concludes follows from what happens."""
 
 import json
+import math
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -8,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from components.monitoring import rules
+from components.monitoring import dashboards, rules
+from components.settings import Alerts
 from tests.cluster.receiver import Receiver
 from tests.cluster.stack import PREFIX, Stack
 from tests.waiting import wait_for
@@ -88,6 +90,51 @@ def test_there_are_fewer_series_than_the_budget_has(
     memory = value(prometheus, 'max(process_resident_memory_bytes{service="prometheus"})')
     record_property("series and memory of Prometheus", f"{series:.0f}, {memory / 2**20:.0f} MiB")
     assert 0 < series < rules.SERIES_BUDGET
+
+
+# Questions that have no answer here, and why.
+WITHOUT_ANSWER = {
+    "Alerts and monitoring: Raised now": "nothing is wrong",
+}
+
+
+def test_every_panel_of_every_dashboard_has_an_answer(prometheus: httpx.Client, client: httpx.Client) -> None:
+    """S8.2. While somebody uses the application; Grafana itself isn't there."""
+    questions = {
+        f"{page.title}: {panel.title} {legend}".strip(): asked_for(expr)
+        for page in dashboards.dashboards(Alerts())
+        for panels in page.rows.values()
+        for panel in panels
+        for legend, expr in panel.questions.items()
+    }
+
+    def unanswered() -> list[str]:
+        assert client.get("/api/exhibits", headers={"Cookie": "seen=1"}).status_code == 200
+        return [
+            title for title, expr in questions.items() if title not in WITHOUT_ANSWER and not answers(prometheus, expr)
+        ]
+
+    still = list(questions)
+
+    def all_answered() -> bool:
+        still[:] = unanswered()
+        return not still
+
+    try:
+        wait_for(all_answered, "every panel to have an answer", patience=120)
+    except AssertionError:
+        pytest.fail(f"no answer: {still}")
+
+
+def asked_for(expr: str) -> str:
+    """The question with what Grafana puts in the place of its own variables."""
+    return expr.replace("$__rate_interval", "1m").replace("$__range", "1h")
+
+
+def answers(prometheus: httpx.Client, expr: str) -> bool:
+    """Whether there is a number: where nothing happened, some functions give none."""
+    found = asked(prometheus, "query", query=expr)["result"]
+    return any(not math.isnan(float(each["value"][1])) for each in found)
 
 
 def heard(on_call: Receiver, status: str, **labels: str) -> bool:
