@@ -321,6 +321,20 @@ def _edge_can_be_reached(settings: Settings) -> Iterator[Fault]:
         )
 
 
+def _edge_has_a_project(settings: Settings) -> Iterator[Fault]:
+    """What only the program's own project can hold."""
+    edge = settings.edge
+    if not isinstance(edge, GatewayEdge) or isinstance(settings.cluster, GoogleCluster):
+        return
+    for setting in ("dns_zone", "requests_per_minute"):
+        if setting in edge.model_fields_set and getattr(edge, setting) is not None:
+            yield Fault(
+                f"edge.{setting}",
+                "has no effect: the program makes nothing of Google's beside a cluster that is there already",
+                "leave it out, or let the program make the cluster (cluster.flavour: gke)",
+            )
+
+
 def _images_are_pushed_where_the_cluster_pulls(settings: Settings) -> Iterator[Fault]:
     """The program makes the repository, and its cluster runs images of this project's registry alone (S1, beyond)."""
     cluster, registry = settings.cluster, settings.images.registry
@@ -504,6 +518,7 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Fault]], ...] = (
     _networks_are_large_enough,
     _hosts_and_certificates_agree,
     _edge_can_be_reached,
+    _edge_has_a_project,
     _images_are_pushed_where_the_cluster_pulls,
     _timeouts_nest,
     _backups_reach_back,

@@ -16,7 +16,7 @@ from components.kubernetes import pods_of
 from components.monitoring import Prometheus, PrometheusArgs, Target
 from components.postgres import Postgres, PostgresArgs
 from components.redis import Redis, RedisArgs
-from components.settings import ExistingCluster, Settings
+from components.settings import ExistingCluster, GatewayEdge, Settings
 from components.storage import Storage, StorageArgs
 from components.tenancy import Tenancy, TenancyArgs
 from components.unbuilt import refuse_unbuilt
@@ -32,6 +32,7 @@ class _Ground:
     ready: what must be there before something is made in it. pools: area -> nodes that are kept for its pods.
     parameters: of the databases' volumes, beside the settings'. network: of the nodes, where the program has made it.
     mirrors: host of somebody's registry -> what stands in its place. registry: what must be there before a push.
+    edge: what must be there before a Gateway.
     """
 
     context: str
@@ -43,6 +44,7 @@ class _Ground:
     parameters: Mapping[str, Input[str]] = field(default_factory=dict)
     mirrors: Mapping[str, str] = field(default_factory=dict)
     registry: Sequence[Resource] = ()
+    edge: Sequence[Resource] = ()
     network: Output[str] | None = None
 
 
@@ -214,6 +216,7 @@ class Platform(ComponentResource):
                 body=bounds.body(settings.app.limits),
                 timeouts=settings.timeouts,
                 rollout_timeout=settings.rollout_timeout,
+                ready=ground.edge,
             ),
             opts=inside,
         )
@@ -307,6 +310,7 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
             kept=list(pools.values()),
             purpose=settings.purpose,
             protect=settings.protect,
+            edge=settings.edge if isinstance(settings.edge, GatewayEdge) else None,
         ),
         opts=child,
     )
@@ -320,6 +324,7 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
         parameters={"disk-encryption-kms-key": google.disks_key},
         mirrors=catalogue.mirrors(chosen.registry),
         registry=google.registry_ready,
+        edge=google.edge_ready,
         network=google.network,
     )
 

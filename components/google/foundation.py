@@ -9,10 +9,12 @@ from pulumi import ComponentResource, Output, Resource, ResourceOptions
 from components.google import access
 from components.google.admission import Admission, AdmissionArgs
 from components.google.cluster import GoogleCluster, GoogleClusterArgs
+from components.google.edge import GoogleEdge, GoogleEdgeArgs
 from components.google.keys import Keys, KeysArgs
 from components.google.network import Network, NetworkArgs
 from components.google.registry import Registry, RegistryArgs
 from components.google.services import Services, ServicesArgs
+from components.settings import GatewayEdge
 from components.settings import GoogleCluster as GoogleClusterSettings
 
 
@@ -22,7 +24,7 @@ class FoundationArgs:
 
     prefix: of every name. registry: prefix of our images' names.
     kept: pools that take only the pods that ask for them. purpose: of the stack, for the bill.
-    protect: whether what holds data can be removed.
+    protect: whether what holds data can be removed. edge: where that is Google's balancer.
     """
 
     prefix: str
@@ -31,12 +33,13 @@ class FoundationArgs:
     kept: Sequence[str]
     purpose: str
     protect: bool
+    edge: GatewayEdge | None
 
 
 class Foundation(ComponentResource):
     """The ground of a stack.
 
-    kubeconfig, identifier: of its cluster. ready: what pods need to start, and images to be pushed.
+    kubeconfig, identifier: of its cluster. ready: what pods need to start, images to be pushed, and a Gateway.
     disks_key: what volumes are encrypted with.
     network: name of the network that its nodes are in.
     """
@@ -45,6 +48,7 @@ class Foundation(ComponentResource):
     identifier: str
     ready: Sequence[Resource]
     registry_ready: Sequence[Resource]
+    edge_ready: Sequence[Resource] = ()
     disks_key: Output[str]
     network: Output[str]
 
@@ -123,6 +127,12 @@ class Foundation(ComponentResource):
             ),
             opts=inside,
         )
+        if args.edge:
+            self.edge_ready = GoogleEdge(
+                "edge",
+                GoogleEdgeArgs(settings=args.edge, protect=args.protect, after=services.ready, labels=bill("edge")),
+                opts=inside,
+            ).ready
         self.kubeconfig = access.kubeconfig(cluster.endpoint)
         self.identifier = f"projects/{project}/locations/{region}/clusters/{args.prefix}"
         self.ready, self.registry_ready = cluster.pools, registry.repositories

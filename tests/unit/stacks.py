@@ -68,12 +68,6 @@ REPLACEMENTS = (
         lambda images: {key: value for key, value in images.items() if key != "origin"},
     ),
     Replacement(
-        "edge.dns_zone: left out, because no zone is made yet",
-        "vision-week:edge",
-        lambda config: "dns_zone" in config["vision-week:edge"],
-        lambda edge: {key: value for key, value in edge.items() if key != "dns_zone"},
-    ),
-    Replacement(
         "redis.members: 1, because nothing leads clients to the primary among several yet",
         "vision-week:redis",
         lambda config: config.get("vision-week:redis", {}).get("members") != 1,

@@ -90,11 +90,19 @@ def test_a_star_in_a_certificate_stands_for_one_part_alone() -> None:
 
 
 def test_a_host_outside_the_zone_is_refused() -> None:
-    assert told(edge=gateway(dns_zone="vision-week.example", api_host="api.vision-week.example")) == []
-    assert refused(edge=gateway(dns_zone="vision-week.example", api_host="api-vision-week.example")) == [
+    own: dict[str, Any] = {"cluster": GKE, "images": {"registry": "europe-west1-docker.pkg.dev/a-project/x"}}
+    assert told(edge=gateway(dns_zone="vision-week.example", api_host="api.vision-week.example"), **own) == []
+    assert refused(edge=gateway(dns_zone="vision-week.example", api_host="api-vision-week.example"), **own) == [
         "edge.api_host: is not in edge.dns_zone (vision-week.example); choose a host in that zone"
     ]
-    assert told(edge=gateway(dns_zone="week.example")) == ["edge.url"]
+    assert told(edge=gateway(dns_zone="week.example"), **own) == ["edge.url"]
+
+
+@pytest.mark.parametrize("given", [{"dns_zone": "vision-week.example"}, {"requests_per_minute": 600}])
+def test_what_only_a_project_of_the_program_s_can_hold_is_refused_beside_another_cluster(given: Any) -> None:
+    (setting,) = given
+    (said,) = refused(edge=gateway(**given))
+    assert said.startswith(f"edge.{setting}: has no effect: the program makes nothing of Google's beside a cluster")
 
 
 def test_a_host_that_stands_for_two_things_is_refused() -> None:

@@ -9,9 +9,9 @@ import pytest
 
 from components.google import access
 from components.google.foundation import Foundation, FoundationArgs
-from components.settings import GoogleCluster
+from components.settings import GatewayEdge, GoogleCluster
 from tests.unit.conftest import Stacks
-from tests.unit.faults import GKE, changed, faults, refused, told
+from tests.unit.faults import GATEWAY, GKE, changed, faults, refused, told
 from tests.unit.parts import LEAST
 from tests.unit.recording import Made, Recording, computed, record, run_stack
 from tests.unit.stacks import buildable
@@ -19,7 +19,7 @@ from tests.unit.stacks import buildable
 PLACE = "europe-west1-docker.pkg.dev/a-project"
 
 
-def google(*, preview: bool = False, protect: bool = True, **changes: Any) -> Recording:
+def google(*, protect: bool = True, edge: Any = None, **changes: Any) -> Recording:
     args = FoundationArgs(
         prefix="here",
         settings=GoogleCluster.model_validate({**GKE, **changes}),
@@ -27,13 +27,25 @@ def google(*, preview: bool = False, protect: bool = True, **changes: Any) -> Re
         kept=["data"],
         purpose="live",
         protect=protect,
+        edge=GatewayEdge.model_validate(edge) if edge else None,
     )
-    return record(lambda: Foundation("google", args), preview=preview)
+    return record(lambda: Foundation("google", args))
+
+
+EDGE = {
+    **GATEWAY,
+    "api_host": "api.vision-week.example",
+    "dns_zone": "vision-week.example",
+    "certificate_map": "a-map",
+    "ssl_policy": "modern",
+    "security_policy": "armour",
+    "requests_per_minute": 600,
+}
 
 
 @pytest.fixture(scope="module")
 def made() -> Recording:
-    return google()
+    return google(edge=EDGE)
 
 
 def gcp(recording: Recording) -> list[Made]:
@@ -54,8 +66,10 @@ def test_every_api_is_enabled_before_it_is_used(made: Recording) -> None:
     used = {
         "artifactregistry": "artifactregistry",
         "binaryauthorization": "binaryauthorization",
+        "certificatemanager": "certificatemanager",
         "compute": "compute",
         "container": "container",
+        "dns": "dns",
         "kms": "cloudkms",
         "projects": "cloudresourcemanager",
         "pubsub": "pubsub",
@@ -81,7 +95,7 @@ def test_an_api_stays_enabled_when_the_stack_goes(made: Recording) -> None:
 
 
 def test_whatever_takes_labels_is_on_the_bill_with_its_stack_and_component() -> None:
-    found = google(labels={"cost-centre": "museum"})
+    found = google(labels={"cost-centre": "museum"}, edge=EDGE)
     for one in gcp(found):
         for key in labels_of(one):
             labels = one.inputs.get(key, {})
@@ -120,10 +134,10 @@ def test_a_key_ring_does_not_ask_for_a_name_that_is_taken_for_ever(made: Recordi
 
 @pytest.mark.parametrize("protect", [True, False])
 def test_what_holds_data_on_google_is_protected_where_the_settings_say_so(protect: bool) -> None:
-    found = google(protect=protect)
+    found = google(protect=protect, edge=EDGE)
     protected = {f"{one.kind} {one.name}" for one in found.made if one.protect}
     keys = {"KeyRing keys", "CryptoKey cluster", "CryptoKey disks", "CryptoKey registry"}
-    assert protected == ({*keys, "Cluster cluster", "Repository ours"} if protect else set())
+    assert protected == ({*keys, "Cluster cluster", "Repository ours", "ManagedZone zone"} if protect else set())
     assert cluster(found)["deletionProtection"] is protect
 
 
@@ -245,6 +259,72 @@ def test_an_image_is_pushed_only_when_its_repository_is_there(stacks: Stacks) ->
     production = stacks("production")
     ours = production.one("Repository", "ours").urn
     assert all(ours in one.depends_on for one in production.of("Image"))
+
+
+# --- edge
+
+
+def test_the_zone_has_every_host_at_the_balancers_address(made: Recording) -> None:
+    hosts = {one.inputs["name"]: one.inputs["rrdatas"] for one in made.of("RecordSet") if one.inputs["type"] == "A"}
+    assert hosts == {"vision-week.example.": ["203.0.113.10"], "api.vision-week.example.": ["203.0.113.10"]}
+    assert made.one("ManagedZone", "zone").at("dnssecConfig", "state") == "on"
+
+
+def test_each_name_has_a_certificate_that_its_proof_in_the_zone_allows(made: Recording) -> None:
+    names = {"vision-week.example", "api.vision-week.example"}
+    certificates = {one.name: one.inputs["managed"] for one in made.of("Certificate")}
+    assert {domain for managed in certificates.values() for domain in managed["domains"]} == names
+    entries = {one.inputs["hostname"]: one.inputs["certificates"] for one in made.of("CertificateMapEntry")}
+    assert entries == {managed["domains"][0]: [f"{name}-id"] for name, managed in certificates.items()}
+    proofs = {one.inputs["domain"]: computed(one)["dnsResourceRecords"][0] for one in made.of("DnsAuthorization")}
+    assert set(proofs) == names
+    written = [one.inputs for one in made.of("RecordSet") if one.inputs["type"] == "CNAME"]
+    assert {(one["name"], one["rrdatas"][0]) for one in written} == {
+        (one["name"], one["data"]) for one in proofs.values()
+    }
+
+
+def test_names_under_one_star_need_one_proof() -> None:
+    found = google(edge={**EDGE, "certificate_names": ("*.vision-week.example", "vision-week.example")})
+    assert [one.inputs["domain"] for one in found.of("DnsAuthorization")] == ["vision-week.example"]
+    assert {one.inputs["hostname"] for one in found.of("CertificateMapEntry")} == {
+        "*.vision-week.example",
+        "vision-week.example",
+    }
+
+
+def test_attacks_are_stopped_before_requests_are_counted(made: Recording) -> None:
+    """A rule that limits lets through all that it doesn't stop."""
+    rules = sorted(made.one("SecurityPolicy", "armour").inputs["rules"], key=lambda rule: rule["priority"])
+    *attacks, limit, rest = rules
+    assert {rule["action"] for rule in attacks} == {"deny(403)"}
+    assert any("'sqli-v33-stable'" in rule["match"]["expr"]["expression"] for rule in attacks)
+    options = limit["rateLimitOptions"]
+    assert options["rateLimitThreshold"] == {"count": 600, "intervalSec": 60}
+    assert (options["enforceOnKey"], options["exceedAction"]) == ("IP", "deny(429)")
+    assert rest["priority"] == 2147483647
+
+
+def test_tls_before_1_2_is_refused(made: Recording) -> None:
+    policy = made.one("SSLPolicy", "ssl-policy").inputs
+    assert (policy["name"], policy["minTlsVersion"], policy["profile"]) == ("modern", "TLS_1_2", "MODERN")
+
+
+def test_what_a_gateway_names_is_there_before_it(stacks: Stacks) -> None:
+    production = stacks("production")
+    named = {production.one("SSLPolicy", "ssl-policy").urn, production.one("SecurityPolicy", "armour").urn}
+    named |= {one.urn for one in [*production.of("CertificateMap"), *production.of("CertificateMapEntry")]}
+    (gateway,) = production.of("Gateway")
+    assert named <= gateway.depends_on
+    assert gateway.metadata["annotations"]["networking.gke.io/certmap"] == "vision-week"
+
+
+def test_without_a_zone_of_ours_certificates_are_somebody_elses(made: Recording) -> None:
+    found = google(edge={**EDGE, "dns_zone": None})
+    assert [
+        one for kind in ("ManagedZone", "RecordSet", "Certificate", "CertificateMap") for one in found.of(kind)
+    ] == []
+    assert made.of("CertificateMap")
 
 
 # --- the platform on it
