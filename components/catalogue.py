@@ -5,6 +5,7 @@ One place, so that an upgrade is one line and a reviewer sees every version at o
 refuses to run it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -33,3 +34,22 @@ CATALOGUE = {
     "prometheus": CatalogueImage(repository="docker.io/prom/prometheus", tag="v3.5.0"),
     "redis": CatalogueImage(repository="docker.io/library/redis", tag="7.4-bookworm"),
 }
+
+# Hosts of the registries that these come from.
+REGISTRIES = sorted({image.repository.partition("/")[0] for image in CATALOGUE.values()})
+
+
+def repository_of(host: str) -> str:
+    """`docker-io` of docker.io: the repository in Google's registry that stands before one of somebody else's."""
+    return host.replace(".", "-")
+
+
+def mirrors(place: str) -> Mapping[str, str]:
+    """Host of each registry -> what stands in its place in the registry of a Google project."""
+    return {host: f"{place}/{repository_of(host)}" for host in REGISTRIES}
+
+
+def mirrored(reference: str, mirrors: Mapping[str, str]) -> str:
+    """A reference, by what stands in its registry's place."""
+    host, _, rest = reference.partition("/")
+    return f"{mirrors.get(host, host)}/{rest}"

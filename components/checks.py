@@ -321,6 +321,20 @@ def _edge_can_be_reached(settings: Settings) -> Iterator[Fault]:
         )
 
 
+def _images_are_pushed_where_the_cluster_pulls(settings: Settings) -> Iterator[Fault]:
+    """The program makes the repository, and its cluster runs images of this project's registry alone (S1, beyond)."""
+    cluster, registry = settings.cluster, settings.images.registry
+    if not isinstance(cluster, GoogleCluster):
+        return
+    place = f"{cluster.registry}/"
+    if not registry.startswith(place):
+        yield Fault(
+            "images.registry",
+            "is not in the cluster's own project and region, and nothing else may run there",
+            f"write {place}vision-week",
+        )
+
+
 # --- time
 
 
@@ -490,6 +504,7 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Fault]], ...] = (
     _networks_are_large_enough,
     _hosts_and_certificates_agree,
     _edge_can_be_reached,
+    _images_are_pushed_where_the_cluster_pulls,
     _timeouts_nest,
     _backups_reach_back,
     _alarm_is_beyond_the_goal,

@@ -5,10 +5,11 @@ point at. Replacing a Kubernetes provider replaces everything made with it, so o
 kubeconfig, new credentials or another address of the same cluster change nothing.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi_kubernetes as kubernetes
-from pulumi import ComponentResource, Input, Output, ResourceOptions
+from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,17 +17,19 @@ class ClusterArgs:
     """Which cluster.
 
     context: its name in the kubeconfig.
-    kubeconfig: path of the kubeconfig; None for KUBECONFIG or ~/.kube/config.
+    kubeconfig: path of the kubeconfig, or all of it; None for KUBECONFIG or ~/.kube/config.
     identifier: what the state knows the cluster by.
+    ready: what must be there before anything is made in it.
     """
 
     context: Input[str]
     kubeconfig: Input[str] | None
     identifier: Input[str]
+    ready: Sequence[Resource] = ()
 
 
 class Cluster(ComponentResource):
-    """A cluster that is there already."""
+    """A cluster that is there, whoever made it."""
 
     provider: kubernetes.Provider
     identifier: Output[str]
@@ -46,6 +49,6 @@ class Cluster(ComponentResource):
             # What the program writes is the program's. Otherwise a field that somebody once changed by hand would stop
             # every update after that, instead of being put right by the next one.
             enable_patch_force=True,
-            opts=ResourceOptions(parent=self),
+            opts=ResourceOptions(parent=self, depends_on=args.ready),
         )
         self.register_outputs({"identifier": self.identifier})

@@ -4,13 +4,13 @@ A pod never names one of our tags: a tag can be pushed again, and two nodes woul
 images without a known digest are refused, unless the stack allows each by name.
 """
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi_docker_build as docker_build
-from pulumi import ComponentResource, Output, ResourceOptions, RunError
+from pulumi import ComponentResource, Output, Resource, ResourceOptions, RunError
 
-from components.catalogue import CATALOGUE
+from components.catalogue import CATALOGUE, mirrored
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +39,8 @@ class ImagesArgs:
     document_root: the folder of it that nginx serves.
     allow_unpinned: names in the catalogue that may run without a digest.
     fixed: name -> what runs in place of the image of this name.
+    mirrors: host of somebody's registry -> what stands in its place.
+    ready: what must be there before anything is pushed.
     """
 
     registry: str
@@ -49,6 +51,8 @@ class ImagesArgs:
     document_root: str
     allow_unpinned: Collection[str]
     fixed: Mapping[str, str]
+    mirrors: Mapping[str, str] = field(default_factory=dict)
+    ready: Sequence[Resource] = ()
 
 
 class Images(ComponentResource):
@@ -86,7 +90,7 @@ class Images(ComponentResource):
         self.register_outputs({"app": self.app, "websocket": self.websocket, "postgres": self.postgres})
 
     def _published(self, name: str) -> str:
-        return self._args.fixed.get(name) or published(name, self._args.allow_unpinned)
+        return self._args.fixed.get(name) or published(name, self._args.allow_unpinned, self._args.mirrors)
 
     def _built(self, name: str, build: Build) -> Output[str]:
         if name in self._args.fixed:
@@ -108,17 +112,17 @@ class Images(ComponentResource):
             push=True,
             # A preview says what would change; it doesn't take the minutes that building does.
             build_on_preview=False,
-            opts=ResourceOptions(parent=self),
+            opts=ResourceOptions(parent=self, depends_on=self._args.ready),
         )
         return Output.format("{0}@{1}", repository, image.digest)
 
 
-def published(name: str, allow_unpinned: Collection[str]) -> str:
-    """The reference of an image of the catalogue."""
+def published(name: str, allow_unpinned: Collection[str], mirrors: Mapping[str, str]) -> str:
+    """The reference of an image of the catalogue, by what stands in its registry's place."""
     image = CATALOGUE[name]
     if image.digest is None and name not in allow_unpinned:
         raise RunError(
             f"{image.reference} has no digest in components/catalogue.py: record the one that its registry gives, "
             f"or allow it unpinned for this stack with vision-week:images.allow_unpinned[{name}]"
         )
-    return image.reference
+    return mirrored(image.reference, mirrors)

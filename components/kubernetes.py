@@ -18,6 +18,8 @@ from components.values import Resources
 # uid, gid and fsGroup of everything (S7.2).
 USER = 1000
 CHECKSUM = "vision-week/configuration"
+# Label and taint of nodes that are kept for some pods.
+POOL = "vision-week/pool"
 DOMAIN = "cluster.local"
 
 
@@ -27,10 +29,12 @@ class Namespace:
 
     name: its name.
     guards: what must stand before a pod runs in it: its quota and its policies, so that it fails closed.
+    pool: the nodes that are kept for its pods; None where any will do.
     """
 
     name: Output[str]
     guards: Sequence[Resource]
+    pool: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,11 +150,12 @@ def pod(
     before: Sequence[Container] = (),
     token: bool = False,
     restart: str | None = None,
+    pool: str | None = None,
 ) -> core.v1.PodTemplateSpecArgs:
     """The hardened pod that all workloads run (S7.2, Pod Security `restricted`).
 
     configuration: checksum of what it reads. grace: seconds to end in. before: run to their end before the others
-    start. token: it talks to the Kubernetes API.
+    start. token: it talks to the Kubernetes API. pool: the nodes that are kept for it.
     Its pods avoid each other's nodes (weight 100: S5.1) and are spread over zones, as far as there are any.
     """
     same = meta.v1.LabelSelectorArgs(match_labels=selector(name))
@@ -196,6 +201,10 @@ def pod(
             containers=[container.args() for container in containers],
             volumes=list(volumes) or None,
             restart_policy=restart,
+            node_selector={POOL: pool} if pool else None,
+            tolerations=[core.v1.TolerationArgs(key=POOL, operator="Equal", value=pool, effect="NoSchedule")]
+            if pool
+            else None,
             termination_grace_period_seconds=grace,
         ),
     )

@@ -1,15 +1,16 @@
 """What is built from what, in order. Data flows one way: settings in, each component's outputs on to the next."""
 
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
-from pulumi import ComponentResource, Output, ResourceOptions
+from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 
-from components import app, bounds, edge, patroni, postgres, redis, websocket
+from components import app, bounds, catalogue, edge, patroni, postgres, redis, websocket
 from components.app import App, AppArgs, Database, Store
 from components.certificates import Authority, AuthorityArgs
 from components.cluster import Cluster, ClusterArgs
 from components.edge import Backend, Edge, EdgeArgs
+from components.google.uploads import Uploads, UploadsArgs
 from components.images import Images, ImagesArgs
 from components.kubernetes import pods_of
 from components.monitoring import Prometheus, PrometheusArgs, Target
@@ -21,6 +22,30 @@ from components.tenancy import Tenancy, TenancyArgs
 from components.unbuilt import refuse_unbuilt
 from components.vertical import VerticalAutoscaling, VerticalAutoscalingArgs
 from components.websocket import WebSocket, WebSocketArgs
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ground:
+    """What the platform stands on, wherever it is.
+
+    context, kubeconfig, identifier: of its cluster. control_plane: addresses of its API server.
+    ready: what must be there before something is made in it. pools: area -> nodes that are kept for its pods.
+    parameters: of the databases' volumes, beside the settings'. network: of the nodes, where the program has made it.
+    labels: of volumes for uploads, where they are on somebody's bill.
+    mirrors: host of somebody's registry -> what stands in its place. registry: what must be there before a push.
+    """
+
+    context: str
+    kubeconfig: Input[str] | None
+    identifier: str
+    control_plane: Sequence[str]
+    ready: Sequence[Resource] = ()
+    pools: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Input[str]] = field(default_factory=dict)
+    mirrors: Mapping[str, str] = field(default_factory=dict)
+    registry: Sequence[Resource] = ()
+    network: Output[str] | None = None
+    labels: str = ""
 
 
 class Platform(ComponentResource):
@@ -39,14 +64,15 @@ class Platform(ComponentResource):
     def __init__(self, settings: Settings, opts: ResourceOptions | None = None) -> None:
         refuse_unbuilt(settings)
         super().__init__("vision-week:platform:Platform", "platform", None, opts)
-        chosen_cluster = cast("ExistingCluster", settings.cluster)
         child = ResourceOptions(parent=self)
+        ground = _ground(settings, child)
         cluster = Cluster(
             "cluster",
             ClusterArgs(
-                context=chosen_cluster.context,
-                kubeconfig=chosen_cluster.kubeconfig,
-                identifier=chosen_cluster.identifier or chosen_cluster.context,
+                context=ground.context,
+                kubeconfig=ground.kubeconfig,
+                identifier=ground.identifier,
+                ready=ground.ready,
             ),
             opts=child,
         )
@@ -62,6 +88,8 @@ class Platform(ComponentResource):
                 document_root=settings.source.document_root,
                 allow_unpinned=settings.images.allow_unpinned,
                 fixed=settings.images.fixed,
+                mirrors=ground.mirrors,
+                ready=ground.registry,
             ),
             opts=child,
         )
@@ -76,6 +104,7 @@ class Platform(ComponentResource):
                     **({"monitoring": settings.tenancy.monitoring} if settings.monitoring.enabled else {}),
                 },
                 protect=settings.protect,
+                pools=ground.pools,
             ),
             opts=inside,
         )
@@ -84,7 +113,7 @@ class Platform(ComponentResource):
             StorageArgs(
                 class_name=settings.storage.class_name,
                 provisioner=settings.storage.provisioner,
-                parameters=settings.storage.parameters,
+                parameters={**settings.storage.parameters, **ground.parameters},
                 retain=settings.storage.retain,
             ),
             opts=inside,
@@ -104,7 +133,7 @@ class Platform(ComponentResource):
                 storage_class=storage.class_name,
                 authority=authority,
                 clients=[app_pods, migration_pods],
-                control_plane=[str(network) for network in chosen_cluster.control_plane],
+                control_plane=ground.control_plane,
                 protect=settings.protect,
             ),
             opts=inside,
@@ -151,7 +180,7 @@ class Platform(ComponentResource):
                 websocket=settings.edge.websocket_address,
                 notice=way_in.notice,
                 nginx_settings=way_in.nginx_settings,
-                uploads_class=settings.storage.shared_class,
+                uploads_class=_uploads_class(settings, ground, inside),
                 uploads_access=settings.storage.shared_access,
                 after=[database, memory],
                 rollout_timeout=settings.rollout_timeout,
@@ -254,3 +283,55 @@ class Platform(ComponentResource):
                 "images": self.images,
             }
         )
+
+
+def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
+    """A cluster that is there already, or all that one on Google Cloud needs."""
+    chosen = settings.cluster
+    if isinstance(chosen, ExistingCluster):
+        return _Ground(
+            context=chosen.context,
+            kubeconfig=chosen.kubeconfig,
+            identifier=chosen.identifier or chosen.context,
+            control_plane=[str(network) for network in chosen.control_plane],
+        )
+    # Only here: whoever has a cluster already doesn't wait for Google's types to load.
+    from components.google.access import CONTEXT  # noqa: PLC0415
+    from components.google.foundation import Foundation, FoundationArgs  # noqa: PLC0415
+
+    pools = {"data": "data"}
+    google = Foundation(
+        "google",
+        FoundationArgs(
+            prefix=settings.namespace_prefix,
+            settings=chosen,
+            registry=settings.images.registry,
+            kept=list(pools.values()),
+            purpose=settings.purpose,
+            protect=settings.protect,
+        ),
+        opts=child,
+    )
+    labels = ",".join(f"{key}={value}" for key, value in sorted(google.labels.items()))
+    return _Ground(
+        context=CONTEXT,
+        kubeconfig=google.kubeconfig,
+        identifier=google.identifier,
+        control_plane=[str(chosen.network.control_plane)],
+        ready=google.ready,
+        pools=pools,
+        parameters={"disk-encryption-kms-key": google.disks_key, "labels": labels},
+        mirrors=catalogue.mirrors(chosen.registry),
+        registry=google.registry_ready,
+        network=google.network,
+        labels=labels,
+    )
+
+
+def _uploads_class(settings: Settings, ground: _Ground, inside: ResourceOptions) -> Input[str]:
+    """The class of volumes for uploads: the cluster's own, or one in the network that the program has made."""
+    name = settings.storage.shared_class
+    if ground.network is None:
+        return name
+    args = UploadsArgs(class_name=name, network=ground.network, retain=settings.storage.retain, labels=ground.labels)
+    return Uploads("uploads", args, opts=inside).class_name

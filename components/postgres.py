@@ -279,6 +279,7 @@ class Postgres(ComponentResource):
             # A primary writes its last checkpoint before it hands over.
             grace=120,
             token=True,
+            pool=self._args.namespace.pool,
         )
 
 

@@ -95,6 +95,7 @@ class Redis(ComponentResource):
                     configuration=kubernetes.checksum(files, secrets),
                     # To write what is in memory to disk.
                     grace=60,
+                    pool=args.namespace.pool,
                 ),
                 volume_claim_templates=[kubernetes.data_claim(NAME, args.storage_class, args.settings.size)],
             ),

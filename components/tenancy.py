@@ -6,7 +6,7 @@ both ways but for DNS; every component brings the few that it needs. No pod of t
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_kubernetes import core, meta, networking
@@ -31,12 +31,14 @@ class TenancyArgs:
 
     prefix: of their names.
     quotas: area -> what its pods together may ask for.
+    pools: area -> nodes that are kept for its pods.
     protect: a namespace takes its claims along, so none is removed before this is taken away.
     """
 
     prefix: str
     quotas: Mapping[str, Quota]
     protect: bool
+    pools: Mapping[str, str] = field(default_factory=dict)
 
 
 class Tenancy(ComponentResource):
@@ -107,7 +109,7 @@ class Tenancy(ComponentResource):
                 f"{area}-dns", metadata=metadata("dns", name, app=area), spec=_look_ups(), opts=child
             ),
         ]
-        return Namespace(name=name, guards=guards)
+        return Namespace(name=name, guards=guards, pool=args.pools.get(area))
 
 
 def _look_ups() -> networking.v1.NetworkPolicySpecArgs:

@@ -1,7 +1,7 @@
 """What a stack asks for and the program does not build: refused, because a setting without effect is a broken promise.
 
 Two kinds. A setting that is marked `LATER` where it is declared may not be given, and what is on unless switched off
-must be switched off, in so many words, in the stack's file. A flavour whose component doesn't exist can't be chosen.
+must be switched off, in so many words, in the stack's file.
 Such settings are checked all the same: a stack file can be complete before the program is.
 """
 
@@ -11,7 +11,7 @@ from pulumi import RunError
 from pydantic import BaseModel
 
 from components.checks import Fault
-from components.settings import GoogleCluster, Settings
+from components.settings import Settings
 from components.stack_file import NAMESPACE
 from components.values import LATER
 
@@ -25,12 +25,7 @@ def refuse_unbuilt(settings: Settings) -> None:
 
 def unbuilt(settings: Settings) -> list[Fault]:
     """Every setting that the program can't do justice to."""
-    return [*_flavours(settings), *_several_redis(settings), *_later(settings, "")]
-
-
-def _flavours(settings: Settings) -> Iterator[Fault]:
-    if isinstance(settings.cluster, GoogleCluster):
-        yield Fault("cluster.flavour", f"{settings.cluster.flavour} is not built yet", "use existing")
+    return [*_several_redis(settings), *_later(settings, "")]
 
 
 def _several_redis(settings: Settings) -> Iterator[Fault]:

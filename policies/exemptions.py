@@ -13,7 +13,7 @@ from typing import Any, Final
 import yaml
 from pydantic import ValidationError
 
-from components.catalogue import CATALOGUE
+from components.catalogue import CATALOGUE, mirrored, mirrors
 from components.configuration import SettingsError, decoded, parse
 from components.settings import Exemption, GoogleCluster, Settings
 from components.stack_file import NAMESPACE
@@ -67,9 +67,7 @@ def _places(settings: Settings, names: Iterable[str]) -> Iterator[str]:
     for repository in (CATALOGUE[name].repository for name in names if name in CATALOGUE):
         yield repository
         if isinstance(settings.cluster, GoogleCluster):
-            host, _, rest = repository.partition("/")
-            google = f"{settings.cluster.region}-docker.pkg.dev/{settings.cluster.project}"
-            yield f"{google}/{host.replace('.', '-')}/{rest}"
+            yield mirrored(repository, mirrors(settings.cluster.registry))
 
 
 # Without settings nothing is excused.

@@ -4,7 +4,7 @@ import re
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from components.values import Network, Networks, Project, Region, Short, Strict, Text, TimeOfDay, form
 
@@ -95,8 +95,12 @@ class NodePool(Strict):
 Day = Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
 
 
+# "Maintenance windows and exclusions" of GKE's documentation.
+_MAINTENANCE = 48
+
+
 class Maintenance(Strict):
-    """When Google may upgrade the cluster and its nodes."""
+    """When Google may upgrade the cluster and its nodes: 48 hours in 32 days at least, or it refuses the cluster."""
 
     days: Annotated[tuple[Day, ...], Field(strict=False, min_length=1)] = ("TU", "WE", "TH")
     """Days of the week, at least 1; by default those on which people are there to see it (service levels:
@@ -105,6 +109,35 @@ class Maintenance(Strict):
     """Time of day in UTC: after the night's backup (S11.2)."""
     hours: int = Field(default=4, ge=4, le=24)
     """Hours, 4 to 24: Google wants four at least (service levels: availability)."""
+
+    @model_validator(mode="after")
+    def _long_enough(self) -> Self:
+        # Every day of the week comes four times in 28 days.
+        if (hours := 4 * len(set(self.days)) * self.hours) < _MAINTENANCE:
+            raise ValueError(
+                f"leaves Google {hours} hours in four weeks; it wants {_MAINTENANCE}: more days, or more hours"
+            )
+        return self
+
+
+_LABEL_KEY, _LABEL_VALUE = re.compile(r"[a-z][-_a-z0-9]{0,62}"), re.compile(r"[-_a-z0-9]{0,63}")
+_OURS = ("component", "part-of", "pool", "purpose", "stack")
+
+
+def _labels(labels: dict[str, str]) -> dict[str, str]:
+    """What Google takes ("Requirements for labels"), and what the program doesn't set itself."""
+    for key, value in labels.items():
+        if not (_LABEL_KEY.fullmatch(key) and _LABEL_VALUE.fullmatch(value)):
+            raise ValueError(
+                f"has {key}: {value}, which Google doesn't take; write lower-case letters, digits, - and _, "
+                "63 at most, a letter first"
+            )
+        if key in _OURS:
+            raise ValueError(f"has {key}, which the program sets itself; choose another name")
+    return labels
+
+
+Labels = Annotated[dict[str, str], AfterValidator(_labels)]
 
 
 class GoogleCluster(Strict):
@@ -116,6 +149,11 @@ class GoogleCluster(Strict):
     """Id of the Google Cloud project, 6 to 30 characters, that everything is made in (DESIGN)."""
     region: Region
     """Where everything is stored and runs, over three zones (DECISIONS: personal data)."""
+    project_number: int = Field(ge=1)
+    """Its number, 1 or more, which Google's own accounts in it are named after: `gcloud projects describe PROJECT
+    --format="value(projectNumber)"` (S7.3)."""
+    labels: Labels = Field(default_factory=dict)
+    """For the bill, on everything that takes labels, beside those of the program (S10.3)."""
     network: ClusterNetwork = ClusterNetwork()
     """Address ranges (S7.1)."""
     apps: NodePool = NodePool(machine="n2-standard-4")
@@ -126,6 +164,11 @@ class GoogleCluster(Strict):
     """When Google may upgrade (service levels: availability)."""
     key_rotation_days: int = Field(default=90, ge=1, le=365)
     """Days after which Cloud KMS makes a new version of every key, 1 to 365: a leaked one ages (S7.3)."""
+
+    @property
+    def registry(self) -> str:
+        """Where all of its images come from."""
+        return f"{self.region}-docker.pkg.dev/{self.project}"
 
 
 def _context(value: Any) -> Any:

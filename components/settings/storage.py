@@ -33,8 +33,9 @@ class Storage(Strict):
     """Passed to the driver unchanged; the keys are the driver's (S11.1)."""
     retain: bool = True
     """Volumes outlive their claims (DESIGN: stateful things are protected)."""
-    shared_class: Name = "standard-rwx"
-    """The cluster's own class whose volumes many pods may mount, for uploads; 40 characters at most (S2.3)."""
+    shared_class: Name = "shared-rwx"
+    """The class whose volumes many pods may mount, for uploads: the cluster's own, or on GKE the name of the one that
+    the program makes, since Google's lie in another network; 40 characters at most (S2.3)."""
     shared_access: Literal["ReadWriteMany", "ReadWriteOnce"] = "ReadWriteMany"
     """How they do; ReadWriteOnce will do where there is one node, and the class knows no better (kind) (S2.3)."""
     snapshots: Annotated[Snapshots, LATER] = Snapshots()

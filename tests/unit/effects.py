@@ -56,7 +56,7 @@ EXAMPLES: dict[str, Any] = {
     "edge(ingress).annotations": {"controller.example/redirect-to-https": "true"},
     "edge(nginx).resources.cpu_limit": "1250m",
     "images.fixed": {"app": f"registry.example/app@sha256:{'0' * 64}"},
-    "images.registry": "registry.example/vision-week",
+    "images.registry": "europe-west1-docker.pkg.dev/vision-week-production/other",
     "images.flutter": "3.32.0",
     "monitoring.alerts.availability_percent": 99.5,
     "monitoring.alerts.server_errors_per_second": 0.2,
@@ -68,6 +68,15 @@ EXAMPLES: dict[str, Any] = {
     "source.reference": "1" * 40,
     "source.variables": {"DATABASE_HOST": "DB_SERVERNAME", "DATABASE_PASSWORD": "DB_PASSWORD"},
     "storage.parameters": {"type": "pd-ssd"},
+    "cluster(gke).labels": {"cost-centre": "some"},
+    "cluster(gke).maintenance.days": ["MO", "TU", "WE", "TH"],
+    "cluster(gke).maintenance.start": "03:00",
+    "cluster(gke).network.control_plane": "10.30.1.0/28",
+    "cluster(gke).network.nodes": "10.11.0.0/20",
+    "cluster(gke).network.pods": "10.65.0.0/16",
+    "cluster(gke).network.services": "10.21.0.0/20",
+    "cluster(gke).apps.machine": "n2-standard-8",
+    "cluster(gke).data.machine": "n2-highmem-8",
 }
 # What has to be set in both programs for a setting to have a meaning.
 GIVEN: dict[str, dict[str, Any]] = {
@@ -87,11 +96,15 @@ OTHER_EDGES = {
     flavour: {**own, "api_host": "api.vision-week.example", "websocket_host": "ws.vision-week.example"}
     for flavour, own in (("nginx", NGINX), ("ingress", INGRESS))
 }
+# And in a cluster that is there already.
+OTHER_CLUSTERS = {"existing": {"flavour": "existing", "context": "some-context"}}
+_TOGETHER = "refused without images.registry, which is of the same project and region"
 _SEVERAL = "several members are refused in words until clients are led to the primary among them"
 # Settings, or with a dot at the end all that begin so, that change nothing.
 WITHOUT_EFFECT: dict[str, str] = {
-    "cluster.flavour": "only `existing` is built; the other one is refused in words",
-    "cluster(gke).": "refused in words until GKE is built",
+    "cluster(gke).project": _TOGETHER,
+    "cluster(gke).region": _TOGETHER,
+    "cluster.flavour": "each flavour's settings are tried by themselves",
     "edge.flavour": "each flavour's settings are tried by themselves",
     "images.allow_unpinned": "only admits or refuses; what runs is the catalogue's",
     "policies.exemptions": "the policy pack reads them; they change nothing themselves",
@@ -179,6 +192,7 @@ def effect(leaf: Leaf) -> Effect | None:
     """What changes with another value; None where no other can be had."""
     base = copy.deepcopy(_base())
     base["edge"] = OTHER_EDGES.get(leaf.variant.get(("edge",), ""), base["edge"])
+    base["cluster"] = OTHER_CLUSTERS.get(leaf.variant.get(("cluster",), ""), base["cluster"])
     for key, value in GIVEN.get(leaf.name, {}).items():
         base[key] = {**base.get(key, {}), **value}
     settings = parse(base).model_dump(mode="json")
@@ -193,7 +207,7 @@ def effect(leaf: Leaf) -> Effect | None:
                 known = _run(base)
                 assert known
                 # A class of volumes that a setting names is the cluster's.
-                cuts = dangling(changed, of_the_cluster=OF_THE_CLUSTER | {str(after)})
+                cuts = dangling(changed, of_the_cluster=OF_THE_CLUSTER | {"shared-rwx", str(after)})
                 return Effect(before, after, tuple(_changes(known, changed)), tuple(cuts))
     return None
 

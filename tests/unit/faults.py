@@ -8,7 +8,7 @@ from components.checks import Fault
 from components.configuration import SettingsError, parse
 from tests.unit.parts import LEAST
 
-GKE = {"flavour": "gke", "project": "a-project", "region": "europe-west1"}
+GKE = {"flavour": "gke", "project": "a-project", "project_number": 1, "region": "europe-west1"}
 GATEWAY = {"flavour": "gateway", "url": "https://vision-week.example", "address": "203.0.113.10"}
 INGRESS = {
     "flavour": "ingress",

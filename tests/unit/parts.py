@@ -12,7 +12,7 @@ LEAST: dict[str, Any] = {
     "purpose": "workbench",
     "release": "v1",
     "cluster": "kind-kind",
-    "images": {"registry": "registry.example/vision-week"},
+    "images": {"registry": "europe-west1-docker.pkg.dev/a-project/vision-week"},
     "edge": {"flavour": "nginx", "url": "https://vision-week.example"},
 }
 

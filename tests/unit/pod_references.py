@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from tests.unit.pods import Pod
-from tests.unit.recording import UNKNOWN, Made
+from tests.unit.recording import UNKNOWN, Made, Recording
 
 _PATH = re.compile(r"(?<![\w./])/[\w./-]+[\w]")
 _VARIABLE = re.compile(r"\$\((\w+)\)")
@@ -21,12 +21,14 @@ _OF_PODS = {
     "dnsConfig",
     "enableServiceLinks",
     "initContainers",
+    "nodeSelector",
     "restartPolicy",
     "securityContext",
     "serviceAccountName",
     "terminationGracePeriodSeconds",
     "topologySpreadConstraints",
     "volumes",
+    "tolerations",
 }
 _OF_CONTAINERS = {
     "command",
@@ -48,6 +50,7 @@ class Objects(Protocol):
     """Where to look things up."""
 
     objects: Mapping[tuple[str, str, str], Made]
+    recording: Recording
 
     def exists(self, one: Made, kind: str, namespace: str, name: Any) -> Iterator[str]: ...
 
@@ -67,6 +70,7 @@ def of_pod(pod: Pod, among: Objects) -> Iterator[str]:
             yield from among.exists(one, kind, pod.namespace, _name(source))
             yield from _keys(pod, kind, source, among)
     yield from _spread(pod)
+    yield from _nodes(pod, among)
     volumes = {volume["name"] for volume in spec.get("volumes", [])}
     volumes |= {claim["metadata"]["name"] for claim in pod.claims}
     mounted = {mount["name"] for container in pod.containers for mount in container.get("volumeMounts", [])}
@@ -117,6 +121,18 @@ def _keys(pod: Pod, kind: str, source: Mapping[str, Any], among: Objects) -> Ite
     for item in source.get("items", []) if content is not None else []:
         if content is not None and item["key"] not in content:
             yield f"{pod.workload.kind} {pod.workload.name} refers to the key {item['key']} of {kind} {_name(source)}"
+
+
+def _nodes(pod: Pod, among: Objects) -> Iterator[str]:
+    """Nodes that are kept for the pod: one without them waits for ever."""
+    one, chosen = pod.workload, pod.spec.get("nodeSelector", {})
+    pools = [each.at("nodeConfig") for each in among.recording.of("NodePool")]
+    if chosen and not any(chosen.items() <= pool["labels"].items() for pool in pools):
+        yield f"{one.kind} {one.name} asks for nodes that no pool has: {chosen}"
+    taints = [(taint["key"], taint["value"]) for pool in pools for taint in pool.get("taints", [])]
+    for each in pod.spec.get("tolerations", []):
+        if (each["key"], each["value"]) not in taints:
+            yield f"{one.kind} {one.name} tolerates what no pool has: {each['key']}={each['value']}"
 
 
 def _spread(pod: Pod) -> Iterator[str]:

@@ -31,6 +31,7 @@ from pulumi.runtime.settings import get_root_resource
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 UNKNOWN = "(unknown)"
+COMMANDS = Path(__file__).parent / "commands"
 
 
 @dataclass(frozen=True)
@@ -204,12 +205,18 @@ def record(program: Callable[[], Any], *, config: Mapping[str, Any] | None = Non
 
 @contextmanager
 def _no_ones_shell() -> Iterator[None]:
-    """Without the variables from which the SDK takes a provider's defaults."""
-    taken = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(("KUBECONFIG", "PULUMI_K8S_"))}
+    """Without the variables from which the SDK takes a provider's defaults, and with the commands that a program only
+    looks for."""
+    given = dict(os.environ)
+    for name in given:
+        if name.startswith(("GOOGLE_", "KUBECONFIG", "PULUMI_K8S_")):
+            del os.environ[name]
+    os.environ["PATH"] = f"{COMMANDS}{os.pathsep}{os.environ.get('PATH', '')}"
     try:
         yield
     finally:
-        os.environ.update(taken)
+        os.environ.clear()
+        os.environ.update(given)
 
 
 def stack_config(stack: str) -> dict[str, Any]:
@@ -281,5 +288,19 @@ def computed(made: Made) -> dict[str, Any]:
         case "kubernetes:core/v1:Service" if not made.at("spec", "clusterIP"):
             address = f"10.96.{int(seed[:2], 16)}.{int(seed[2:4], 16)}"
             return {"spec": {**made.inputs.get("spec", {}), "clusterIP": address}}
+        case "gcp:container/cluster:Cluster":
+            dns = {
+                **made.inputs["controlPlaneEndpointsConfig"]["dnsEndpointConfig"],
+                "endpoint": f"gke-{seed}.gke.goog",
+            }
+            return {
+                "controlPlaneEndpointsConfig": {
+                    **made.inputs["controlPlaneEndpointsConfig"],
+                    "dnsEndpointConfig": dns,
+                }
+            }
+        case "gcp:serviceaccount/account:Account":
+            email = f"{made.name}-{seed[:7]}@a-project.iam.gserviceaccount.com"
+            return {"email": email, "member": f"serviceAccount:{email}"}
         case _:
             return {}

@@ -1,8 +1,7 @@
 """The three stacks, as far as the program can build them.
 
-Staging and production describe a GKE cluster, which the program refuses in words until it has those parts. Until then
-their workloads are looked at as they would be on a cluster that is there already: each replacement is listed, and is
-made only where the program refuses the stack without it.
+Staging and production ask for some parts that the program refuses in words until it has them. Until then they are
+looked at without: each replacement is listed, and is made only where the program refuses the stack without it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -13,7 +12,7 @@ from tests.unit.recording import stack_config
 
 STACKS = ("development", "staging", "production")
 # Names that the cluster brings: its DNS, a controller of Ingresses, its classes of volumes that many pods may mount.
-OF_THE_CLUSTER = frozenset({"kube-system", "ingress-controller", "shared", "standard-rwx"})
+OF_THE_CLUSTER = frozenset({"kube-system", "ingress-controller", "shared"})
 
 Config = Mapping[str, Any]
 
@@ -67,12 +66,6 @@ REPLACEMENTS = (
         "vision-week:images",
         lambda config: "origin" in config["vision-week:images"],
         lambda images: {key: value for key, value in images.items() if key != "origin"},
-    ),
-    Replacement(
-        "cluster: a cluster that is there already instead of GKE",
-        "vision-week:cluster",
-        lambda config: config["vision-week:cluster"].get("flavour") == "gke",
-        lambda _: {"flavour": "existing", "context": "stand-in"},
     ),
     Replacement(
         "edge.dns_zone: left out, because no zone is made yet",

@@ -13,7 +13,7 @@ LIVE: dict[str, Any] = {
     "purpose": "live",
     "cluster": GKE,
     "edge": GATEWAY,
-    "images": {"registry": "registry.example/vision-week", "origin": "promoted"},
+    "images": {**LEAST["images"], "origin": "promoted"},
     "postgres": {"backups": {"copy_to": {"project": "b-project", "region": "europe-west4"}}},
     "monitoring": {"receivers": [{"name": "on-call", "secret": "alerts"}]},
 }

@@ -81,12 +81,6 @@ def test_what_holds_data_is_protected_where_the_settings_say_so(protect: bool) -
     assert protected == (holding if protect else set())
 
 
-@pytest.mark.parametrize("stack", ["staging", "production"])
-def test_what_cannot_be_built_yet_is_refused_in_words(stack: str) -> None:
-    with pytest.raises(pulumi.RunError, match=r"vision-week:cluster\.flavour: gke is not built yet; use existing"):
-        run_stack(stack_config(stack))
-
-
 @pytest.mark.parametrize("edge", [GATEWAY, INGRESS], ids=["gateway", "ingress"])
 def test_another_edge_is_one_setting_away(edge: dict[str, Any]) -> None:
     recording = run_stack(stack_config("development") | {"vision-week:edge": edge})

@@ -7,7 +7,7 @@ from tests.unit.pods import Pod, workloads
 from tests.unit.recording import Made, Recording
 
 # Addresses of the API server, for the pods that talk to it. A stack that is looked at without its own cluster has none.
-CONTROL_PLANES = {"development": "172.31.240.2/32", "staging": "0.0.0.0/0", "production": "0.0.0.0/0"}
+CONTROL_PLANES = {"development": "172.31.240.2/32", "staging": "10.30.0.0/28", "production": "10.30.0.0/28"}
 # From our own load balancer, which everybody may ask, or straight from Google's.
 _OWN = {
     ("anybody", "edge", 8080),

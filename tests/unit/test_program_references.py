@@ -117,6 +117,20 @@ CUTS: dict[str, tuple[str, str, Path, Any, str]] = {
         "gone",
         "refers to ServiceAccount vision-week-app/gone",
     ),
+    "nodes that are asked for": (
+        "StatefulSet",
+        "redis",
+        (*POD, "nodeSelector", "vision-week/pool"),
+        "gone",
+        "asks for nodes that no pool has",
+    ),
+    "taint that is tolerated": (
+        "StatefulSet",
+        "postgres",
+        (*POD, "tolerations", 0, "value"),
+        "gone",
+        "tolerates what no pool has",
+    ),
     "rights of who has a token": (
         "Deployment",
         "websocket",

@@ -203,7 +203,7 @@ def resources(**changes: Any) -> dict[str, Any]:
             {"edge": {"flavour": "ngnix", "url": "https://a.example"}},
             "edge.flavour: must be one of nginx, gateway, ingress; did you mean nginx?",
         ),
-        ({"cluster": {"flavour": "gke", "project": "a-project"}}, "cluster.region: is required"),
+        ({"cluster": {"flavour": "gke", "project": "a-project", "project_number": 1}}, "cluster.region: is required"),
         (
             {"cluster": {**GKE, "apps": {"machine": "n2-standard-4", "min_nodes": 3, "max_nodes": 2}}},
             "cluster.apps: max_nodes (2) is less than min_nodes (3)",

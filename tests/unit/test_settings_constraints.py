@@ -35,6 +35,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "cluster.apps.max_nodes": (1, 50),
     "cluster.apps.min_nodes": (1, 50),
     "cluster.key_rotation_days": (1, 365),
+    "cluster.project_number": (1, LATEST),
     "cluster.maintenance.hours": (4, 24),
     "edge.disruptions": (1, 5),
     "edge.node_port": (30000, 32767),
@@ -130,7 +131,7 @@ FORMS: dict[str, tuple[list[Any], list[Any]]] = {
     "cluster.control_plane": ([[each] for each in NETWORKS[0]], [[each] for each in NETWORKS[1]]),
     "cluster.identifier": TEXTS,
     "cluster.kubeconfig": TEXTS,
-    "cluster.maintenance.days": ([["MO"], list(DAYS)], [[], ["MON"], ["mo"]]),
+    "cluster.maintenance.days": ([["MO", "TU", "WE"], list(DAYS)], [[], ["MON"], ["mo"]]),
     "cluster.maintenance.start": TIMES,
     "cluster.network.control_plane": (["192.168.0.0/28"], ["192.168.0.0/27", "192.168.0.0/29", "8.8.8.0/28", "x"]),
     "cluster.network.nodes": (
@@ -355,23 +356,21 @@ def test_a_switch_is_true_or_false(field: Field) -> None:
         assert own_faults(field.path, wrong) == ["must be true or false"]
 
 
-# Mapping -> a key that it takes.
+# Mapping -> a key that it takes, and a text there.
 MAPPINGS = {
-    "edge.annotations": "A",
-    "images.fixed": "app",
-    "source.constants": "A",
-    "source.variables": "DATABASE_HOST",
-    "storage.parameters": "A",
+    "cluster.labels": ("a", "b"),
+    "edge.annotations": ("A", "B"),
+    "images.fixed": ("app", f"registry.example/app@sha256:{'0' * 64}"),
+    "source.constants": ("A", "B"),
+    "source.variables": ("DATABASE_HOST", "B"),
+    "storage.parameters": ("A", "B"),
 }
-
-# What it takes there, where that isn't any text.
-MAPPED = {"images.fixed": f"registry.example/app@sha256:{'0' * 64}"}
 
 
 @pytest.mark.parametrize("path", MAPPINGS)
 def test_keys_have_texts(path: str) -> None:
-    key = MAPPINGS[path]
-    assert own_faults(path, {key: MAPPED.get(path, "B")}) == []
+    key, text = MAPPINGS[path]
+    assert own_faults(path, {key: text}) == []
     assert own_faults(path, [key])
     assert faults(changed(base(path), f"{path}.{key}", 5))
 

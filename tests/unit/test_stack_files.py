@@ -111,7 +111,7 @@ def test_the_stack_files_point_their_editors_to_the_schema(stack: str) -> None:
         {"app": {"replicas": 3}},
         {"app": {"replicas": {"min": 3, "max": 5}}},
         {"cluster": {"context": "kind-kind"}},
-        {"cluster": {"flavour": "gke", "project": "a-project", "region": "europe-west1"}},
+        {"cluster": {"flavour": "gke", "project": "a-project", "project_number": 1, "region": "europe-west1"}},
         {"images": {**LEAST["images"], "allow_unpinned": "all"}},
         {"images": {**LEAST["images"], "allow_unpinned": ["nginx"]}},
         {"websocket": {"resources": {"cpu": 1, "cpu_limit": "1500m", "memory": "128Mi"}}},

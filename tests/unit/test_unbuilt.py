@@ -9,7 +9,7 @@ from components.configuration import parse
 from components.fields import walk
 from components.unbuilt import refuse_unbuilt, unbuilt
 from components.values import LATER
-from tests.unit.faults import GATEWAY, GKE, INGRESS, changed
+from tests.unit.faults import GATEWAY, INGRESS, changed
 from tests.unit.parts import LEAST
 from tests.unit.recording import run_stack, stack_config
 
@@ -79,10 +79,6 @@ def test_every_flavour_of_the_edge_is_built(edge: dict[str, Any]) -> None:
     assert said({**BUILT, "edge": edge}) == []
 
 
-def test_flavours_that_are_not_built_are_refused() -> None:
-    assert said({**BUILT, "cluster": GKE}) == ["cluster.flavour: gke is not built yet; use existing"]
-
-
 def test_several_members_of_redis_are_refused() -> None:
     assert said({**BUILT, "redis": {}}) == [
         "redis.members: nothing leads clients to the primary among several yet; use 1"
@@ -106,5 +102,5 @@ def test_stacks_on_google_cloud_are_refused_in_words_with_all_that_they_lack(sta
         run_stack(stack_config(stack))
     message = str(caught.value)
     assert message.startswith("This program does not build yet what these settings ask for, and nothing was changed:\n")
-    for lacking in ("cluster.flavour: gke", "edge.dns_zone", "postgres.backups.enabled", "monitoring.grafana"):
+    for lacking in ("edge.dns_zone", "postgres.backups.enabled", "monitoring.grafana"):
         assert f"\n  vision-week:{lacking}" in message

@@ -1,0 +1,133 @@
+"""All of Google Cloud that a stack stands on, from the project's APIs to a cluster that can be reached."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi_gcp as gcp
+from pulumi import ComponentResource, Output, Resource, ResourceOptions
+
+from components.google import access
+from components.google.admission import Admission, AdmissionArgs
+from components.google.cluster import GoogleCluster, GoogleClusterArgs
+from components.google.keys import Keys, KeysArgs
+from components.google.network import Network, NetworkArgs
+from components.google.registry import Registry, RegistryArgs
+from components.google.services import Services, ServicesArgs
+from components.settings import GoogleCluster as GoogleClusterSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundationArgs:
+    """What it needs.
+
+    prefix: of every name. registry: prefix of our images' names.
+    kept: pools that take only the pods that ask for them. purpose: of the stack, for the bill.
+    protect: whether what holds data can be removed.
+    """
+
+    prefix: str
+    settings: GoogleClusterSettings
+    registry: str
+    kept: Sequence[str]
+    purpose: str
+    protect: bool
+
+
+class Foundation(ComponentResource):
+    """The ground of a stack.
+
+    kubeconfig, identifier: of its cluster. ready: what pods need to start, and images to be pushed.
+    disks_key: what volumes are encrypted with.
+    network: name of the network that its nodes are in. labels: for the bill, of the volumes that the cluster makes.
+    """
+
+    kubeconfig: Output[str]
+    identifier: str
+    ready: Sequence[Resource]
+    registry_ready: Sequence[Resource]
+    disks_key: Output[str]
+    network: Output[str]
+    labels: Mapping[str, str]
+
+    def __init__(self, name: str, args: FoundationArgs, opts: ResourceOptions | None = None) -> None:
+        access.require_plugin()
+        super().__init__("vision-week:google:Foundation", name, None, opts)
+        chosen, project, region = args.settings, args.settings.project, args.settings.region
+        provider = gcp.Provider(
+            "google",
+            project=project,
+            region=region,
+            # Who calls an API is counted and billed where the resources are, not where the credentials come from.
+            billing_project=project,
+            user_project_override=True,
+            opts=ResourceOptions(parent=self),
+        )
+        inside = ResourceOptions(parent=self, providers=[provider])
+        labels = {**chosen.labels, "part-of": "vision-week", "stack": args.prefix, "purpose": args.purpose}
+
+        def bill(component: str) -> Mapping[str, str]:
+            return {**labels, "component": component}
+
+        services = Services("services", ServicesArgs(project=project, number=chosen.project_number), opts=inside)
+        keys = Keys(
+            "keys",
+            KeysArgs(
+                region=region,
+                users=services.agents,
+                rotation_days=chosen.key_rotation_days,
+                protect=args.protect,
+                after=services.ready,
+                labels=bill("keys"),
+            ),
+            opts=inside,
+        ).keys
+        node_tag = f"{args.prefix}-node"
+        network = Network(
+            "network",
+            NetworkArgs(
+                prefix=args.prefix, region=region, ranges=chosen.network, node_tag=node_tag, after=services.ready
+            ),
+            opts=inside,
+        )
+        registry = Registry(
+            "registry",
+            RegistryArgs(
+                region=region,
+                repository=args.registry.split("/")[2],
+                key=keys["registry"],
+                protect=args.protect,
+                after=services.ready,
+                labels=bill("registry"),
+            ),
+            opts=inside,
+        )
+        admission = Admission(
+            "admission", AdmissionArgs(project=project, region=region, after=services.ready), opts=inside
+        )
+        cluster = GoogleCluster(
+            "cluster",
+            GoogleClusterArgs(
+                prefix=args.prefix,
+                project=project,
+                region=region,
+                network=network,
+                node_tag=node_tag,
+                pools={"apps": chosen.apps, "data": chosen.data},
+                kept=args.kept,
+                maintenance=chosen.maintenance,
+                secrets_key=keys["cluster"],
+                disks_key=keys["disks"],
+                pulls=registry.repositories,
+                protect=args.protect,
+                after=[*services.ready, admission],
+                labels=bill("cluster"),
+            ),
+            opts=inside,
+        )
+        self.kubeconfig = access.kubeconfig(cluster.endpoint)
+        self.identifier = f"projects/{project}/locations/{region}/clusters/{args.prefix}"
+        self.ready, self.registry_ready = cluster.pools, registry.repositories
+        self.disks_key = keys["disks"].id
+        self.network = network.name
+        self.labels = bill("storage")
+        self.register_outputs({"identifier": self.identifier, "endpoint": cluster.endpoint})

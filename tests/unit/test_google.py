@@ -1,0 +1,379 @@
+"""What a stack stands on when it runs on Google Cloud, on mocks: what Google itself says to it is not known here."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+import pulumi_gcp
+import pytest
+
+from components.google import access
+from components.google.foundation import Foundation, FoundationArgs
+from components.settings import GoogleCluster
+from tests.unit.conftest import Stacks
+from tests.unit.faults import GKE, changed, faults, refused, told
+from tests.unit.parts import LEAST
+from tests.unit.recording import Made, Recording, record, run_stack
+from tests.unit.stacks import buildable
+
+PLACE = "europe-west1-docker.pkg.dev/a-project"
+
+
+def google(*, preview: bool = False, protect: bool = True, **changes: Any) -> Recording:
+    args = FoundationArgs(
+        prefix="here",
+        settings=GoogleCluster.model_validate({**GKE, **changes}),
+        registry=f"{PLACE}/ours",
+        kept=["data"],
+        purpose="live",
+        protect=protect,
+    )
+    return record(lambda: Foundation("google", args), preview=preview)
+
+
+@pytest.fixture(scope="module")
+def made() -> Recording:
+    return google()
+
+
+def gcp(recording: Recording) -> list[Made]:
+    return [one for one in recording.made if one.type.startswith("gcp:")]
+
+
+def of_google(recording: Recording, kind: str, name: str) -> Made:
+    """A component may have the kind and name of what it makes."""
+    (found,) = [one for one in gcp(recording) if (one.kind, one.name) == (kind, name)]
+    return found
+
+
+# --- the project
+
+
+def test_every_api_is_enabled_before_it_is_used(made: Recording) -> None:
+    apis = {one.inputs["service"]: one.urn for one in made.of("Service")}
+    used = {
+        "artifactregistry": "artifactregistry",
+        "binaryauthorization": "binaryauthorization",
+        "compute": "compute",
+        "container": "container",
+        "kms": "cloudkms",
+        "projects": "cloudresourcemanager",
+        "pubsub": "pubsub",
+        "serviceaccount": "iam",
+    }
+    before = {one.urn: set(one.depends_on) for one in made.made}
+
+    def all_before(urn: str) -> set[str]:
+        found, open_ = set(), {urn}
+        while open_:
+            found |= open_
+            open_ = {each for one in open_ for each in before.get(one, ())} - found
+        return found
+
+    for one in gcp(made):
+        if one.kind != "Service":
+            module = one.type.split(":")[1].split("/")[0]
+            assert apis[f"{used[module]}.googleapis.com"] in all_before(one.urn), one.urn
+
+
+def test_an_api_stays_enabled_when_the_stack_goes(made: Recording) -> None:
+    assert {one.inputs["disableOnDestroy"] for one in made.of("Service")} == {False}
+
+
+def test_whatever_takes_labels_is_on_the_bill_with_its_stack_and_component() -> None:
+    found = google(labels={"cost-centre": "museum"})
+    for one in gcp(found):
+        for key in labels_of(one):
+            labels = one.inputs.get(key, {})
+            assert labels.items() >= {"stack": "here", "purpose": "live", "cost-centre": "museum"}.items(), one.urn
+            assert "component" in labels, one.urn
+    assert [one.kind for one in gcp(found) if labels_of(one)].count("CryptoKey") == 3
+
+
+def labels_of(one: Made) -> list[str]:
+    """The inputs of a type that take labels, by pulumi-gcp's own word."""
+    module, kind = one.type.split(":")[1].split("/")[0], one.kind
+    arguments = getattr(pulumi_gcp, module)
+    known = vars(getattr(arguments, f"{kind}Args", None) or object)
+    names = {"labels": "labels", "resource_labels": "resourceLabels"}
+    return [key for name, key in names.items() if name in known]
+
+
+# --- keys
+
+
+def test_each_key_has_one_user_and_gets_a_new_version_by_itself(made: Recording) -> None:
+    """S7.3: rotated automatically."""
+    grants = {one.name: one.inputs["member"] for one in made.of("CryptoKeyIAMMember")}
+    assert set(grants) == {one.name for one in made.of("CryptoKey")} == {"cluster", "disks", "registry"}
+    assert len(set(grants.values())) == 3
+    assert all(member.startswith("serviceAccount:service-1@") for member in grants.values())
+    assert {one.inputs["rotationPeriod"] for one in made.of("CryptoKey")} == {"7776000s"}
+    assert {one.inputs["rotationPeriod"] for one in google(key_rotation_days=30).of("CryptoKey")} == {"2592000s"}
+
+
+def test_a_key_ring_does_not_ask_for_a_name_that_is_taken_for_ever(made: Recording) -> None:
+    """Google never deletes one: a stack that goes and comes again would find its name taken. Left out, the provider
+    adds a suffix of its own; with a name of ours it doesn't."""
+    assert not str(made.one("KeyRing", "keys").inputs.get("name", "")).startswith("here")
+
+
+@pytest.mark.parametrize("protect", [True, False])
+def test_what_holds_data_on_google_is_protected_where_the_settings_say_so(protect: bool) -> None:
+    found = google(protect=protect)
+    protected = {f"{one.kind} {one.name}" for one in found.made if one.protect}
+    keys = {"KeyRing keys", "CryptoKey cluster", "CryptoKey disks", "CryptoKey registry"}
+    assert protected == ({*keys, "Cluster cluster", "Repository ours"} if protect else set())
+    assert cluster(found)["deletionProtection"] is protect
+
+
+# --- network
+
+
+def test_nothing_has_a_public_address_and_one_way_leads_out(made: Recording) -> None:
+    assert cluster(made)["privateClusterConfig"]["enablePrivateNodes"] is True
+    assert cluster(made)["privateClusterConfig"]["enablePrivateEndpoint"] is True
+    assert {one.inputs["networkConfig"]["enablePrivateNodes"] for one in made.of("NodePool")} == {True}
+    assert of_google(made, "Network", "network").inputs["autoCreateSubnetworks"] is False
+    assert made.one("RouterNat", "nat").inputs["sourceSubnetworkIpRangesToNat"] == "ALL_SUBNETWORKS_ALL_IP_RANGES"
+    assert cluster(made)["subnetwork"] == "nodes-id"
+
+
+def test_the_ranges_are_those_of_the_settings() -> None:
+    network = {"nodes": "10.1.0.0/20", "pods": "10.2.0.0/16", "services": "10.3.0.0/20", "control_plane": "10.4.0.0/28"}
+    found = google(network=network)
+    nodes, control_plane = found.one("Subnetwork", "nodes"), found.one("Subnetwork", "control-plane")
+    assert nodes.inputs["ipCidrRange"] == "10.1.0.0/20"
+    ranges = {each["rangeName"]: each["ipCidrRange"] for each in nodes.inputs["secondaryIpRanges"]}
+    assert ranges == {"pods": "10.2.0.0/16", "services": "10.3.0.0/20"}
+    policy = cluster(found)["ipAllocationPolicy"]
+    assert {policy["clusterSecondaryRangeName"], policy["servicesSecondaryRangeName"]} == set(ranges)
+    assert control_plane.inputs["ipCidrRange"] == "10.4.0.0/28"
+    assert {one.inputs["privateIpGoogleAccess"] for one in (nodes, control_plane)} == {True}
+    assert {one.inputs["logConfig"]["metadata"] for one in (nodes, control_plane)} == {"INCLUDE_ALL_METADATA"}
+
+
+def test_what_comes_in_uninvited_is_refused_at_every_node(made: Recording) -> None:
+    rule = made.one("Firewall", "deny-ingress").inputs
+    assert (rule["denies"], rule["sourceRanges"]) == ([{"protocol": "all"}], ["0.0.0.0/0"])
+    tags = [one.inputs["nodeConfig"]["tags"] for one in made.of("NodePool")]
+    assert tags == [rule["targetTags"]] * 2
+
+
+# --- cluster
+
+
+def cluster(recording: Recording) -> Any:
+    return of_google(recording, "Cluster", "cluster").inputs
+
+
+HARDENED: dict[str, Callable[[Any], bool]] = {
+    "no address of the control plane": lambda it: (
+        it["controlPlaneEndpointsConfig"]["ipEndpointsConfig"] == {"enabled": False}
+    ),
+    "no certificates of clients by its name": lambda it: (
+        it["controlPlaneEndpointsConfig"]["dnsEndpointConfig"]["enableK8sCertsViaDns"] is False
+    ),
+    "no client certificate": lambda it: it["masterAuth"]["clientCertificateConfig"]["issueClientCertificate"] is False,
+    "no rights by attribute": lambda it: it["enableLegacyAbac"] is False,
+    "nobody without a name": lambda it: it["anonymousAuthenticationConfig"]["mode"] == "LIMITED",
+    "network policies": lambda it: it["datapathProvider"] == "ADVANCED_DATAPATH",
+    "identities of pods": lambda it: it["workloadIdentityConfig"]["workloadPool"] == "a-project.svc.id.goog",
+    "Secrets encrypted": lambda it: it["databaseEncryption"] == {"state": "ENCRYPTED", "keyName": "cluster-id"},
+    "shielded nodes": lambda it: it["enableShieldedNodes"] is True,
+    "known images alone": lambda it: it["binaryAuthorization"]["evaluationMode"] == "PROJECT_SINGLETON_POLICY_ENFORCE",
+    "upgrades": lambda it: it["releaseChannel"] == {"channel": "REGULAR"},
+    "flow logs within a node": lambda it: it["enableIntranodeVisibility"] is True,
+    "no external addresses of Services": lambda it: it["serviceExternalIpsConfig"] == {"enabled": False},
+    "logs of the control plane": lambda it: "APISERVER" in it["loggingConfig"]["enableComponents"],
+}
+
+
+@pytest.mark.parametrize("what", HARDENED)
+def test_the_cluster_is_hardened(made: Recording, what: str) -> None:
+    assert HARDENED[what](cluster(made))
+
+
+HARDENED_NODES: dict[str, Callable[[Any], bool]] = {
+    "secure boot": lambda it: (
+        it["shieldedInstanceConfig"] == {"enableSecureBoot": True, "enableIntegrityMonitoring": True}
+    ),
+    "Google's own system": lambda it: it["imageType"] == "COS_CONTAINERD",
+    "pods don't get the node's identity": lambda it: it["workloadMetadataConfig"] == {"mode": "GKE_METADATA"},
+    "an account of their own": lambda it: it["serviceAccount"].startswith("nodes-"),
+    "disks encrypted": lambda it: it["bootDiskKmsKey"] == "disks-id",
+    "no port that tells everybody": lambda it: it["kubeletConfig"]["insecureKubeletReadonlyPortEnabled"] == "FALSE",
+    "no metadata of an older time": lambda it: it["metadata"]["disable-legacy-endpoints"] == "true",
+}
+
+
+@pytest.mark.parametrize("what", HARDENED_NODES)
+def test_nodes_are_hardened(made: Recording, what: str) -> None:
+    assert len(made.of("NodePool")) == 2
+    assert all(HARDENED_NODES[what](one.inputs["nodeConfig"]) for one in made.of("NodePool"))
+
+
+def test_a_node_may_write_logs_and_pull_our_images_and_no_more(made: Recording) -> None:
+    assert [one.inputs["role"] for one in made.of("IAMMember")] == ["roles/container.defaultNodeServiceAccount"]
+    assert {one.inputs["role"] for one in made.of("RepositoryIamMember")} == {"roles/artifactregistry.reader"}
+
+
+def test_a_changed_pool_is_there_before_the_old_one_goes(made: Recording) -> None:
+    """Only a pool without a name of ours can be made beside the one it replaces."""
+    for one in made.of("NodePool"):
+        assert not str(one.inputs.get("name", "")).startswith("here")
+        assert one.inputs["upgradeSettings"] == {"strategy": "SURGE", "maxSurge": 1, "maxUnavailable": 0}
+        assert one.inputs["management"] == {"autoRepair": True, "autoUpgrade": True}
+
+
+def test_only_the_databases_pool_is_kept_for_who_asks(made: Recording) -> None:
+    taints = {one.name: one.inputs["nodeConfig"].get("taints") for one in made.of("NodePool")}
+    assert taints == {"apps": None, "data": [{"key": "vision-week/pool", "value": "data", "effect": "NO_SCHEDULE"}]}
+
+
+def test_the_databases_run_in_the_pool_that_is_kept_for_them(stacks: Stacks) -> None:
+    production = stacks("production")
+    for name in ("postgres", "redis"):
+        pod = production.one("StatefulSet", name).at("spec", "template", "spec")
+        assert pod["nodeSelector"] == {"vision-week/pool": "data"}
+        (toleration,) = pod["tolerations"]
+        assert (toleration["key"], toleration["value"], toleration["effect"]) == (
+            "vision-week/pool",
+            "data",
+            "NoSchedule",
+        )
+    assert "nodeSelector" not in production.one("Deployment", "app").at("spec", "template", "spec")
+
+
+def test_a_maintenance_window_may_end_on_the_next_day() -> None:
+    found = google(maintenance={"days": ["SA"], "start": "22:30", "hours": 12})
+    assert cluster(found)["maintenancePolicy"]["recurringWindow"] == {
+        "startTime": "2026-01-01T22:30:00Z",
+        "endTime": "2026-01-02T10:30:00Z",
+        "recurrence": "FREQ=WEEKLY;BYDAY=SA",
+    }
+
+
+# --- registry
+
+
+def test_a_tag_of_ours_never_leads_to_another_image(made: Recording) -> None:
+    ours = made.one("Repository", "ours").inputs
+    assert (ours["repositoryId"], ours["dockerConfig"]) == ("ours", {"immutableTags": True})
+    kept = [each for each in ours["cleanupPolicies"] if each["action"] == "KEEP"]
+    assert [each["condition"]["tagState"] for each in kept] == ["TAGGED"]
+
+
+def test_everybody_s_images_come_through_this_project_and_no_other_may_run(stacks: Stacks) -> None:
+    production = stacks("production")
+    place = "europe-west1-docker.pkg.dev/vision-week-production/"
+    (pattern,) = production.one("Policy", "policy").inputs["admissionWhitelistPatterns"]
+    assert pattern == {"namePattern": f"{place}**"}
+    assert production.one("Policy", "policy").at("defaultAdmissionRule", "evaluationMode") == "ALWAYS_DENY"
+    mirrors = {one.inputs["repositoryId"] for one in production.of("Repository")}
+    for _, template in production.pods():
+        for container in [*template["spec"]["containers"], *template["spec"].get("initContainers", [])]:
+            assert container["image"].startswith(place)
+            assert container["image"].removeprefix(place).partition("/")[0] in mirrors
+
+
+def test_an_image_is_pushed_only_when_its_repository_is_there(stacks: Stacks) -> None:
+    production = stacks("production")
+    ours = production.one("Repository", "ours").urn
+    assert all(ours in one.depends_on for one in production.of("Image"))
+
+
+# --- the platform on it
+
+
+def test_the_kubeconfig_holds_nothing_that_lets_anybody_in(stacks: Stacks) -> None:
+    provider = stacks("production").one("kubernetes", "cluster").inputs
+    config = json.loads(provider["kubeconfig"])
+    (user,) = config["users"]
+    assert set(user["user"]) == {"exec"}
+    assert user["user"]["exec"]["command"] == access.PLUGIN
+    (where,) = config["clusters"]
+    assert set(where["cluster"]) == {"server"}
+    assert where["cluster"]["server"].startswith("https://gke-")
+    assert provider["context"] == config["current-context"]
+
+
+def test_another_endpoint_replaces_nothing_in_the_cluster(stacks: Stacks) -> None:
+    """What the state knows the cluster by is known before the cluster is, and doesn't change with its address."""
+    name = "projects/vision-week-production/locations/europe-west1/clusters/vision-week"
+    for preview in (False, True):
+        provider = stacks("production", preview=preview).one("kubernetes", "cluster")
+        assert provider.inputs["clusterIdentifier"] == name
+
+
+def test_nothing_is_made_in_the_cluster_before_it_has_nodes(stacks: Stacks) -> None:
+    production = stacks("production")
+    pools = {one.urn for one in production.of("NodePool")}
+    assert pools <= production.one("kubernetes", "cluster").depends_on
+
+
+def test_volumes_of_databases_are_encrypted_with_our_key(stacks: Stacks) -> None:
+    parameters = stacks("production").one("StorageClass", "fast-ssd").inputs["parameters"]
+    assert parameters["disk-encryption-kms-key"] == "disks-id"
+
+
+def test_volumes_for_uploads_are_in_the_network_of_the_nodes(stacks: Stacks) -> None:
+    production = stacks("production")
+    uploads = production.one("StorageClass", "uploads")
+    assert uploads.inputs["parameters"]["network"] == of_google(production, "Network", "network").inputs["name"]
+    claim = production.one("PersistentVolumeClaim", "uploads")
+    assert claim.at("spec", "storageClassName") == uploads.object_name
+
+
+def test_volumes_that_the_cluster_makes_are_on_the_bill_too(stacks: Stacks) -> None:
+    """The driver makes the disk, so the program's labels reach it by the class alone."""
+    for name in ("fast-ssd", "uploads"):
+        labels = stacks("production").one("StorageClass", name).inputs["parameters"]["labels"]
+        assert labels == "component=storage,part-of=vision-week,purpose=workbench,stack=vision-week"
+
+
+def test_a_missing_auth_plugin_is_said_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda _: None)
+    with pytest.raises(pulumi.RunError, match=r"gke-gcloud-auth-plugin is not installed.*gcloud components install"):
+        run_stack(buildable("production"))
+
+
+def test_a_cluster_that_is_there_already_needs_nothing_of_google(stacks: Stacks) -> None:
+    assert gcp(stacks("development")) == []
+
+
+# --- settings
+
+
+def gke(**changes: Any) -> dict[str, Any]:
+    return {**GKE, **changes}
+
+
+def test_images_of_another_project_are_refused_because_none_may_run() -> None:
+    assert refused(cluster=GKE, images={"registry": "registry.example/vision-week"}) == [
+        "images.registry: is not in the cluster's own project and region, and nothing else may run there; "
+        f"write {PLACE}/vision-week"
+    ]
+    assert told(cluster=GKE, images={"registry": f"{PLACE}/vision-week"}) == []
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        ({"Cost": "some"}, "has Cost: some, which Google doesn't take"),
+        ({"cost": "SOME"}, "has cost: SOME, which Google doesn't take"),
+        ({"stack": "other"}, "has stack, which the program sets itself"),
+    ],
+)
+def test_labels_that_google_would_refuse_are_refused_here(labels: dict[str, str], said: str) -> None:
+    values = changed({**LEAST, "images": {"registry": f"{PLACE}/x"}}, "cluster", gke(labels=labels))
+    (fault,) = faults(values)
+    assert fault.reason == said
+
+
+def test_a_maintenance_window_that_google_would_refuse_is_refused_here() -> None:
+    images = {"registry": f"{PLACE}/x"}
+    (fault,) = refused(cluster=gke(maintenance={"days": ["TU"], "hours": 4}), images=images)
+    assert fault.startswith("cluster.maintenance: leaves Google 16 hours in four weeks; it wants 48")
+    assert told(cluster=gke(maintenance={"days": ["TU"], "hours": 12}), images=images) == []
