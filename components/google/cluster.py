@@ -1,7 +1,8 @@
 """A private GKE cluster over the zones of a region, with two pools of nodes.
 
 Its control plane has no address at all: it is reached by a DNS name, behind Google's IAM, so there is no list of
-networks to keep. What each setting is for stands beside it.
+networks to keep. What each setting is for stands beside it;
+`docs/hardening.md` has them by the benchmarks' numbers.
 """
 
 from collections.abc import Mapping, Sequence

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from components.configuration import SettingsError, parse
 from components.stack_file import StackFile, strangers
 from operations.settings import PAGE, SCHEMA, page, schema
+from tests.unit.conftest import Stacks
 from tests.unit.parts import LEAST
 from tests.unit.recording import CHECKOUT, stack_config
 
@@ -70,6 +71,16 @@ def test_the_stacks_differ_in_what_was_reviewed_and_in_nothing_else(request: pyt
         DIFFERENCES.write_text(told)
     print(told)  # noqa: T201  for whoever asks by `pytest -s`
     assert told == DIFFERENCES.read_text(), "review, and write anew by: pytest tests/unit --update-inventories"
+
+
+def test_staging_makes_everything_that_production_makes(stacks: Stacks) -> None:
+    """S10.2: the same resources in the same components; what differs is in their fields, and that in the settings."""
+    staging, production = (
+        {(one.parent.rpartition("::")[0], one.type, one.name) for one in stacks(stack).made}
+        for stack in ("staging", "production")
+    )
+    assert production - staging == set()
+    assert staging - production == set()
 
 
 # --- what editors know

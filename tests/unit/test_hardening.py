@@ -1,0 +1,100 @@
+"""What benchmarks ask for is in production's resources, and `docs/hardening.md` says so."""
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from typing import Any
+
+import pytest
+
+from tests.unit import hardening
+from tests.unit.conftest import Stacks
+from tests.unit.pods import workloads
+from tests.unit.recording import CHECKOUT, Recording
+
+PAGE = CHECKOUT / "docs" / "hardening.md"
+# What comes before the tables on the page is written by hand.
+BEGIN = "<!-- made by tests/unit/test_hardening.py -->"
+
+
+@pytest.fixture
+def production(stacks: Stacks) -> Recording:
+    return stacks("production")
+
+
+def test_every_field_that_the_table_names_is_so_in_production(production: Recording) -> None:
+    assert [field.said for field in hardening.fields() if not field.holds(production)] == []
+
+
+def test_a_field_that_is_otherwise_is_noticed(production: Recording) -> None:
+    """A path that leads nowhere would prove anything."""
+    assert [field.said for field in hardening.fields() if field.otherwise.holds(production)] == []
+    nowhere = [field.said for field in hardening.fields() if not field.found(production)]
+    assert nowhere == []
+
+
+def test_every_test_that_the_table_names_is_there() -> None:
+    assert [test.name for test in hardening.tests() if not test.exists] == []
+
+
+def test_no_recommendation_of_the_benchmark_is_left_out() -> None:
+    numbers = [item.number for item in hardening.CIS]
+    assert numbers == [f"{group}.{one + 1}" for group, count in hardening.CIS_GROUPS.items() for one in range(count)]
+
+
+def test_the_page_has_the_tables(request: pytest.FixtureRequest) -> None:
+    tables = {
+        "CIS Google Kubernetes Engine Benchmark 1.6.0": hardening.CIS,
+        "NSA and CISA, Kubernetes Hardening Guidance 1.2": hardening.NSA,
+        "Beyond them": hardening.BEYOND,
+    }
+    told = "\n".join(line for title, items in tables.items() for line in (f"\n## {title}\n", *hardening.table(items)))
+    head, found, rest = PAGE.read_text().partition(BEGIN)
+    assert found, f"{PAGE} has lost the line {BEGIN}"
+    if request.config.getoption("--update-inventories"):
+        PAGE.write_text(f"{head}{BEGIN}\n{told}\n")
+        return
+    assert rest == f"\n{told}\n", "review, and write anew by: make test-unit ARGUMENTS=--update-inventories"
+
+
+# --- rights in the cluster
+
+
+def rules(recording: Recording) -> Iterator[Mapping[str, Any]]:
+    for one in [*recording.of("Role"), *recording.of("ClusterRole")]:
+        yield from one.inputs["rules"]
+
+
+def test_no_right_is_given_by_a_wildcard(production: Recording) -> None:
+    found = list(rules(production))
+    assert found
+    for rule in found:
+        assert "*" not in [*rule["verbs"], *rule["resources"], *rule["apiGroups"]]
+
+
+def test_nobody_may_become_somebody_else(production: Recording) -> None:
+    assert {verb for rule in rules(production) for verb in rule["verbs"]} & {"bind", "escalate", "impersonate"} == set()
+
+
+def test_rights_in_the_cluster_are_given_to_our_service_accounts_alone(production: Recording) -> None:
+    bindings = [*production.of("RoleBinding"), *production.of("ClusterRoleBinding")]
+    assert bindings
+    ours = {(one.namespace, one.object_name) for one in production.of("ServiceAccount")}
+    for one in bindings:
+        for subject in one.inputs["subjects"]:
+            assert subject["kind"] == "ServiceAccount"
+            assert (subject["namespace"], subject["name"]) in ours
+
+
+def test_every_pod_has_an_account_that_is_not_the_default_one(production: Recording) -> None:
+    accounts = [pod.spec["serviceAccountName"] for pod in workloads(production)]
+    assert "default" not in accounts
+    by_account = {name: len(list(found)) for name, found in groupby(sorted(accounts))}
+    assert all(count == 1 for name, count in by_account.items() if name != "app")
+
+
+def test_nothing_is_in_the_default_namespace(production: Recording) -> None:
+    """What has no namespace at all is of a kind that is in none."""
+    of_no_namespace = {"Namespace", "StorageClass"}
+    homeless = {one.kind for one in production.objects if not one.namespace}
+    assert homeless <= of_no_namespace
+    assert "default" not in {one.namespace for one in production.objects}
