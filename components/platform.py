@@ -31,7 +31,6 @@ class _Ground:
     context, kubeconfig, identifier: of its cluster. control_plane: addresses of its API server.
     ready: what must be there before something is made in it. pools: area -> nodes that are kept for its pods.
     parameters: of the databases' volumes, beside the settings'. network: of the nodes, where the program has made it.
-    labels: of volumes for uploads, where they are on somebody's bill.
     mirrors: host of somebody's registry -> what stands in its place. registry: what must be there before a push.
     """
 
@@ -45,7 +44,6 @@ class _Ground:
     mirrors: Mapping[str, str] = field(default_factory=dict)
     registry: Sequence[Resource] = ()
     network: Output[str] | None = None
-    labels: str = ""
 
 
 class Platform(ComponentResource):
@@ -312,7 +310,6 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
         ),
         opts=child,
     )
-    labels = ",".join(f"{key}={value}" for key, value in sorted(google.labels.items()))
     return _Ground(
         context=CONTEXT,
         kubeconfig=google.kubeconfig,
@@ -320,11 +317,10 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
         control_plane=[str(chosen.network.control_plane)],
         ready=google.ready,
         pools=pools,
-        parameters={"disk-encryption-kms-key": google.disks_key, "labels": labels},
+        parameters={"disk-encryption-kms-key": google.disks_key},
         mirrors=catalogue.mirrors(chosen.registry),
         registry=google.registry_ready,
         network=google.network,
-        labels=labels,
     )
 
 
@@ -333,5 +329,10 @@ def _uploads_class(settings: Settings, ground: _Ground, inside: ResourceOptions)
     name = settings.storage.shared_class
     if ground.network is None:
         return name
-    args = UploadsArgs(class_name=name, network=ground.network, retain=settings.storage.retain, labels=ground.labels)
+    args = UploadsArgs(
+        class_name=name,
+        network=ground.network,
+        retain=settings.storage.retain,
+        labels={"part-of": "vision-week", "stack": settings.namespace_prefix},
+    )
     return Uploads("uploads", args, opts=inside).class_name

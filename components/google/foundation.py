@@ -38,7 +38,7 @@ class Foundation(ComponentResource):
 
     kubeconfig, identifier: of its cluster. ready: what pods need to start, and images to be pushed.
     disks_key: what volumes are encrypted with.
-    network: name of the network that its nodes are in. labels: for the bill, of the volumes that the cluster makes.
+    network: name of the network that its nodes are in.
     """
 
     kubeconfig: Output[str]
@@ -47,7 +47,6 @@ class Foundation(ComponentResource):
     registry_ready: Sequence[Resource]
     disks_key: Output[str]
     network: Output[str]
-    labels: Mapping[str, str]
 
     def __init__(self, name: str, args: FoundationArgs, opts: ResourceOptions | None = None) -> None:
         access.require_plugin()
@@ -129,5 +128,4 @@ class Foundation(ComponentResource):
         self.ready, self.registry_ready = cluster.pools, registry.repositories
         self.disks_key = keys["disks"].id
         self.network = network.name
-        self.labels = bill("storage")
         self.register_outputs({"identifier": self.identifier, "endpoint": cluster.endpoint})

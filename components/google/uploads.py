@@ -4,6 +4,7 @@ GKE brings classes of its own for that, but theirs make instances in the project
 ours is in. An instance has a tebibyte at least, whatever its claim asks for.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pulumi import ComponentResource, Input, Output, ResourceOptions
@@ -16,14 +17,14 @@ from components.kubernetes import metadata
 class UploadsArgs:
     """What the class needs.
 
-    class_name: its name. network: of the nodes. retain: keep the volume when its claim goes. labels: for the bill,
-    as the driver takes them.
+    class_name: its name. network: of the nodes. retain: keep the volume when its claim goes. labels: for the bill;
+    another one makes another class, so they are of what doesn't change.
     """
 
     class_name: str
     network: Input[str]
     retain: bool
-    labels: str
+    labels: Mapping[str, str]
 
 
 class Uploads(ComponentResource):
@@ -40,7 +41,7 @@ class Uploads(ComponentResource):
             parameters={
                 "tier": "standard",
                 "network": args.network,
-                "labels": args.labels,
+                "labels": ",".join(f"{key}={value}" for key, value in sorted(args.labels.items())),
             },
             reclaim_policy="Retain" if args.retain else "Delete",
             allow_volume_expansion=True,

@@ -176,6 +176,9 @@ def record(program: Callable[[], Any], *, config: Mapping[str, Any] | None = Non
     engine = Engine(preview=preview)
     set_all_config({key: _text(value) for key, value in (config or {}).items()}, [])
     pulumi.runtime.set_mocks(engine.mocks, project="vision-week", stack="test", preview=preview, monitor=engine)
+    # The SDK has one root for all programs of a process: what another exported is not this one's.
+    root: Any = get_root_resource()
+    root.outputs.clear()
     outputs: dict[str, Any] = {}
 
     async def known(output: Any) -> Any:
@@ -183,8 +186,7 @@ def record(program: Callable[[], Any], *, config: Mapping[str, Any] | None = Non
         return await value.future() if await value.is_known() else UNKNOWN
 
     async def finish() -> None:
-        stack: Any = get_root_resource()
-        for name, output in stack.outputs.items():
+        for name, output in root.outputs.items():
             outputs[name] = await known(output)
 
     def run() -> Any:

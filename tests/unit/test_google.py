@@ -289,13 +289,6 @@ def test_volumes_for_uploads_are_in_the_network_of_the_nodes(stacks: Stacks) -> 
     assert claim.at("spec", "storageClassName") == uploads.object_name
 
 
-def test_volumes_that_the_cluster_makes_are_on_the_bill_too(stacks: Stacks) -> None:
-    """The driver makes the disk, so the program's labels reach it by the class alone."""
-    for name in ("fast-ssd", "uploads"):
-        labels = stacks("production").one("StorageClass", name).inputs["parameters"]["labels"]
-        assert labels == "component=storage,part-of=vision-week,purpose=workbench,stack=vision-week"
-
-
 def test_a_missing_auth_plugin_is_said_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shutil.which", lambda _: None)
     with pytest.raises(pulumi.RunError, match=r"gke-gcloud-auth-plugin is not installed.*gcloud components install"):
