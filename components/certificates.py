@@ -54,10 +54,12 @@ class ServerCertificateArgs:
     """A server's certificate.
 
     authority: who signs. hosts: the names that it is good for, the first one its own, of 64 characters at most.
+    mutual: the server connects to its like, too, and shows them the same.
     """
 
     authority: Authority
     hosts: Sequence[Input[str]]
+    mutual: bool = False
 
 
 class ServerCertificate(ComponentResource):
@@ -83,7 +85,7 @@ class ServerCertificate(ComponentResource):
             cert_request_pem=request.cert_request_pem,
             ca_cert_pem=args.authority.certificate,
             ca_private_key_pem=args.authority.key,
-            allowed_uses=["digital_signature", "server_auth"],
+            allowed_uses=["digital_signature", "server_auth", *(["client_auth"] if args.mutual else [])],
             set_subject_key_id=True,
             # Browsers refuse more than 398 days. A month before the end any `pulumi up` renews it.
             validity_period_hours=_YEAR,

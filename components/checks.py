@@ -99,7 +99,12 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
             (redis.members, _at_most([redis.resources, redis.sentinel_resources], sized)),
         ],
         "edge": [(edge.replicas + 1, _at_most([edge.resources], sized))] if isinstance(edge, NginxEdge) else [],
-        "monitoring": [(watched.replicas, [watched.prometheus_resources])] if watched.enabled else [],
+        "monitoring": [
+            (watched.replicas, [watched.prometheus_resources]),
+            (watched.replicas, [watched.alertmanager_resources]),
+        ]
+        if watched.enabled
+        else [],
     }
 
 

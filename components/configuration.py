@@ -33,8 +33,9 @@ def load() -> Settings:
     secret = frozenset(key for key in own if is_config_secret(f"{NAMESPACE}:{key}"))
     name = os.environ.get("PULUMI_OPTION_CONFIG_FILE", f"Pulumi.{get_stack()}.yaml")
     file = StackFile.read(Path(get_root_directory(), name)) or StackFile(name)
+    also = [*strangers(list(config)), *file.in_clear("webhooks", values.get("webhooks"))]
     try:
-        return parse(values, secret, file, strangers(list(config)))
+        return parse(values, secret, file, also)
     except SettingsError as error:
         raise RunError(error.message()) from None
 

@@ -40,6 +40,10 @@ def _somebody_hears(settings: Settings) -> bool:
     return any("critical" in receiver.severities for receiver in settings.monitoring.receivers)
 
 
+def _silence_is_heard(settings: Settings) -> bool:
+    return any("heartbeat" in receiver.severities for receiver in settings.monitoring.receivers)
+
+
 DEMANDS = (
     Demand(
         "images.app_target",
@@ -215,5 +219,12 @@ DEMANDS = (
         _somebody_hears,
         "nobody would be told of a critical alert (S8.2)",
         "add one whose severities hold critical",
+    ),
+    Demand(
+        "monitoring.receivers",
+        _LIVE,
+        _silence_is_heard,
+        "nobody would notice that alerts don't get through any more (S8.2)",
+        "add one whose severities hold heartbeat: a service outside that expects a message every few minutes",
     ),
 )

@@ -58,6 +58,7 @@ class ImagesArgs:
 class Images(ComponentResource):
     """References that pods can use."""
 
+    alertmanager: str
     app: Output[str]
     websocket: Output[str]
     postgres: Output[str]
@@ -84,6 +85,7 @@ class Images(ComponentResource):
         self.postgres = self._built(
             "postgres", Build(dockerfile="images/postgres/Dockerfile", context="images/postgres")
         )
+        self.alertmanager = self._published("alertmanager")
         self.nginx = self._published("nginx")
         self.prometheus = self._published("prometheus")
         self.redis = self._published("redis")

@@ -271,10 +271,12 @@ def data_claim(app: str, storage_class: Input[str], size: str) -> core.v1.Persis
     )
 
 
-def http_probe(path: str, port: str | int, *, period: int, failures: int, timeout: int = 5) -> core.v1.ProbeArgs:
+def http_probe(
+    path: str, port: str | int, *, period: int, failures: int, timeout: int = 5, scheme: str | None = None
+) -> core.v1.ProbeArgs:
     """Asks a container over HTTP; it fails after `failures` times `period` seconds."""
     return core.v1.ProbeArgs(
-        http_get=core.v1.HTTPGetActionArgs(path=path, port=port),
+        http_get=core.v1.HTTPGetActionArgs(path=path, port=port, scheme=scheme),
         period_seconds=period,
         failure_threshold=failures,
         timeout_seconds=timeout,

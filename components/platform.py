@@ -13,7 +13,7 @@ from components.edge import Backend, Edge, EdgeArgs
 from components.google.uploads import Uploads, UploadsArgs
 from components.images import Images, ImagesArgs
 from components.kubernetes import pods_of
-from components.monitoring import Prometheus, PrometheusArgs, Target
+from components.monitoring import Alertmanager, AlertmanagerArgs, Prometheus, PrometheusArgs, Target, alertmanager
 from components.postgres import Postgres, PostgresArgs
 from components.redis import Redis, RedisArgs
 from components.settings import ExistingCluster, Settings
@@ -218,6 +218,19 @@ class Platform(ComponentResource):
             opts=inside,
         )
         if settings.monitoring.enabled:
+            Alertmanager(
+                "alertmanager",
+                AlertmanagerArgs(
+                    namespace=namespaces["monitoring"],
+                    settings=settings.monitoring,
+                    webhooks=settings.webhooks,
+                    authority=authority,
+                    image=images.alertmanager,
+                    storage_class=storage.class_name,
+                    protect=settings.protect,
+                ),
+                opts=inside,
+            )
             Prometheus(
                 "prometheus",
                 PrometheusArgs(
@@ -241,7 +254,16 @@ class Platform(ComponentResource):
                         Target(
                             job="patroni", namespace=namespaces["data"], service=postgres.NAME, port=patroni.API_PORT
                         ),
+                        Target(
+                            job=alertmanager.NAME,
+                            namespace=namespaces["monitoring"],
+                            service=alertmanager.NAME,
+                            port=alertmanager.PORT,
+                            shown=alertmanager.NAME,
+                        ),
                     ],
+                    alerted=alertmanager.NAME,
+                    authority=authority.certificate,
                     settings=settings.monitoring,
                     image=images.prometheus,
                     storage_class=storage.class_name,
@@ -267,6 +289,7 @@ class Platform(ComponentResource):
         self.namespaces = tenancy.names
         self.images = Output.all(
             app=images.app,
+            alertmanager=images.alertmanager,
             websocket=images.websocket,
             postgres=images.postgres,
             nginx=images.nginx,

@@ -128,6 +128,16 @@ class StackFile:
             setting = setting[: max(setting.rfind("."), setting.rfind("["), 0)]
         return f"{self.name}:{self.places[setting].line}" if setting else self.name
 
+    def in_clear(self, setting: str, values: Any) -> Iterator[Fault]:
+        """Values of a setting of secrets, each by its name, that stand in the file as they are."""
+        for name in values if isinstance(values, dict) else ():
+            here = f"{setting}.{name}"
+            if here in self.places and not {f"{setting}.secure", f"{here}.secure"} & self.places.keys():
+                how = f"pulumi config set --secret --path {NAMESPACE}:{here}"
+                yield Fault(
+                    here, "is a secret, and stands in the file in clear", f"take it out and give a new one by `{how}`"
+                )
+
     def traps(self, values: Mapping[str, Any]) -> Iterator[Fault]:
         """Values of ours that don't mean what they look like. `values`: what arrived."""
         for setting, place in self.places.items():

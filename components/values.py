@@ -154,6 +154,9 @@ Url = Annotated[
         "https://, a host in lower case and perhaps a port, without a path: https://vision-week.example",
     ),
 ]
+WebHook = Annotated[
+    str, form(r"^https://[^\s/@]+(/\S*)?$", "an address that begins with https://, without a user in it")
+]
 Project = Annotated[
     str,
     form(

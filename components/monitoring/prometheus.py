@@ -30,13 +30,16 @@ _FILES = "/etc/prometheus"
 class PrometheusArgs:
     """What Prometheus needs.
 
-    namespace: its own. targets: what it asks, itself not among them.
+    namespace: its own. targets: what it asks, itself not among them. alerted: the job of them that alerts go to.
     settings: how many of it, how much is kept, thresholds. image: of Prometheus. storage_class: of its volumes.
+    authority: PEM of who signed the certificates of targets.
     protect: what it has kept is not removed before this is taken away.
     """
 
     namespace: Namespace
     targets: Sequence[Target]
+    alerted: str
+    authority: Input[str]
     settings: Monitoring
     image: Input[str]
     storage_class: Input[str]
@@ -54,9 +57,10 @@ class Prometheus(ComponentResource):
         targets = [*args.targets, Target(job=NAME, namespace=args.namespace, service=NAME, port=PORT)]
         files: dict[str, Input[str]] = {
             "prometheus.yml": Output.all(*(each.namespace.name for each in targets)).apply(
-                lambda names: scraping.configuration(targets, names)
+                lambda names: scraping.configuration(targets, names, args.alerted)
             ),
             "rules.yml": rules.render(args.settings.alerts, sorted({each.service for each in args.targets})),
+            "authority.pem": args.authority,
         }
         config = core.v1.ConfigMap(NAME, metadata=about, data=files, opts=self._child)
         account = core.v1.ServiceAccount(NAME, metadata=about, automount_service_account_token=False, opts=self._child)

@@ -6,15 +6,13 @@ and what to do; `tests/unit/test_monitoring_alerts.py` has numbers that raise it
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 
 from components.monitoring import scraping
 from components.settings import Alerts
-from components.settings.monitoring import Severity
-
-Team = Literal["application", "platform"]
+from components.settings.monitoring import Severity, Team
 
 # What visitors ask for; the rest is asked by probes, and by Prometheus itself.
 _VISITED = 'route!~"/health|/ready|/metrics|/api/health"'
@@ -115,6 +113,7 @@ def alerts(thresholds: Alerts, services: Sequence[str]) -> Iterator[Alert]:
     yield from _of_the_application(thresholds)
     yield from _of_the_database()
     yield from _of_prometheus()
+    yield from _of_the_way_to_people()
 
 
 def _of_targets(thresholds: Alerts, services: Sequence[str]) -> Iterator[Alert]:
@@ -263,6 +262,36 @@ def _of_prometheus() -> Iterator[Alert]:
         team="platform",
         summary="Prometheus at {{ $labels.instance }} holds {{ $value | humanize }} series",
         description=f"More than the {SERIES_BUDGET} that it is sized for.",
+    )
+
+
+def _of_the_way_to_people() -> Iterator[Alert]:
+    yield Alert(
+        name="Watchdog",
+        expr="vector(1)",
+        minutes=0,
+        severity="heartbeat",
+        team="platform",
+        summary="Alerts get through",
+        description="Always raised. Who hears of it no more knows that nothing else gets through either.",
+    )
+    yield Alert(
+        name="NotificationsFail",
+        expr="sum by (namespace, instance) (increase(alertmanager_notifications_failed_total[5m])) > 0",
+        minutes=5,
+        severity="critical",
+        team="platform",
+        summary="Alertmanager at {{ $labels.instance }} can't reach a receiver",
+        description="Somebody is not told of alerts.",
+    )
+    yield Alert(
+        name="AlertmanagersApart",
+        expr='alertmanager_cluster_members < scalar(count(up{job="alertmanager"}))',
+        minutes=15,
+        severity="warning",
+        team="platform",
+        summary="Alertmanager at {{ $labels.instance }} knows of {{ $value }} of its kind, and there are more",
+        description="Each alert is told by several, and a silence holds for some.",
     )
 
 

@@ -14,6 +14,7 @@ import yaml
 from components.kubernetes import DOMAIN, Namespace
 
 RULES = "/etc/prometheus/rules.yml"
+AUTHORITY = "/etc/prometheus/authority.pem"
 # Seconds. A target that is down is told of after a minute (service levels), so several looks must fit into one.
 INTERVAL = 15
 # Of one answer: who has more series than this is not taken in at all, instead of filling the memory.
@@ -25,6 +26,7 @@ class Target:
     """Pods that give numbers.
 
     job: what the numbers are of. service: name of the pods. port, path, parameters: where they answer.
+    shown: the name in its certificate, which the stack's authority signed; None where it speaks in clear.
     """
 
     job: str
@@ -33,6 +35,7 @@ class Target:
     port: int
     path: str = "/metrics"
     parameters: Mapping[str, str] = field(default_factory=dict)
+    shown: str | None = None
 
     @property
     def name(self) -> str:
@@ -40,8 +43,9 @@ class Target:
         return f"{self.service}-metrics"
 
 
-def configuration(targets: Sequence[Target], namespaces: Sequence[str]) -> str:
-    """Prometheus' own configuration; `namespaces` are the targets', in their order."""
+def configuration(targets: Sequence[Target], namespaces: Sequence[str], alerted: str) -> str:
+    """Prometheus' own configuration; `namespaces` are the targets', in their order. alerted: job that alerts go to."""
+    listed = list(zip(targets, namespaces, strict=True))
     return yaml.safe_dump(
         {
             "global": {
@@ -50,7 +54,8 @@ def configuration(targets: Sequence[Target], namespaces: Sequence[str]) -> str:
                 "evaluation_interval": f"{INTERVAL}s",
             },
             "rule_files": [RULES],
-            "scrape_configs": [_job(*each) for each in zip(targets, namespaces, strict=True)],
+            "alerting": {"alertmanagers": [_place(*each) for each in listed if each[0].job == alerted]},
+            "scrape_configs": [_job(*each) for each in listed],
         },
         sort_keys=False,
     )
@@ -62,6 +67,19 @@ def _job(target: Target, namespace: str) -> dict[str, Any]:
         "metrics_path": target.path,
         **({"params": {name: [value] for name, value in target.parameters.items()}} if target.parameters else {}),
         "sample_limit": SAMPLES,
+        **_place(target, namespace),
+        "relabel_configs": [
+            {"target_label": "namespace", "replacement": namespace},
+            {"target_label": "service", "replacement": target.service},
+        ],
+    }
+
+
+def _place(target: Target, namespace: str) -> dict[str, Any]:
+    """Where its pods are, and how they are spoken to."""
+    tls = {"ca_file": AUTHORITY, "server_name": target.shown}
+    return {
+        **({"scheme": "https", "tls_config": tls} if target.shown else {}),
         "dns_sd_configs": [
             {
                 "names": [f"{target.name}.{namespace}.svc.{DOMAIN}"],
@@ -69,9 +87,5 @@ def _job(target: Target, namespace: str) -> dict[str, Any]:
                 "port": target.port,
                 "refresh_interval": f"{INTERVAL}s",
             }
-        ],
-        "relabel_configs": [
-            {"target_label": "namespace", "replacement": namespace},
-            {"target_label": "service", "replacement": target.service},
         ],
     }

@@ -20,7 +20,7 @@ from components.settings.edge import NGINX_CONNECTIONS, Edge, EdgeBase, GatewayE
 from components.settings.governance import Exemption, Policies, Secrets
 from components.settings.monitoring import Alerts, Monitoring, Receiver
 from components.settings.storage import OURS, PASSWORDS, VARIABLES, Images, Snapshots, Source, Storage
-from components.values import LATER, Name, Strict, form
+from components.values import LATER, Name, Strict, WebHook, form
 
 __all__ = [
     "NGINX_CONNECTIONS",
@@ -111,6 +111,9 @@ class Settings(Strict):
     """How long each waits for the next (S3)."""
     monitoring: Monitoring = Monitoring()
     """What is watched (S8)."""
+    webhooks: dict[Name, WebHook] = Field(default_factory=dict)
+    """Name -> address of a web hook, for `monitoring.receivers`. Whoever has it can raise alarms, so each is encrypted:
+    `pulumi config set --secret --path vision-week:webhooks.<name>` (S7.3)."""
     secrets: Annotated[Secrets, LATER] = Secrets()
     """Rotation (S7.3)."""
     policies: Policies = Policies()

@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.values import LATER, Name, Percent, Resources, Size, Strict
+from components.values import LATER, Name, Percent, Resources, Size, Strict, Text
 
-Severity = Literal["critical", "warning"]
+Severity = Literal["critical", "warning", "heartbeat"]
+Team = Literal["application", "platform"]
 
 
 class Receiver(Strict):
@@ -15,10 +16,14 @@ class Receiver(Strict):
     name: Name
     """What the alerts' routing calls it, 40 characters at most (S8.2)."""
     secret: Name
-    """Name of the secret that holds the web hook's address, never the address itself: whoever has it can raise alarms;
-    40 characters at most (S7.3)."""
+    """Key in `webhooks` of the web hook's address, never the address itself; 40 characters at most (S7.3)."""
     severities: Annotated[tuple[Severity, ...], Field(min_length=1)] = ("critical", "warning")
-    """What it is told of, at least 1 of them (service levels: alerts)."""
+    """What it is told of, at least 1 of them (service levels: alerts). `heartbeat` is a message every minute that all
+    is well with the alerts themselves, for a service outside that sounds the alarm when it hears no more."""
+    teams: Annotated[tuple[Team, ...], Field(min_length=1)] = ("application", "platform")
+    """Whose alerts it is told of, at least 1 of them (S8.2)."""
+    authority: Text | None = None
+    """Certificate, as PEM, of the authority that signed the receiver's own; none for a public one (S7.3)."""
 
 
 class Alerts(Strict):
@@ -56,6 +61,8 @@ class Monitoring(Strict):
     """Of each Prometheus' volume, at least 1Mi (S8.1)."""
     prometheus_resources: Resources = Resources(cpu="500m", cpu_limit="2", memory="4Gi")
     """Of each Prometheus (S8.1)."""
+    alertmanager_resources: Resources = Resources(cpu="50m", cpu_limit="500m", memory="128Mi")
+    """Of each Alertmanager (S8.2)."""
     logs_days: Annotated[int, LATER] = Field(default=180, ge=1, le=3650)
     """Days that logs are kept, 1 to 3650 (service levels: log retention)."""
     logs_size: Annotated[Size, LATER] = "100Gi"
@@ -70,5 +77,5 @@ class Monitoring(Strict):
     """Whether logs show whole client addresses, which are personal data (DECISIONS: personal data)."""
     alerts: Alerts = Alerts()
     """Thresholds (service levels: alerts)."""
-    receivers: Annotated[tuple[Receiver, ...], LATER] = ()
-    """Who is told (S8.2)."""
+    receivers: tuple[Receiver, ...] = ()
+    """Who is told; nobody without any: alerts are on Alertmanager's page alone (S8.2)."""

@@ -111,6 +111,12 @@ STAND_INS = (
         "Kubernetes API",
     ),
     StandIn(
+        name="alertmanager",
+        reference="docker.io/prom/alertmanager:v0.28.1",
+        contract="Alertmanager and amtool in /bin; user nobody (65534) or any uid; /etc/alertmanager; /alertmanager",
+        differs="Alertmanager 0.25 instead of 0.28, without its pages",
+    ),
+    StandIn(
         name="flutter-builder",
         reference="ghcr.io/cirruslabs/flutter:3.24.5",
         contract="leaves a web front end where the real stage leaves Flutter's",

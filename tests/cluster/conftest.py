@@ -15,13 +15,21 @@ import httpx
 import pytest
 
 from tests.cluster.database import MEMBERS, whole
+from tests.cluster.receiver import Receiver, receiver
 from tests.cluster.releases import copy_of_the_checkout
 from tests.cluster.stack import HOST, NODE_PORT, PORT, PREFIX, Stack
 from tests.cluster.writes import Writes, writer
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
+def on_call(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiver]:
+    """Who is told of the stack's alerts: there before the stack."""
+    with receiver(tmp_path_factory.mktemp("receiver")) as on_call:
+        yield on_call
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory, on_call: Receiver) -> Stack:
     """The stack, up. It stays up between the tests; the last of them takes it down."""
     stack = Stack(tmp_path_factory.mktemp("stack"))
     stack.set("namespace_prefix", PREFIX)
@@ -29,7 +37,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Stack:
     stack.set("edge.node_port", NODE_PORT)
     stack.set("edge.url", f"https://{HOST}:{PORT}")
     stack.set("postgres.members", MEMBERS)
+    told = {"name": "on-call", "secret": "on-call", "severities": ["critical", "heartbeat"]}
+    stack.set("monitoring.receivers", [{**told, "authority": on_call.certificate}])
     stack.ensure()
+    stack.set_secret("webhooks.on-call", on_call.address)
     stack.pulumi("up", "--yes", "--skip-preview")
     return stack
 

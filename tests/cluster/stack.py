@@ -36,6 +36,11 @@ class Stack:
         section[last] = value
         self._write_settings()
 
+    def set_secret(self, path: str, value: str) -> None:
+        """Change one setting as somebody does who keeps it encrypted."""
+        self.pulumi("config", "set", "--secret", "--path", f"vision-week:{path}", stdin=value)
+        self.settings = yaml.safe_load(self.settings_file.read_text())
+
     def unset(self, key: str) -> None:
         """Have one setting as it is by default."""
         del self.settings["config"][f"vision-week:{key}"]
@@ -47,13 +52,14 @@ class Stack:
         pulumi.recover("test", {**os.environ, "PULUMI_OPTION_CONFIG_FILE": str(self.settings_file)})
 
     def pulumi(
-        self, *arguments: str, check: bool = True, checkout: Path = CHECKOUT
+        self, *arguments: str, check: bool = True, checkout: Path = CHECKOUT, stdin: str | None = None
     ) -> subprocess.CompletedProcess[str]:
         """Run `pulumi` on this stack, from the checkout or from another one."""
         done = subprocess.run(
             ["pulumi", *arguments, "--non-interactive", "--stack", "test"],
             cwd=checkout,
             env={**os.environ, "PULUMI_OPTION_CONFIG_FILE": str(self.settings_file)},
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,

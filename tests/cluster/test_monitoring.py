@@ -1,5 +1,6 @@
 """Prometheus on real pods: what it asks answers, and what it concludes follows from what happens."""
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from components.monitoring import rules
+from tests.cluster.receiver import Receiver
 from tests.cluster.stack import PREFIX, Stack
 from tests.waiting import wait_for
 
@@ -55,7 +57,8 @@ def test_every_target_is_up_and_every_pod_is_one(stack: Stack, prometheus: httpx
 
     def all_up() -> bool:
         app, websocket, postgres = pods("app", "app"), pods("app", "websocket"), pods("data", "postgres")
-        numbers = {"app": app, "php-fpm": app, "websocket": websocket, "patroni": postgres, "prometheus": 1}
+        numbers = {"app": app, "php-fpm": app, "websocket": websocket, "patroni": postgres}
+        numbers |= {"alertmanager": 1, "prometheus": 1}
         return states(prometheus) == {job: ["up"] * number for job, number in numbers.items()}
 
     wait_for(all_up, "every target to be up", patience=150, every=1)
@@ -85,6 +88,50 @@ def test_there_are_fewer_series_than_the_budget_has(
     memory = value(prometheus, 'max(process_resident_memory_bytes{service="prometheus"})')
     record_property("series and memory of Prometheus", f"{series:.0f}, {memory / 2**20:.0f} MiB")
     assert 0 < series < rules.SERIES_BUDGET
+
+
+def heard(on_call: Receiver, status: str, **labels: str) -> bool:
+    return any(alert["status"] == status and labels.items() <= alert["labels"].items() for alert in on_call.heard())
+
+
+@pytest.mark.usefixtures("stack")
+def test_that_alerts_get_through_is_told_all_the_time(on_call: Receiver) -> None:
+    """S8.2: from Prometheus' rule to a pod outside, under TLS on both ways; its silence is the alarm."""
+    wait_for(lambda: heard(on_call, "firing", alertname="Watchdog"), "the receiver to hear", patience=180, every=1)
+
+
+@pytest.mark.drill
+def test_who_is_on_call_hears_of_a_pod_that_does_not_answer_and_of_its_end(stack: Stack, on_call: Receiver) -> None:
+    """Service levels: a target that is down for a minute is critical. The pod has the WebSocket service's labels, and
+    nothing listens in it; it is never ready, so no client is led to it."""
+    namespace, name = f"{PREFIX}-app", "websocket-deaf"
+    labels = {"app.kubernetes.io/name": "websocket", "app.kubernetes.io/part-of": "vision-week"}
+    container = {
+        "name": "main",
+        "image": "docker.io/library/python:3.11-slim-bookworm",
+        "command": ["sleep", "3600"],
+        "resources": {key: {"cpu": "10m", "memory": "32Mi"} for key in ("requests", "limits")},
+        "readinessProbe": {"exec": {"command": ["false"]}},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+    }
+    spec = {
+        "automountServiceAccountToken": False,
+        "terminationGracePeriodSeconds": 0,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+    }
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": spec}
+    about = {"alertname": "TargetDown", "service": "websocket", "severity": "critical"}
+    stack.kubectl("-n", namespace, "create", "-f", "-", stdin=json.dumps(pod))
+    try:
+        wait_for(lambda: heard(on_call, "firing", **about), "the alert to be heard", patience=240, every=1)
+    finally:
+        stack.kubectl("-n", namespace, "delete", "pod", name)
+    wait_for(lambda: heard(on_call, "resolved", **about), "its end to be heard", patience=240, every=1)
 
 
 @pytest.mark.drill

@@ -28,6 +28,7 @@ SERVERS: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "postgres": ("data", (5432, 8008)),
     "redis": ("data", (6379, 26379)),
     "prometheus": ("monitoring", (9090,)),
+    "alertmanager": ("monitoring", (9093,)),
 }
 OUTSIDE = {
     "DNS": (layout.DNS_SERVICE, 53),
@@ -42,6 +43,7 @@ CLIENTS = {
     "postgres": "postgres",
     "redis": "redis",
     "prometheus": "prometheus",
+    "alertmanager": "alertmanager",
 }
 STRANGER = "stranger"
 STRANGERS_NAMESPACE = f"stranger-{secrets.token_hex(4)}"
@@ -56,6 +58,7 @@ ALLOWED = {
     ("prometheus", "app", 8081),
     ("prometheus", "websocket", 8091),
     ("prometheus", "postgres", 8008),
+    ("prometheus", "alertmanager", 9093),
     *((client, "DNS", 53) for client in CLIENTS),
 }
 # Whoever is in the cluster may come in by the door, as everybody outside may.

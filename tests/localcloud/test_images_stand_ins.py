@@ -55,6 +55,7 @@ REDIS = "docker.io/library/redis:7.4-bookworm"
 NGINX = "docker.io/nginxinc/nginx-unprivileged:1.28-bookworm"
 PYTHON = "docker.io/library/python:3.11-slim-bookworm"
 POSTGRES = "docker.io/library/postgres:15-bookworm"
+ALERTMANAGER = "docker.io/prom/alertmanager:v0.28.1"
 PROMETHEUS = "docker.io/prom/prometheus:v3.5.0"
 
 NGINX_RUNS = ("nginx.pid", "ls", "/tmp")  # noqa: S108  # the container's own
@@ -160,6 +161,15 @@ def test_prometheus_asks_and_keeps_as_any_user_and_promtool_is_beside_it(tmp_pat
     options = (f"--volume={tmp_path}:/etc/prometheus:ro", "--tmpfs=/prometheus:uid=1000,gid=1000")
     with Container(address(PROMETHEUS), options=options) as prometheus:
         prometheus.until('job="itself"', "promtool", "query", "instant", "http://localhost:9090", "up == 1")
+
+
+def test_alertmanager_runs_as_any_user_and_amtool_is_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "alertmanager.yml").write_text(json.dumps({"route": {"receiver": "a"}, "receivers": [{"name": "a"}]}))
+    tmp_path.chmod(0o755)
+    options = (f"--volume={tmp_path}:/etc/alertmanager:ro", "--tmpfs=/alertmanager:uid=1000,gid=1000")
+    with Container(address(ALERTMANAGER), options=options) as alertmanager:
+        words = ("amtool", "--alertmanager.url=http://localhost:9093", "config", "routes")
+        alertmanager.until("receiver: a", *words)
 
 
 def test_a_program_of_the_toolchain_becomes_an_image_of_its_own() -> None:

@@ -8,7 +8,7 @@ from tests.unit.recording import Made, Recording
 
 # Labels that pods get when they run: the StatefulSet's controller and Patroni put them there.
 _LATER = {"statefulset.kubernetes.io/pod-name", "vision-week/role"}
-WORKLOADS = {"app", "edge", "migrations", "postgres", "prometheus", "redis", "websocket"}
+WORKLOADS = {"alertmanager", "app", "edge", "migrations", "postgres", "prometheus", "redis", "websocket"}
 
 
 @dataclass(frozen=True)

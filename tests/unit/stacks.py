@@ -14,6 +14,11 @@ STACKS = ("development", "staging", "production")
 # Names that the cluster brings: its DNS, a controller of Ingresses, its classes of volumes that many pods may mount.
 OF_THE_CLUSTER = frozenset({"kube-system", "ingress-controller", "shared"})
 
+# Of the monitoring's settings.
+KEPT = frozenset({"metrics_days", "metrics_size", "receivers"})
+
+WEBHOOKS = {name: f"https://hooks.example/{name}" for name in ("alerts-on-call", "alerts-platform-team", "heartbeat")}
+
 Config = Mapping[str, Any]
 
 
@@ -50,16 +55,22 @@ REPLACEMENTS = (
         lambda storage: {**(storage or {}), "snapshots": {"enabled": False}},
     ),
     Replacement(
-        "monitoring: without dashboards, traces, logs, receivers and what the cluster says of its objects, because "
+        "monitoring: without dashboards, traces, logs and what the cluster says of its objects, because "
         "they are not built yet",
         "vision-week:monitoring",
         lambda config: config.get("vision-week:monitoring", {}).get("grafana") is not False,
         lambda monitoring: {
-            **{key: value for key, value in (monitoring or {}).items() if key in {"metrics_days", "metrics_size"}},
+            **{key: value for key, value in (monitoring or {}).items() if key in KEPT},
             "grafana": False,
             "kube_state_metrics": False,
             "traces": False,
         },
+    ),
+    Replacement(
+        "webhooks: an example's, because the addresses are secrets of those who run the stack",
+        "vision-week:webhooks",
+        lambda config: "receivers" in config.get("vision-week:monitoring", {}),
+        lambda _: dict(WEBHOOKS),
     ),
     Replacement(
         "images.origin: built, because promotion is not built yet",

@@ -8,6 +8,8 @@ from components.demands import DEMANDS
 from tests.unit.faults import GATEWAY, GKE, changed, faults
 from tests.unit.parts import LEAST
 
+CRITICAL = {"name": "on-call", "secret": "alerts"}
+HEARTBEAT = {"name": "heartbeat", "secret": "heartbeat", "severities": ["heartbeat"]}
 LIVE: dict[str, Any] = {
     **LEAST,
     "purpose": "live",
@@ -15,7 +17,7 @@ LIVE: dict[str, Any] = {
     "edge": GATEWAY,
     "images": {**LEAST["images"], "origin": "promoted"},
     "postgres": {"backups": {"copy_to": {"project": "b-project", "region": "europe-west4"}}},
-    "monitoring": {"receivers": [{"name": "on-call", "secret": "alerts"}]},
+    "monitoring": {"receivers": [CRITICAL, HEARTBEAT]},
 }
 
 # Setting, the value that no stack which people rely on may have, one that it may, and what is said.
@@ -31,7 +33,6 @@ BOTH: list[tuple[str, Any, Any, str]] = [
     ("postgres.backups.enabled", False, True, "a mistaken DELETE could not be undone"),
     ("monitoring.enabled", False, True, "nobody would see it fail"),
 ]
-CRITICAL = {"name": "on-call", "secret": "alerts"}
 LIVE_ALONE = [
     ("protect", False, True, "would take the data along"),
     ("storage.retain", False, True, "would take its volume along"),
@@ -47,8 +48,14 @@ LIVE_ALONE = [
     ("postgres.backups.copy_to", None, {"project": "b-project", "region": "us-east4"}, "could delete its backups"),
     ("postgres.backups.recover_days", 29, 30, "30 days are promised"),
     ("monitoring.logs_days", 179, 180, "180 days are promised"),
-    ("monitoring.receivers", [], [CRITICAL], "nobody would be told"),
-    ("monitoring.receivers", [{**CRITICAL, "severities": ["warning"]}], [CRITICAL], "nobody would be told"),
+    ("monitoring.receivers", [HEARTBEAT], [HEARTBEAT, CRITICAL], "nobody would be told"),
+    (
+        "monitoring.receivers",
+        [{**CRITICAL, "severities": ["warning"]}, HEARTBEAT],
+        [CRITICAL, HEARTBEAT],
+        "nobody would be told",
+    ),
+    ("monitoring.receivers", [CRITICAL], [CRITICAL, HEARTBEAT], "nobody would notice that alerts don't get through"),
 ]
 
 

@@ -21,7 +21,15 @@ def test_what_the_stack_is_for_comes_out(development: Recording) -> None:
         "edge": "vision-week-edge",
         "monitoring": "vision-week-monitoring",
     }
-    assert set(development.outputs["images"]) == {"app", "websocket", "postgres", "nginx", "prometheus", "redis"}
+    assert set(development.outputs["images"]) == {
+        "app",
+        "websocket",
+        "postgres",
+        "nginx",
+        "prometheus",
+        "redis",
+        "alertmanager",
+    }
 
 
 def test_a_first_preview_shows_every_resource(stacks: Stacks, stack: str) -> None:
@@ -74,6 +82,7 @@ def test_what_holds_data_is_protected_where_the_settings_say_so(protect: bool) -
         "Namespace edge",
         "Namespace monitoring",
         "PersistentVolumeClaim uploads",
+        "StatefulSet alertmanager",
         "StatefulSet postgres",
         "StatefulSet prometheus",
         "StatefulSet redis",

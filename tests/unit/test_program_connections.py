@@ -22,6 +22,11 @@ _GOOGLES = {
 }
 # The engineer's machine, as the pods of its local cluster reach it (S10.1).
 DEBUGGERS = {"development": {("app", "172.31.240.1/32", 9003)}, "staging": set(), "production": set()}
+# From Alertmanager to its like, where there are several, and to the web hooks of those who are told, outside.
+RECEIVERS = {
+    stack: {("alertmanager", "alertmanager", 9094), ("alertmanager", "0.0.0.0/0", 443)}
+    for stack in ("staging", "production")
+} | {"development": set()}
 WAYS_IN = {"development": _OWN, "staging": _GOOGLES, "production": _GOOGLES}
 
 
@@ -43,6 +48,8 @@ def test_the_connections_that_are_allowed_are_these(program: Recording, stack: s
         ("prometheus", "websocket", 8091),
         ("prometheus", "postgres", 8008),
         ("prometheus", "prometheus", 9090),
+        ("prometheus", "alertmanager", 9093),
+        *RECEIVERS[stack],
         ("redis", "redis", 6379),
         ("redis", "redis", 26379),
         *((name, resolver, 53) for name in pods for resolver in ("kube-dns", "169.254.20.10/32")),

@@ -26,6 +26,7 @@ def test_every_pod_is_hardened(program: Recording) -> None:
 def test_only_who_talks_to_the_api_has_a_token(program: Recording) -> None:
     tokens = {pod.workload.name: pod.spec["automountServiceAccountToken"] for pod in workloads(program)}
     assert {"edge": False, **tokens} == {
+        "alertmanager": False,
         "app": False,
         "edge": False,
         "migrations": False,
@@ -75,7 +76,8 @@ def test_our_images_run_by_digest_and_others_by_exact_version(stacks: Stacks, st
     own_edge = {"docker.io/nginxinc/nginx-unprivileged:1.28-bookworm"} if stack == "development" else set()
     # On Google they come through a repository of the stack's own project.
     source = "docker.io" if stack == "development" else f"{registry.rpartition('/')[0]}/docker-io"
-    others = {f"{source}/library/redis:7.4-bookworm", f"{source}/prom/prometheus:v3.5.0"}
+    names = ("library/redis:7.4-bookworm", "prom/prometheus:v3.5.0", "prom/alertmanager:v0.28.1")
+    others = {f"{source}/{name}" for name in names}
     assert images - ours == others | own_edge
     assert images <= set(recording.outputs["images"].values())
 

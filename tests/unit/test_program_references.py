@@ -354,7 +354,7 @@ STANDS_ALONE = (
     r".*: spec\.template\.spec\.containers\.\d\.name",
     r"(HorizontalPodAutoscaler|NetworkPolicy|PodDisruptionBudget|RoleBinding|VerticalPodAutoscaler) .*: metadata\.name",
     r"(LimitRange|ResourceQuota) .*: metadata\.name",
-    r"(Deployment .*/edge|StatefulSet .*/prometheus): metadata\.name",  # no autoscaler follows them
+    r"(Deployment .*/edge|StatefulSet .*/(alertmanager|prometheus)): metadata\.name",  # no autoscaler follows them
     r"Service .*/(edge|postgres-replicas|redis-\d): metadata\.name",  # from outside, by people, by address
     r"(GCPBackendPolicy|GCPGatewayPolicy|HTTPRoute|HealthCheckPolicy) .*: metadata\.name",
     r"Gateway .*: spec\.listeners\.\d\.port",  # from outside
@@ -364,7 +364,9 @@ STANDS_ALONE = (
     r"Service .*/postgres: spec\.ports\.0\.targetPort",  # Patroni writes where it leads
     r"StatefulSet .*: spec\.template\.spec\.containers\.\d\.ports\.0\.name",  # their Services go by number
     r"Deployment .*: spec\.template\.spec\.containers\.0\.ports\.\d\.containerPort",  # `internal`: by name alone
-    r"NetworkPolicy .*/(dns|postgres): spec\.egress\.\d\.ports\.\d\.port",  # of the cluster's DNS and API server
+    # Of the cluster's DNS and API server, of web hooks outside.
+    r"NetworkPolicy .*/(alertmanager|dns|postgres): spec\.egress\.\d\.ports\.\d\.port",
+    r"StatefulSet .*/alertmanager: spec\.template\.spec\.containers\.0\.ports\.1\.name",  # members ask by number
 )
 
 

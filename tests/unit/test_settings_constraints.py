@@ -217,7 +217,9 @@ ITEMS: dict[str, tuple[dict[str, Any], dict[str, tuple[list[Any], list[Any]]]]] 
         {
             "name": NAMES,
             "secret": NAMES,
-            "severities": ([["critical"], ["warning", "critical"]], [[], ["info"], ["critical", "page"]]),
+            "severities": ([["critical"], ["warning", "heartbeat"]], [[], ["info"], ["critical", "page"]]),
+            "teams": ([["application"], ["platform", "application"]], [[], ["on-call"], "platform"]),
+            "authority": (["PEM", None], ["", 1]),
         },
     ),
     "policies.exemptions": (
@@ -246,6 +248,7 @@ SAME_AS = {
     "redis.sentinel_resources": "websocket.resources",
     "tenancy.data": "tenancy.app",
     "tenancy.edge": "tenancy.app",
+    "monitoring.alertmanager_resources": "websocket.resources",
     "monitoring.prometheus_resources": "websocket.resources",
     "tenancy.monitoring": "tenancy.app",
     "tenancy.node": "tenancy.app",
@@ -364,6 +367,7 @@ MAPPINGS = {
     "source.constants": ("A", "B"),
     "source.variables": ("DATABASE_HOST", "B"),
     "storage.parameters": ("A", "B"),
+    "webhooks": ("on-call", "https://hooks.example/1"),
 }
 
 
@@ -373,6 +377,13 @@ def test_keys_have_texts(path: str) -> None:
     assert own_faults(path, {key: text}) == []
     assert own_faults(path, [key])
     assert faults(changed(base(path), f"{path}.{key}", 5))
+
+
+def test_a_web_hook_is_spoken_to_under_tls() -> None:
+    for right in ("https://hooks.example", "https://hooks.example:8443/a?b=c"):
+        assert own_faults("webhooks", {"on-call": right}) == []
+    for wrong in ("http://hooks.example", "hooks.example", "https://me:word@hooks.example/", "https://", ""):
+        assert faults(changed(LEAST, "webhooks", {"on-call": wrong})), wrong
 
 
 def test_an_image_is_fixed_by_its_digest() -> None:

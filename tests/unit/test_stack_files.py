@@ -342,3 +342,32 @@ def test_a_file_that_pulumi_refuses_itself_is_not_read(tmp_path: Any) -> None:
     assert StackFile.read(tmp_path / "none") is None
     (tmp_path / "good").write_text("config: {release: v1}\n")
     assert StackFile.read(tmp_path / "good") is not None
+
+
+def test_a_secret_in_clear_is_found_and_its_value_not_shown() -> None:
+    file = read("""\
+        config:
+          vision-week:webhooks:
+            open: https://hooks.example/open
+            shut:
+              secure: v1:abc
+        """)
+    values = {
+        "open": "https://hooks.example/open",
+        "shut": "https://hooks.example/shut",
+        "elsewhere": "https://h.example",
+    }
+    (fault,) = file.in_clear("webhooks", values)
+    assert (fault.path, fault.reason) == ("webhooks.open", "is a secret, and stands in the file in clear")
+    assert "pulumi config set --secret --path vision-week:webhooks.open" in fault.hint
+    assert "hooks.example" not in f"{fault.hint} {fault.value}"
+
+
+def test_secrets_that_are_encrypted_together_are_not_in_clear() -> None:
+    file = read("""\
+        config:
+          vision-week:webhooks:
+            secure: v1:abc
+        """)
+    assert list(file.in_clear("webhooks", {"open": "https://hooks.example/open"})) == []
+    assert list(file.in_clear("webhooks", None)) == []
