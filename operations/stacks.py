@@ -22,9 +22,18 @@ def settings_of(file: Path) -> Settings:
     except (yaml.YAMLError, KeyError, TypeError):
         raise Problem(f"{file} is no stack's file.", "compare it with Pulumi.development.yaml") from None
     try:
-        values = {name: value for key, value in config.items() if (name := own(key))}
+        values = {name: value for key, value in _legible(config).items() if (name := own(key))}
         # What `pulumi config set` writes is text, be it a number.
         typed = {name: decoded(name, value) if isinstance(value, str) else value for name, value in values.items()}
         return parse(typed, file=StackFile(file.name, text))
     except SettingsError as error:
         raise Problem(error.message(), "mend what is named above") from None
+
+
+def _legible(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is encrypted, at any depth: it can only be read with the stack's key."""
+    return {
+        key: _legible(value) if isinstance(value, Mapping) else value
+        for key, value in values.items()
+        if not (isinstance(value, Mapping) and value.keys() == {"secure"})
+    }

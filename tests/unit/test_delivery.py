@@ -18,6 +18,7 @@ from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.release import released
 from operations.delivery.target import Target
 from operations.problem import Problem
+from operations.stacks import settings_of
 from tests.unit.recording import CHECKOUT
 
 PAGE = (CHECKOUT / "docs" / "delivery.md").read_text()
@@ -102,6 +103,14 @@ def test_another_release_is_one_value_of_the_file_and_nothing_else(tmp_path: Pat
         assert other.settings.release == "v2"
         assert other.file.read_text() == text.replace(f"{key}: v1", f'{key}: "v2"')
     assert file.read_text() == text
+
+
+def test_a_stacks_file_is_read_without_the_key_of_what_is_encrypted_in_it(tmp_path: Path) -> None:
+    text = (CHECKOUT / "Pulumi.development.yaml").read_text()
+    sealed = text + "\n  vision-week:webhooks: { on-call: { secure: v1:abc }, people: { secure: v1:def } }\n"
+    for name, written in (("Pulumi.development.yaml", text), ("Pulumi.sealed.yaml", sealed)):
+        (tmp_path / name).write_text(written)
+    assert settings_of(tmp_path / "Pulumi.sealed.yaml") == settings_of(tmp_path / "Pulumi.development.yaml")
 
 
 def test_a_tag_that_is_none_is_refused_as_a_setting_is() -> None:
