@@ -9,6 +9,7 @@ from pulumi import Output
 
 from components.app import MISTAKEN, App, AppArgs, Database, Store
 from components.kubernetes import pods_of
+from components.logins import Login
 from components.settings import VARIABLES
 from components.values import mebibytes
 from tests.unit.parts import LEAST, endpoint, namespace, settings
@@ -42,10 +43,8 @@ def built(
                     endpoint=endpoint("postgres", "data", 5432),
                     peer=pods_of("data", "postgres"),
                     name="vision_week",
-                    owner="vision_week_owner",
-                    owner_password=Output.secret("owner's"),
-                    user="vision_week_app",
-                    user_password=Output.secret("user's"),
+                    owner=Login(user="vision_week_owner_a", password=Output.secret("owner's")),
+                    user=Login(user="vision_week_app_a", password=Output.secret("user's")),
                     authority=Output.from_input("authority's"),
                 ),
                 redis=Store(
@@ -116,10 +115,10 @@ def test_a_migration_runs_as_the_owner_and_the_application_does_not() -> None:
     app = built()
     job = app.one("Job", "migrations")
     (container,) = job.at("spec", "template", "spec", "containers")
-    assert {"name": "DATABASE_USER", "value": "vision_week_owner"} in container["env"]
+    assert {"name": "DATABASE_USER", "value": "vision_week_owner_a"} in container["env"]
     assert container["command"] == ["php", "/var/www/html/bin/migrate.php"]
     assert app.one("Secret", "migrations").inputs["stringData"]["database-password"] == "owner's"
-    assert app.one("ConfigMap", "app").inputs["data"]["DATABASE_USER"] == "vision_week_app"
+    assert {"name": "DATABASE_USER", "value": "vision_week_app_a"} in containers(app)["php"]["env"]
     assert app.one("Secret", "app").inputs["stringData"] == {
         "database-password": "user's",
         "database-ca.crt": "authority's",
@@ -136,6 +135,17 @@ def test_a_migration_runs_again_only_for_another_image_or_database() -> None:
 def test_a_job_gets_its_name_from_the_provider() -> None:
     """A fixed name could not be run again: a Job can't be changed."""
     assert "name" not in built().one("Job", "migrations").metadata
+
+
+def test_a_pod_keeps_the_name_and_the_password_that_it_was_given() -> None:
+    """Both were written in place: pods of before had the next ones' password within a minute, and logged in with it as
+    themselves. Nobody let them."""
+    app = built()
+    assert "DATABASE_USER" not in app.one("ConfigMap", "app").inputs["data"]
+    for name in ("app", "migrations"):
+        secret = app.one("Secret", name)
+        assert secret.inputs["immutable"] is True
+        assert "name" not in secret.metadata
 
 
 def test_a_migration_that_fails_is_not_tried_for_ever() -> None:
@@ -232,7 +242,10 @@ def test_an_application_has_its_own_names_for_what_it_is_told() -> None:
 
 
 def test_whatever_the_application_is_told_may_have_another_name() -> None:
-    assert built().one("ConfigMap", "app").inputs["data"].keys() == set(VARIABLES)
+    app = built()
+    named = {each["name"] for each in containers(app)["php"]["env"]}
+    assert set(VARIABLES) - {"DATABASE_USER"} == app.one("ConfigMap", "app").inputs["data"].keys()
+    assert "DATABASE_USER" in named
 
 
 def test_a_password_is_a_variable_only_where_somebody_asks_for_it() -> None:
@@ -249,10 +262,10 @@ def test_a_password_is_a_variable_only_where_somebody_asks_for_it() -> None:
     }
     assert asked == {
         "php": {
-            "DB_PASSWORD": {"name": "app", "key": "database-password"},
-            "CACHE_PASSWORD": {"name": "app", "key": "redis-password"},
+            "DB_PASSWORD": {"name": "app-1234abcd", "key": "database-password"},
+            "CACHE_PASSWORD": {"name": "app-1234abcd", "key": "redis-password"},
         },
-        "migrations": {"DB_PASSWORD": {"name": "migrations", "key": "database-password"}},
+        "migrations": {"DB_PASSWORD": {"name": "migrations-1234abcd", "key": "database-password"}},
     }
     assert "valueFrom" not in str(containers(built()))
 
