@@ -30,7 +30,7 @@ from tests.unit.inventory import title
 from tests.unit.recording import Made, Recording, run_stack
 from tests.unit.references import dangling
 from tests.unit.rendering import WIDTH, flow
-from tests.unit.stacks import OF_THE_CLUSTER, buildable
+from tests.unit.stacks import OF_THE_CLUSTER, WEBHOOKS, buildable
 
 BASE = "production"
 _CHECKSUM = "spec.template.metadata.annotations.vision-week/configuration"
@@ -77,6 +77,7 @@ EXAMPLES: dict[str, Any] = {
     "cluster(gke).network.services": "10.21.0.0/20",
     "cluster(gke).apps.machine": "n2-standard-8",
     "cluster(gke).data.machine": "n2-highmem-8",
+    "webhooks": {name: f"{address}/other" for name, address in WEBHOOKS.items()},
 }
 # What has to be set in both programs for a setting to have a meaning.
 GIVEN: dict[str, dict[str, Any]] = {
