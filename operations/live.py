@@ -26,12 +26,13 @@ class LiveConnection:
         site: host and port as in the page's URL. at: the address to connect to, whatever `site` resolves to.
         trusted: the certificates that the site's may be signed by.
         """
-        self._runner = asyncio.Runner()
+        # Not an asyncio.Runner: when that ends, the thread's own loop is gone, too.
+        self._loop = asyncio.new_event_loop()
         try:
             there = socket.create_connection(at, timeout=_OPENING)
-            self._connection = self._runner.run(_open(site, there, trusted))
+            self._connection = self._loop.run_until_complete(_open(site, there, trusted))
         except BaseException:
-            self._runner.close()
+            self._loop.close()
             raise
 
     @property
@@ -41,11 +42,11 @@ class LiveConnection:
         return answer.headers["X-Instance"] if answer else ""
 
     def send(self, text: str) -> None:
-        self._runner.run(self._connection.send(text))
+        self._loop.run_until_complete(self._connection.send(text))
 
     def recv(self, timeout: float) -> str:
         """Return the next message. timeout: in seconds."""
-        return str(self._runner.run(asyncio.wait_for(self._connection.recv(), timeout)))
+        return str(self._loop.run_until_complete(asyncio.wait_for(self._connection.recv(), timeout)))
 
     def __enter__(self) -> Self:
         return self
@@ -54,9 +55,9 @@ class LiveConnection:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            self._runner.run(self._connection.close())
+            self._loop.run_until_complete(self._connection.close())
         finally:
-            self._runner.close()
+            self._loop.close()
 
 
 async def _open(site: str, there: socket.socket, trusted: ssl.SSLContext) -> ClientConnection:
