@@ -13,6 +13,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import bounds, hot_reload, kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
+from components.logins import Login
 from components.scaling import autoscaler, disruption_budget, fixed_replicas, rolling
 from components.settings import PASSWORDS, Timeouts
 from components.settings import App as AppSettings
@@ -41,10 +42,8 @@ class Database:
     endpoint: Endpoint
     peer: networking.v1.NetworkPolicyPeerArgs
     name: str
-    owner: str
-    owner_password: Output[str]
-    user: str
-    user_password: Output[str]
+    owner: Login
+    user: Login
     authority: Output[str]
 
 
@@ -94,6 +93,12 @@ class AppArgs:
     protect: bool
 
 
+def ending(notice: int, timeouts: Timeouts) -> int:
+    """Seconds that a pod may take to end: until nobody sends anything new, what PHP-FPM gives its longest request, and
+    some to spare."""
+    return notice + bounds.ending(timeouts) + 5
+
+
 class App(ComponentResource):
     """The application and its Service."""
 
@@ -109,7 +114,7 @@ class App(ComponentResource):
         nginx_settings = self._nginx_settings()
         migrations = self._migrations()
         secrets = {
-            "database-password": args.database.user_password,
+            "database-password": args.database.user.password,
             _DATABASE_CA: args.database.authority,
             "redis-password": args.redis.password,
         }
@@ -153,8 +158,7 @@ class App(ComponentResource):
                     else [],
                     service_account=account,
                     configuration=kubernetes.checksum(environment, self._nginx_files, secrets),
-                    # Until nobody sends anything new, what PHP-FPM gives its longest request, and some to spare.
-                    grace=args.notice + bounds.ending(args.timeouts) + 5,
+                    grace=ending(args.notice, args.timeouts),
                 ),
             ),
             opts=ResourceOptions(
@@ -216,7 +220,7 @@ class App(ComponentResource):
             "UPLOAD_LIMIT": str(bounds.upload(settings.limits)),
             "WEBSOCKET_PATH": self._args.websocket,
         }
-        return {**self._database(self._args.database.user), **self._named(variables)}
+        return {**self._database(self._args.database.user.user), **self._named(variables)}
 
     def _database(self, user: str) -> dict[str, Input[str]]:
         database = self._args.database
@@ -339,8 +343,8 @@ class App(ComponentResource):
     def _migrations(self) -> batch.v1.Job:
         """Brings the schema up to date. Any change of what it runs makes a new Job under a new name."""
         args = self._args
-        secrets = {"database-password": args.database.owner_password, _DATABASE_CA: args.database.authority}
-        environment = self._database(args.database.owner)
+        secrets = {"database-password": args.database.owner.password, _DATABASE_CA: args.database.authority}
+        environment = self._database(args.database.owner.user)
         secret = core.v1.Secret(
             MIGRATIONS, metadata=self._metadata(MIGRATIONS, app=MIGRATIONS), string_data=secrets, opts=self._child
         )

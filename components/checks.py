@@ -94,7 +94,7 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
             (websocket.replicas.max + 1, _at_most([websocket.resources], websocket_sized)),
         ],
         "data": [
-            (postgres.members, _at_most([postgres.resources], sized)),
+            (postgres.members, _at_most([postgres.resources, postgres.roles_resources], sized)),
             (redis.members, _at_most([redis.resources, redis.sentinel_resources], sized)),
         ],
         "edge": [(edge.replicas + 1, _at_most([edge.resources], sized))] if isinstance(edge, NginxEdge) else [],
@@ -117,7 +117,7 @@ def _sized_pods_fit_a_node(settings: Settings) -> Iterator[Fault]:
         return
     app, websocket, redis, edge = settings.app, settings.websocket, settings.redis, settings.edge
     pods = [
-        ("postgres.resources", "data", [settings.postgres.resources]),
+        ("postgres.resources", "data", [settings.postgres.resources, settings.postgres.roles_resources]),
         ("redis.resources", "data", [redis.resources, redis.sentinel_resources]),
     ]
     if not app.replicas.autoscaled:

@@ -227,8 +227,12 @@ def projected(
     *,
     config_map: tuple[Input[str], Mapping[str, str]],
     secret: tuple[Input[str], Mapping[str, str]],
+    late_config_map: tuple[Input[str], Mapping[str, str]] | None = None,
 ) -> core.v1.VolumeArgs:
-    """Keys of a ConfigMap and of a Secret as files of one directory: (name, key -> path)."""
+    """Keys of a ConfigMap and of a Secret as files of one directory: (name, key -> path).
+
+    late_config_map: one whose files appear in the running pod when it comes.
+    """
 
     def items(paths: Mapping[str, str]) -> list[core.v1.KeyToPathArgs]:
         return [core.v1.KeyToPathArgs(key=key, path=path) for key, path in paths.items()]
@@ -239,6 +243,9 @@ def projected(
         ),
         core.v1.VolumeProjectionArgs(secret=core.v1.SecretProjectionArgs(name=secret[0], items=items(secret[1]))),
     ]
+    if late_config_map:
+        late = core.v1.ConfigMapProjectionArgs(name=late_config_map[0], items=items(late_config_map[1]), optional=True)
+        sources.append(core.v1.VolumeProjectionArgs(config_map=late))
     return core.v1.VolumeArgs(
         name=name, projected=core.v1.ProjectedVolumeSourceArgs(default_mode=0o440, sources=sources)
     )

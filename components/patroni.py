@@ -50,7 +50,7 @@ def starting(settings: Postgres) -> dict[str, Any]:
     return {name: parameters[name] for name in ("max_connections", "shared_buffers")}
 
 
-def member(post_bootstrap: str) -> str:
+def member() -> str:
     """What each member reads: where it listens, who may connect, how the first one begins."""
     return _json(
         {
@@ -64,10 +64,7 @@ def member(post_bootstrap: str) -> str:
                 "role_label": ROLE,
                 "ports": [{"name": "postgresql", "port": PORT}],
             },
-            "bootstrap": {
-                "initdb": ["data-checksums", {"encoding": "UTF8"}, {"locale": "C.UTF-8"}],
-                "post_bootstrap": post_bootstrap,
-            },
+            "bootstrap": {"initdb": ["data-checksums", {"encoding": "UTF8"}, {"locale": "C.UTF-8"}]},
             "postgresql": {
                 "listen": f"*:{PORT}",
                 "data_dir": f"{DATA}/pgdata",
@@ -81,6 +78,7 @@ def member(post_bootstrap: str) -> str:
                 },
                 "authentication": {"replication": _BETWEEN_MEMBERS, "rewind": _BETWEEN_MEMBERS},
                 "pg_hba": _ACCESS,
+                "pg_ident": ["reader postgres vision_week_readonly"],
             },
         }
     )
@@ -90,12 +88,13 @@ def member(post_bootstrap: str) -> str:
 # that the other one knows the role's password: nobody with another certificate of ours can come between.
 _BETWEEN_MEMBERS = {"sslmode": "verify-ca", "sslrootcert": f"{TLS}/ca.crt", "channel_binding": "require"}
 
-# The superuser over the pod's own socket only, each role to its own database, the members to each other; what comes
-# over the network is encrypted, or refused.
+# The superuser over the pod's own socket only, where one may also read as somebody who can do no harm; each role's
+# members to their own database, the members of the cluster to each other. What comes over the network is encrypted, or
+# refused.
 _ACCESS = [
     "local all postgres peer",
-    "local all all scram-sha-256",
-    "hostssl vision_week vision_week_owner,vision_week_app all scram-sha-256",
+    "local vision_week vision_week_readonly peer map=reader",
+    "hostssl vision_week +vision_week_owner,+vision_week_app all scram-sha-256",
     "hostssl replication replicator all scram-sha-256",
     "hostssl postgres replicator,rewinder all scram-sha-256",
 ]

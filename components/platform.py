@@ -15,6 +15,7 @@ from components.kubernetes import pods_of
 from components.monitoring import Prometheus, PrometheusArgs, Target
 from components.postgres import Postgres, PostgresArgs
 from components.redis import Redis, RedisArgs
+from components.retirement import Retirement, RetirementArgs
 from components.settings import ExistingCluster, Settings
 from components.storage import Storage, StorageArgs
 from components.tenancy import Tenancy, TenancyArgs
@@ -104,6 +105,8 @@ class Platform(ComponentResource):
                 storage_class=storage.class_name,
                 authority=authority,
                 clients=[app_pods, migration_pods],
+                longest_ending=app.ending(way_in.notice, settings.timeouts),
+                generation=settings.secrets.generation,
                 control_plane=[str(network) for network in chosen_cluster.control_plane],
                 protect=settings.protect,
             ),
@@ -140,10 +143,8 @@ class Platform(ComponentResource):
                     endpoint=database.primary,
                     peer=pods_of(namespaces["data"].name, postgres.NAME),
                     name=postgres.DATABASE,
-                    owner=postgres.OWNER,
-                    owner_password=database.owner_password,
-                    user=postgres.APP,
-                    user_password=database.app_password,
+                    owner=database.logins["owner"],
+                    user=database.logins["app"],
                     authority=authority.certificate,
                 ),
                 redis=store,
@@ -156,6 +157,15 @@ class Platform(ComponentResource):
                 after=[database, memory],
                 rollout_timeout=settings.rollout_timeout,
                 protect=settings.protect,
+            ),
+            opts=inside,
+        )
+        Retirement(
+            "retirement",
+            RetirementArgs(
+                namespace=namespaces["data"],
+                generation=settings.secrets.generation,
+                clients=[application],
             ),
             opts=inside,
         )

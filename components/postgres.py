@@ -5,9 +5,10 @@ Service `postgres` leads: there is no moment in which the two differ, and no sel
 The Endpoints are made here, so that Patroni needs no right to create any, and may update these four by name only.
 
 It never reads Secrets through the API: passwords are files. Nobody connects as superuser but over the pod's own socket.
+There, beside each member, a container keeps the database's roles as the files say (`files/postgres-roles.sh`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import kubernetes, patroni
 from components.certificates import Authority, ServerCertificate, ServerCertificateArgs
-from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
+from components.kubernetes import Container, Endpoint, Mount, Namespace, labels, metadata, selector
+from components.logins import Consumer, Login, Logins, LoginsArgs
 from components.scaling import disruption_budget
 from components.settings import Postgres as PostgresSettings
 
@@ -26,9 +28,9 @@ NAME = patroni.SCOPE
 DATABASE = "vision_week"
 OWNER = "vision_week_owner"
 APP = "vision_week_app"
-_BOOTSTRAP = Path(__file__).parent / "files" / "bootstrap.sql"
+SERVING = f"{NAME}-serving"
 _FILES = "/etc/vision-week"
-_BOOTSTRAP_COMMAND = f"psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --file={_FILES}/bootstrap.sql"
+_OWN_FILES = ("roles.sql", "logins.sql", "postgres-roles.sh")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +39,8 @@ class PostgresArgs:
 
     settings: members, sizes. image: of a member. storage_class: of its volumes.
     authority: signs its certificate.
-    clients: pods that may connect. control_plane: addresses of the API server.
+    clients: pods that may connect. longest_ending: seconds that one of them may take to end.
+    generation: of the passwords and the certificate. control_plane: addresses of the API server.
     protect: its members are not removed before this is taken away.
     """
 
@@ -47,33 +50,50 @@ class PostgresArgs:
     storage_class: Input[str]
     authority: Authority
     clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
+    longest_ending: int
+    generation: int
     control_plane: Sequence[str]
     protect: bool
 
 
 class Postgres(ComponentResource):
-    """The database, its Services and its roles' passwords."""
+    """The database, its Services and who logs in: `owner` migrates, `app` serves."""
 
     primary: Endpoint
     replicas: Endpoint
-    owner_password: Output[str]
-    app_password: Output[str]
+    logins: Mapping[str, Login]
 
     def __init__(self, name: str, args: PostgresArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:postgres:Postgres", name, None, opts)
         self._args = args
         self._child = ResourceOptions(parent=self)
-        self.owner_password = self._password("owner")
-        self.app_password = self._password("app")
+        logins = Logins(
+            NAME,
+            LoginsArgs(
+                consumers={
+                    # What a migration makes belongs to the owner, whichever of the two makes it.
+                    "owner": Consumer(member_of=OWNER, settings={"role": OWNER}),
+                    "app": Consumer(member_of=APP),
+                },
+                generation=args.generation,
+            ),
+            opts=self._child,
+        )
+        self.logins = logins.of
         primary = self._service(NAME)
         replicas = self._service(f"{NAME}-replicas", {**selector(NAME), patroni.ROLE: "replica"})
         self.primary = Endpoint(host=kubernetes.host_of(primary), port=patroni.PORT)
         self.replicas = Endpoint(host=kubernetes.host_of(replicas), port=patroni.PORT)
-        secrets = {**self._passwords(), **self._certificate()}
-        files = {"patroni.yaml": patroni.member(_BOOTSTRAP_COMMAND), "bootstrap.sql": _BOOTSTRAP.read_text()}
+        at_start = self._passwords()
+        secrets = {**at_start, **self._certificate(), "logins.json": logins.file}
+        files = {
+            "patroni.yaml": patroni.member(),
+            **{name: (Path(__file__).parent / "files" / name).read_text() for name in _OWN_FILES},
+        }
         secret = core.v1.Secret(NAME, metadata=self._metadata(NAME), string_data=secrets, opts=self._child)
         config = core.v1.ConfigMap(NAME, metadata=self._metadata(NAME), data=files, opts=self._child)
-        checksum = kubernetes.checksum(files, secrets, patroni.starting(args.settings))
+        # Certificates and the clients' passwords are read again as they change; no member is rolled for them.
+        checksum = kubernetes.checksum(files, at_start, patroni.starting(args.settings))
         account, rights = self._account()
         members = self._service(f"{NAME}-members", selector(NAME), headless=True)
         records = [self._endpoints(NAME), *(self._record(name) for name in patroni.RECORDS)]
@@ -116,7 +136,7 @@ class Postgres(ComponentResource):
         return random.RandomPassword(f"{NAME}-{role}", length=32, special=False, opts=self._child).result
 
     def _passwords(self) -> dict[str, Output[str]]:
-        """What the members read: Patroni's own passwords, and the ones that roles begin with."""
+        """Patroni's own, which it reads when it starts."""
         passwords = {role: self._password(role) for role in ("superuser", "replication", "rewind", "patroni")}
         authentication = {
             "superuser": {"username": "postgres", "password": passwords["superuser"]},
@@ -127,11 +147,7 @@ class Postgres(ComponentResource):
             "restapi": {"authentication": {"username": "patroni", "password": passwords["patroni"]}},
             "postgresql": {"authentication": authentication},
         }
-        return {
-            "passwords.yaml": Output.json_dumps(passwords_file),
-            "owner-password": self.owner_password,
-            "app-password": self.app_password,
-        }
+        return {"passwords.yaml": Output.json_dumps(passwords_file)}
 
     def _certificate(self) -> dict[str, Output[str]]:
         """What clients know the members by; its first name is short, since a common name has room for 64 characters."""
@@ -251,9 +267,25 @@ class Postgres(ComponentResource):
             # Patroni's own heartbeat, not PostgreSQL's answers: a database that is busy or copying is left alone.
             liveness=kubernetes.http_probe("/liveness", "patroni", period=10, failures=6),
         )
+        roles = Container(
+            name="roles",
+            image=self._args.image,
+            command=["sh", f"{_FILES}/postgres-roles.sh"],
+            resources=settings.roles_resources,
+            env={"LONGEST_ENDING": str(self._args.longest_ending)},
+            mounts=[
+                Mount(volume="files", path=_FILES, read_only=True),
+                Mount(volume="run", path="/run/postgresql"),
+                Mount(volume="roles-tmp", path="/tmp"),  # noqa: S108
+            ],
+            # It goes round every two seconds, whatever PostgreSQL says.
+            liveness=kubernetes.exec_probe(
+                ["sh", "-c", 'test -n "$(find /tmp/alive -newermt "-60 seconds")"'], period=20, failures=3
+            ),
+        )
         return kubernetes.pod(
             NAME,
-            [member],
+            [member, roles],
             volumes=[
                 kubernetes.projected(
                     "patroni",
@@ -262,17 +294,20 @@ class Postgres(ComponentResource):
                 ),
                 kubernetes.projected(
                     "files",
-                    config_map=(config.metadata.name, {"bootstrap.sql": "bootstrap.sql"}),
+                    config_map=(config.metadata.name, {name: name for name in _OWN_FILES}),
                     secret=(
                         secret.metadata.name,
                         {
-                            **{name: f"secrets/{name}" for name in ("owner-password", "app-password")},
+                            "logins.json": "roles/logins.json",
                             **{name: f"tls/{name}" for name in ("tls.crt", "tls.key", "ca.crt")},
                         },
                     ),
+                    # It comes when the clients are there, and they wait for the members.
+                    late_config_map=(SERVING, {"generation": "serving/generation"}),
                 ),
                 kubernetes.scratch("run", "16Mi"),
                 kubernetes.scratch("tmp", "64Mi"),
+                kubernetes.scratch("roles-tmp", "1Mi"),
             ],
             service_account=account.metadata.name,
             configuration=checksum,

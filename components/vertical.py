@@ -90,7 +90,7 @@ def _workloads(args: VerticalAutoscalingArgs) -> Iterator[Workload]:
         kind="StatefulSet",
         name=postgres.NAME,
         mode="Initial",
-        containers={postgres.NAME: args.postgres.resources},
+        containers={postgres.NAME: args.postgres.resources, "roles": args.postgres.roles_resources},
     )
     yield Workload(
         area="data",

@@ -57,6 +57,8 @@ class Postgres(Strict):
     beyond)."""
     resources: Resources = Resources(cpu="1", cpu_limit="3", memory="4Gi")
     """Of each member; buffers and connections must fit the memory (S5.2)."""
+    roles_resources: Resources = Resources(cpu="10m", cpu_limit="200m", memory="32Mi")
+    """Of what keeps the roles of the database, beside each member (S7.3)."""
     disruptions: int = Field(default=1, ge=1, le=2)
     """Members that a drained node may take away at once, 1 to 2; a majority stays (S5, beyond)."""
     backups: Annotated[Backups, LATER] = Backups()

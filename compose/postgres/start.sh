@@ -10,7 +10,7 @@ if [ ! -s "$PGDATA/PG_VERSION" ]; then
     initdb --pgdata="$fresh" --username=postgres --encoding=UTF8 --locale=C.UTF-8 --data-checksums \
         --auth-local=peer --auth-host=reject > /dev/null
     pg_ctl --pgdata="$fresh" --options="-c listen_addresses=''" --wait start
-    psql --no-psqlrc --quiet --set=ON_ERROR_STOP=1 --dbname=postgres --file=/etc/vision-week/bootstrap.sql
+    psql --no-psqlrc --quiet --dbname=postgres --file=/etc/vision-week/roles.sql --file=/etc/vision-week/logins.sql
     pg_ctl --pgdata="$fresh" --wait --mode=fast stop
     mv "$fresh" "$PGDATA"
 fi

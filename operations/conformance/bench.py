@@ -18,7 +18,8 @@ from typing import Final
 from components import app, postgres
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
-BOOTSTRAP: Final = CHECKOUT / "components" / "files" / "bootstrap.sql"
+ROLES: Final = CHECKOUT / "components" / "files" / "roles.sql"
+LOGINS: Final = CHECKOUT / "compose" / "postgres" / "logins.sql"
 NGINX: Final = ("nginx", "-c", "/etc/vision-week/nginx.conf", "-g", "daemon off;")
 PHP: Final = ("php-fpm", "--nodaemonize", "--fpm-config", "/etc/vision-week/php-fpm.conf")
 MIGRATE: Final = ("php", "/var/www/html/bin/migrate.php")
@@ -101,13 +102,14 @@ class Bench:
 
     def start_database(self, image: str) -> None:
         folder = self._files({"owner-password": self.passwords["owner"], "app-password": self.passwords["app"]}, "sql")
-        mounts = (f"--volume={folder}:{SECRETS}:ro", f"--volume={BOOTSTRAP}:/bootstrap.sql:ro")
+        sql = (f"--volume={ROLES}:/roles.sql:ro", f"--volume={LOGINS}:/logins.sql:ro")
+        mounts = (f"--volume={folder}:{SECRETS}:ro", *sql)
         options = ("--user=postgres", "--entrypoint=sh", *mounts)
         self.database = self.run(image, "-c", _INITDB, options=options)
         if not until(lambda: _succeeds("exec", self.database.id, "pg_isready", "--host=/tmp"), self.database):
             raise BenchError(f"PostgreSQL ({image}) doesn't start: {self.database.last_words()}")
         psql = ("psql", "--host=/tmp", "--username=postgres", "--quiet", "--set=ON_ERROR_STOP=1")
-        docker("exec", self.database.id, *psql, "--file=/bootstrap.sql")
+        docker("exec", self.database.id, *psql, "--file=/roles.sql", "--file=/logins.sql")
 
     def start_store(self, image: str) -> None:
         settings = f'requirepass {self.passwords["redis"]}\nprotected-mode no\nsave ""\n'

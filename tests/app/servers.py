@@ -12,6 +12,7 @@ from tests.app.processes import Process, answers, as_user, free_port, give, prog
 OWNER = "vision_week_owner"
 APP = "vision_week_app"
 DATABASE = "vision_week"
+ROLES = Path(__file__).parents[2] / "components" / "files" / "roles.sql"
 
 
 class Postgres:
@@ -42,21 +43,9 @@ class Postgres:
             **as_user(self.user),  # type: ignore[call-overload]
         )
         self.start()
-        self.sql(
-            f"""
-            CREATE ROLE {OWNER} LOGIN PASSWORD '{self.passwords[OWNER]}';
-            CREATE ROLE {APP} LOGIN PASSWORD '{self.passwords[APP]}';
-            CREATE DATABASE {DATABASE} OWNER {OWNER};
-            """
-        )
-        self.sql(
-            f"""
-            ALTER SCHEMA public OWNER TO {OWNER};
-            ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {APP};
-            ALTER DEFAULT PRIVILEGES FOR ROLE {OWNER} GRANT USAGE ON SEQUENCES TO {APP};
-            """,
-            DATABASE,
-        )
+        self.run(ROLES)
+        for role, password in self.passwords.items():
+            self.sql(f"ALTER ROLE {role} LOGIN PASSWORD '{password}'")
 
     def start(self) -> None:
         settings = {
@@ -90,6 +79,10 @@ class Postgres:
             check=True,
         )
         return [line.split("|") for line in done.stdout.splitlines()]
+
+    def run(self, file: Path) -> None:
+        """Run a file of SQL as the superuser."""
+        self.sql(file.read_text())
 
     @contextmanager
     def locked(self, table: str) -> Iterator[None]:

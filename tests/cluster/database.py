@@ -48,7 +48,7 @@ def whole(stack: Stack, patience: float = 180) -> None:
         if len(pods) < MEMBERS or any("deletionTimestamp" in pod["metadata"] for pod in pods):
             return False
         states = [json.loads(pod["metadata"]["annotations"]["status"]) for pod in pods]
-        ready = [pod["status"].get("containerStatuses", [{}])[0].get("ready") for pod in pods]
+        ready = [one["ready"] for pod in pods for one in pod["status"].get("containerStatuses", [{"ready": False}])]
         standing = sorted((state["role"], state["state"], state.get("replication_state", "")) for state in states)
         return (
             all(ready)

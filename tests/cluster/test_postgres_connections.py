@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.cluster.database import MEMBERS, psql
+from tests.cluster.database import MEMBERS, inside, primary, psql
 from tests.cluster.stack import PREFIX, Stack
 from tests.waiting import wait_for
 
@@ -34,6 +34,18 @@ def test_an_authority_that_did_not_sign_the_certificate_is_not_enough(stack: Sta
     system = "/etc/ssl/certs/ca-certificates.crt"
     assert "certificate verify failed" in connect(stack, f"sslmode=verify-full;sslrootcert={system}")
     assert connect(stack, "sslmode=verify-full;sslrootcert=/etc/vision-week/secrets/database-ca.crt") == "connected"
+
+
+def test_nobody_logs_in_but_as_the_consumer_that_it_is(stack: Stack) -> None:
+    """S7.3: by a role of its own, with a password of its own; the members' files put it there."""
+    logins = "SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname LIKE 'vision%' ORDER BY 1"
+    assert psql(stack, logins).split() == ["vision_week_app_a", "vision_week_owner_a", "vision_week_readonly"]
+    assert psql(stack, "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'") == "vision_week_owner"
+
+
+def test_a_person_may_read_over_a_members_own_socket(stack: Stack) -> None:
+    read = ["psql", "--username=vision_week_readonly", "--dbname=vision_week", "--tuples-only", "--no-align"]
+    assert inside(stack, primary(stack), *read, "--command=SELECT count(*) > 0 FROM schema_migrations") == "t"
 
 
 def test_the_members_copy_over_encrypted_connections(stack: Stack) -> None:

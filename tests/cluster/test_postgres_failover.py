@@ -94,7 +94,8 @@ def test_all_members_are_killed_at_once(stack: Stack, writes: Writes) -> None:
 def first_process(stack: Stack, member: str) -> int:
     """The number that this machine has for a container's first process."""
     (pod,) = (one for one in stack.objects("data", "pods") if one["metadata"]["name"] == member)
-    container = pod["status"]["containerStatuses"][0]["containerID"].rpartition("/")[2]
+    (status,) = (one for one in pod["status"]["containerStatuses"] if one["name"] == "postgres")
+    container = status["containerID"].rpartition("/")[2]
     found = [
         int(entry.name)
         for entry in Path("/proc").iterdir()

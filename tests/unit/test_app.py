@@ -9,6 +9,7 @@ from pulumi import Output
 
 from components.app import MISTAKEN, App, AppArgs, Database, Store
 from components.kubernetes import pods_of
+from components.logins import Login
 from components.settings import VARIABLES
 from components.values import mebibytes
 from tests.unit.parts import LEAST, endpoint, namespace, settings
@@ -42,10 +43,8 @@ def built(
                     endpoint=endpoint("postgres", "data", 5432),
                     peer=pods_of("data", "postgres"),
                     name="vision_week",
-                    owner="vision_week_owner",
-                    owner_password=Output.secret("owner's"),
-                    user="vision_week_app",
-                    user_password=Output.secret("user's"),
+                    owner=Login(user="vision_week_owner_a", password=Output.secret("owner's")),
+                    user=Login(user="vision_week_app_a", password=Output.secret("user's")),
                     authority=Output.from_input("authority's"),
                 ),
                 redis=Store(
@@ -116,10 +115,10 @@ def test_a_migration_runs_as_the_owner_and_the_application_does_not() -> None:
     app = built()
     job = app.one("Job", "migrations")
     (container,) = job.at("spec", "template", "spec", "containers")
-    assert {"name": "DATABASE_USER", "value": "vision_week_owner"} in container["env"]
+    assert {"name": "DATABASE_USER", "value": "vision_week_owner_a"} in container["env"]
     assert container["command"] == ["php", "/var/www/html/bin/migrate.php"]
     assert app.one("Secret", "migrations").inputs["stringData"]["database-password"] == "owner's"
-    assert app.one("ConfigMap", "app").inputs["data"]["DATABASE_USER"] == "vision_week_app"
+    assert app.one("ConfigMap", "app").inputs["data"]["DATABASE_USER"] == "vision_week_app_a"
     assert app.one("Secret", "app").inputs["stringData"] == {
         "database-password": "user's",
         "database-ca.crt": "authority's",

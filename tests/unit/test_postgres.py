@@ -11,10 +11,10 @@ from components.kubernetes import pods_of
 from components.postgres import Postgres, PostgresArgs
 from components.values import mebibytes
 from tests.unit.parts import namespace, settings
-from tests.unit.recording import Made, Recording, record
+from tests.unit.recording import Made, Recording, computed, record
 
 
-def built(*, preview: bool = False, protect: bool = False, **changes: Any) -> Recording:
+def built(*, preview: bool = False, protect: bool = False, generation: int = 1, **changes: Any) -> Recording:
     def program() -> None:
         Postgres(
             "postgres",
@@ -25,6 +25,8 @@ def built(*, preview: bool = False, protect: bool = False, **changes: Any) -> Re
                 storage_class="fast-ssd",
                 authority=Authority("authority", AuthorityArgs(common_name="here CA")),
                 clients=[pods_of("apps", "app")],
+                longest_ending=90,
+                generation=generation,
                 control_plane=["10.0.0.0/28"],
                 protect=protect,
             ),
@@ -95,7 +97,7 @@ def test_patroni_updates_its_own_objects_by_name_and_creates_none(postgres: Reco
 
 
 def test_patroni_finds_the_objects_by_the_labels_that_it_looks_for(postgres: Recording) -> None:
-    member = json.loads(patroni.member("true"))["kubernetes"]
+    member = json.loads(patroni.member())["kubernetes"]
     wanted = {**member["labels"], member["scope_label"]: patroni.SCOPE}
     for one in postgres.of("Endpoints"):
         assert wanted.items() <= one.metadata["labels"].items()
@@ -127,7 +129,7 @@ def test_memory_settings_fit_the_containers_limit() -> None:
 
 
 def test_the_superuser_comes_over_the_pods_own_socket_only() -> None:
-    rules = json.loads(patroni.member("true"))["postgresql"]["pg_hba"]
+    rules = json.loads(patroni.member())["postgresql"]["pg_hba"]
     hosts = [rule.split() for rule in rules if not rule.startswith("local")]
     assert all("postgres" not in rule[2].split(",") and rule[2] != "all" for rule in hosts)
     assert all(rule[-1] == "scram-sha-256" for rule in hosts)
@@ -136,7 +138,7 @@ def test_the_superuser_comes_over_the_pods_own_socket_only() -> None:
 
 def test_nothing_goes_over_the_network_in_clear(postgres: Recording) -> None:
     """S7.3: who doesn't ask for TLS is refused, and what the members are given for it is where they look."""
-    member = json.loads(patroni.member("true"))["postgresql"]
+    member = json.loads(patroni.member())["postgresql"]
     assert {rule.split()[0] for rule in member["pg_hba"]} == {"local", "hostssl"}
     told = {*member["parameters"].values(), *(role["sslrootcert"] for role in member["authentication"].values())}
     files = stateful_set(postgres).at("spec", "template", "spec", "volumes", 1, "projected", "sources", 1, "secret")
@@ -146,7 +148,7 @@ def test_nothing_goes_over_the_network_in_clear(postgres: Recording) -> None:
 
 def test_members_prove_to_each_other_who_they_are() -> None:
     """They know addresses, which no certificate names: the password's proof is bound to the connection."""
-    for role in json.loads(patroni.member("true"))["postgresql"]["authentication"].values():
+    for role in json.loads(patroni.member())["postgresql"]["authentication"].values():
         assert role["sslmode"] == "verify-ca"
         assert role["channel_binding"] == "require"
 
@@ -157,11 +159,68 @@ def test_the_certificate_has_the_names_that_clients_use(postgres: Recording) -> 
 
 
 def test_every_role_has_a_password_of_its_own(postgres: Recording) -> None:
-    files = postgres.one("Secret", "postgres").inputs["stringData"]
-    patronis = json.loads(files["passwords.yaml"])
+    patronis = json.loads(postgres.one("Secret", "postgres").inputs["stringData"]["passwords.yaml"])
     found = [role["password"] for role in patronis["postgresql"]["authentication"].values()]
-    found += [patronis["restapi"]["authentication"]["password"], files["owner-password"], files["app-password"]]
+    found += [patronis["restapi"]["authentication"]["password"], *passwords(postgres).values()]
     assert len(set(found)) == len(found) == 6
+
+
+def test_the_members_never_hold_the_password_of_a_client(postgres: Recording) -> None:
+    """S7.3: one that is taken over learns nothing that opens another's door."""
+    clients = set(passwords(postgres).values())
+    for kind in ("Secret", "ConfigMap", "StatefulSet"):
+        for one in postgres.of(kind):
+            assert not any(password in json.dumps(one.inputs) for password in clients), one.urn
+
+
+def test_the_next_generation_has_the_other_role_and_the_present_one_stays_valid() -> None:
+    first, second, third = (built(generation=number) for number in (1, 2, 3))
+    assert [(one["role"], one["generation"]) for one in logins(first)] == [
+        ("vision_week_owner_a", 1),
+        ("vision_week_app_a", 1),
+    ]
+    assert [(one["role"], one["generation"]) for one in logins(second)] == [
+        ("vision_week_owner_a", 1),
+        ("vision_week_owner_b", 2),
+        ("vision_week_app_a", 1),
+        ("vision_week_app_b", 2),
+    ]
+    assert {one["role"]: one["generation"] for one in logins(third) if "app" in one["role"]} == {
+        "vision_week_app_b": 2,
+        "vision_week_app_a": 3,
+    }
+    kept = [keepers(one) for one in (first, second, third)]
+    assert kept[0].items() <= kept[1].items()
+    assert kept[1]["postgres-app-b"] == kept[2]["postgres-app-b"]
+    assert kept[1]["postgres-app-a"] != kept[2]["postgres-app-a"]
+
+
+def test_new_passwords_roll_no_member() -> None:
+    """A roll hands the primary over, and whoever writes notices."""
+    before, after = (
+        stateful_set(built(generation=number)).at("spec", "template", "metadata", "annotations") for number in (1, 2)
+    )
+    assert before == after
+
+
+def logins(recording: Recording) -> list[dict[str, Any]]:
+    """What the members are told."""
+    found: list[dict[str, Any]] = json.loads(recording.one("Secret", "postgres").inputs["stringData"]["logins.json"])
+    return found
+
+
+def keepers(recording: Recording) -> dict[str, Any]:
+    """What each password of a client is kept for."""
+    return {name: made.inputs["keepers"] for name, made in made_passwords(recording).items()}
+
+
+def made_passwords(recording: Recording) -> dict[str, Made]:
+    """The clients'."""
+    return {one.name: one for one in recording.of("RandomPassword") if "keepers" in one.inputs}
+
+
+def passwords(recording: Recording) -> dict[str, str]:
+    return {name: computed(made)["result"] for name, made in made_passwords(recording).items()}
 
 
 def test_what_only_a_start_makes_effective_rolls_the_members() -> None:

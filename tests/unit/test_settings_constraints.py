@@ -242,6 +242,7 @@ SAME_AS = {
     "edge.resources": "websocket.resources",
     "postgres.resources": "websocket.resources",
     "redis.resources": "websocket.resources",
+    "postgres.roles_resources": "websocket.resources",
     "redis.sentinel_resources": "websocket.resources",
     "tenancy.data": "tenancy.app",
     "tenancy.edge": "tenancy.app",

@@ -1,0 +1,46 @@
+#!/bin/sh
+# Keeps the roles of the database as the files say, beside a member of PostgreSQL. The primary's does it, and the replicas
+# get it as they get everything. Files change while it runs: a new password needs no restart.
+#
+# LONGEST_ENDING: seconds that a client's pod may take to end. /tmp/alive is as old as the last time round.
+set -u
+
+files=/etc/vision-week
+
+sql() {
+    psql --no-psqlrc --quiet --tuples-only --no-align --username=postgres --dbname=postgres "$@"
+}
+
+# The generation that all clients are at, once the last pod that used the one before has had time to end; 0 until then.
+serving() {
+    told=$files/serving/generation
+    if [ -e "$told" ] && [ $(($(date +%s) - $(stat --dereference --format=%Y "$told"))) -ge "$LONGEST_ENDING" ]; then
+        cat "$told"
+    else
+        echo 0
+    fi
+}
+
+trap 'exit 0' TERM
+prepared=no
+certificate=
+while true; do
+    # By the shell's own waiting, which a signal ends.
+    sleep 2 &
+    wait "$!"
+    touch /tmp/alive
+    pg_isready --quiet || continue
+    current=$(sha256sum "$files/tls/tls.crt")
+    if [ "$current" != "$certificate" ] && sql --command='SELECT pg_reload_conf()' > /dev/null; then
+        certificate=$current
+    fi
+    if [ "$(sql --command='SELECT pg_is_in_recovery()')" != f ]; then
+        prepared=no
+        continue
+    fi
+    if [ "$prepared" = no ]; then
+        sql --file="$files/roles.sql" > /dev/null || continue
+        prepared=yes
+    fi
+    sql --set=serving="$(serving)" --file="$files/logins.sql"
+done
