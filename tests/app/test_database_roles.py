@@ -66,17 +66,25 @@ def entry(group: str, generation: int, password: str) -> Mapping[str, object]:
     }
 
 
-@pytest.fixture
-def database() -> Iterator[Members]:
+@pytest.fixture(scope="module")
+def server() -> Iterator[Members]:
     folder = Path(tempfile.mkdtemp(prefix="vw-"))
     folder.chmod(0o755)
     server = Members(folder)
-    for group in GROUPS:
-        server.sql(f"ALTER ROLE {group} NOLOGIN PASSWORD NULL")
-    server.tell(1)
     yield server
     server.stop()
     remove(folder)
+
+
+@pytest.fixture
+def database(server: Members) -> Members:
+    """As it is in a new cluster."""
+    server.sql(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+    for (role,) in server.sql("SELECT rolname FROM pg_roles WHERE rolname LIKE 'vision%' ORDER BY 1 DESC"):
+        server.sql(f"DROP ROLE {role}")
+    server.run(ROLES)
+    server.tell(1)
+    return server
 
 
 def exhibits(database: Members) -> None:
