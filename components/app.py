@@ -118,7 +118,7 @@ class App(ComponentResource):
             _DATABASE_CA: args.database.authority,
             "redis-password": args.redis.password,
         }
-        secret = core.v1.Secret(NAME, metadata=self._metadata(NAME), string_data=secrets, opts=self._child)
+        secret = self._secret(NAME, secrets)
         account = self._account(NAME)
         uploads = core.v1.PersistentVolumeClaim(
             "uploads",
@@ -196,6 +196,17 @@ class App(ComponentResource):
     def _metadata(self, name: str, *, app: str = NAME) -> meta.v1.ObjectMetaArgs:
         return metadata(name, self._args.namespace.name, app=app)
 
+    def _secret(self, name: str, secrets: Mapping[str, Input[str]]) -> core.v1.Secret:
+        """Passwords and what goes with them. Changed, it is another Secret under another name, which only new pods
+        know: written in place, it would reach pods of before, who log in as somebody else."""
+        return core.v1.Secret(
+            name,
+            metadata=meta.v1.ObjectMetaArgs(namespace=self._args.namespace.name, labels=kubernetes.labels(name)),
+            immutable=True,
+            string_data=secrets,
+            opts=self._child,
+        )
+
     def _account(self, name: str) -> Output[str]:
         """An identity of its own, without rights in the cluster and without a token."""
         account = core.v1.ServiceAccount(
@@ -220,22 +231,26 @@ class App(ComponentResource):
             "UPLOAD_LIMIT": str(bounds.upload(settings.limits)),
             "WEBSOCKET_PATH": self._args.websocket,
         }
-        return {**self._database(self._args.database.user.user), **self._named(variables)}
+        return {**self._database(), **self._named(variables)}
 
-    def _database(self, user: str) -> dict[str, Input[str]]:
+    def _database(self) -> dict[str, Input[str]]:
         database = self._args.database
         variables: dict[str, Input[str]] = {
             "APP_ENV": self._args.settings.environment,
             "DATABASE_HOST": database.endpoint.host,
             "DATABASE_PORT": str(database.endpoint.port),
             "DATABASE_NAME": database.name,
-            "DATABASE_USER": user,
             "DATABASE_PASSWORD_FILE": f"{_SECRETS}/database-password",
             # Nobody listens, and nobody answers in its place.
             "DATABASE_SSLMODE": "verify-full",
             "DATABASE_CA_FILE": f"{_SECRETS}/{_DATABASE_CA}",
         }
         return {**self._args.constants, **self._named(variables)}
+
+    def _user(self, login: Login) -> dict[str, Input[str]]:
+        """Who logs in: in the pod itself, beside the name of the Secret that has the password. A container that starts
+        again reads a ConfigMap again, which may be the next pods'."""
+        return self._named({"DATABASE_USER": login.user})
 
     def _named(self, variables: Mapping[str, Input[str]]) -> dict[str, Input[str]]:
         """The variables under the names that the application reads."""
@@ -322,6 +337,7 @@ class App(ComponentResource):
             resources=settings.php_resources,
             env={
                 **bounds.php_variables(settings, self._args.timeouts),
+                **self._user(self._args.database.user),
                 **self._passwords(secret, *PASSWORDS.values()),
                 **self._debugging(),
             },
@@ -344,10 +360,8 @@ class App(ComponentResource):
         """Brings the schema up to date. Any change of what it runs makes a new Job under a new name."""
         args = self._args
         secrets = {"database-password": args.database.owner.password, _DATABASE_CA: args.database.authority}
-        environment = self._database(args.database.owner.user)
-        secret = core.v1.Secret(
-            MIGRATIONS, metadata=self._metadata(MIGRATIONS, app=MIGRATIONS), string_data=secrets, opts=self._child
-        )
+        environment = {**self._database(), **self._user(args.database.owner)}
+        secret = self._secret(MIGRATIONS, secrets)
         account = self._account(MIGRATIONS)
         policy = networking.v1.NetworkPolicy(
             MIGRATIONS,

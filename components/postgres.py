@@ -19,7 +19,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import kubernetes, patroni
 from components.certificates import Authority, ServerCertificate, ServerCertificateArgs
-from components.kubernetes import Container, Endpoint, Mount, Namespace, labels, metadata, selector
+from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.logins import Consumer, Login, Logins, LoginsArgs
 from components.scaling import disruption_budget
 from components.settings import Postgres as PostgresSettings
@@ -278,10 +278,9 @@ class Postgres(ComponentResource):
                 Mount(volume="run", path="/run/postgresql"),
                 Mount(volume="roles-tmp", path="/tmp"),  # noqa: S108
             ],
-            # It goes round every two seconds, whatever PostgreSQL says.
-            liveness=kubernetes.exec_probe(
-                ["sh", "-c", 'test -n "$(find /tmp/alive -newermt "-60 seconds")"'], period=20, failures=3
-            ),
+            # Ready: whoever the member lets in is there. Alive: it goes round, every two seconds, whatever happens.
+            readiness=kubernetes.exec_probe(_not_older("/tmp/kept", 30), period=5, failures=1),  # noqa: S108
+            liveness=kubernetes.exec_probe(_not_older("/tmp/alive", 60), period=20, failures=3),  # noqa: S108
         )
         return kubernetes.pod(
             NAME,
@@ -315,6 +314,10 @@ class Postgres(ComponentResource):
             grace=120,
             token=True,
         )
+
+
+def _not_older(file: str, seconds: int) -> list[str]:
+    return ["sh", "-c", f'test -n "$(find {file} -newermt "-{seconds} seconds")"']
 
 
 def _rule(resources: list[str], verbs: list[str], names: list[str] | None = None) -> rbac.v1.PolicyRuleArgs:

@@ -18,8 +18,11 @@ SET vision_week.serving = :'serving';
 
 DO $$
 DECLARE
-    serving constant int := current_setting('vision_week.serving');
     logins constant jsonb := current_setting('vision_week.logins');
+    latest constant int := (SELECT max((one ->> 'generation')::int) FROM jsonb_array_elements(logins) AS one);
+    told constant int := current_setting('vision_week.serving');
+    -- Later than all that are known: somebody goes back, and clients of both are there.
+    serving constant int := CASE WHEN told > latest THEN 0 ELSE told END;
     login record;
     setting record;
     past name;
@@ -35,15 +38,16 @@ BEGIN
         IF NOT pg_has_role(login.role, login.member_of, 'MEMBER') THEN
             EXECUTE format('GRANT %I TO %I', login.member_of, login.role);
         END IF;
-        FOR setting IN
-            SELECT * FROM jsonb_each_text(login.settings)
-            EXCEPT
-            SELECT split_part(text, '=', 1), substr(text, strpos(text, '=') + 1)
-            FROM pg_db_role_setting, unnest(setconfig) AS text
+        IF login.settings IS DISTINCT FROM (
+            SELECT coalesce(jsonb_object_agg(split_part(one, '=', 1), substr(one, strpos(one, '=') + 1)), '{}')
+            FROM pg_db_role_setting, unnest(setconfig) AS one
             WHERE setrole = login.role::regrole AND setdatabase = 0
-        LOOP
-            EXECUTE format('ALTER ROLE %I SET %I = %L', login.role, setting.key, setting.value);
-        END LOOP;
+        ) THEN
+            EXECUTE format('ALTER ROLE %I RESET ALL', login.role);
+            FOR setting IN SELECT * FROM jsonb_each_text(login.settings) LOOP
+                EXECUTE format('ALTER ROLE %I SET %I = %L', login.role, setting.key, setting.value);
+            END LOOP;
+        END IF;
         -- Last: who can log in has all that is its own.
         IF EXISTS (
             SELECT FROM pg_authid

@@ -2,7 +2,8 @@
 # Keeps the roles of the database as the files say, beside a member of PostgreSQL. The primary's does it, and the replicas
 # get it as they get everything. Files change while it runs: a new password needs no restart.
 #
-# LONGEST_ENDING: seconds that a client's pod may take to end. /tmp/alive is as old as the last time round.
+# LONGEST_ENDING: seconds that a client's pod may take to end. /tmp/alive is as old as the last time round, /tmp/kept as
+# the last one that left nothing to do.
 set -u
 
 files=/etc/vision-week
@@ -34,13 +35,15 @@ while true; do
     if [ "$current" != "$certificate" ] && sql --command='SELECT pg_reload_conf()' > /dev/null; then
         certificate=$current
     fi
-    if [ "$(sql --command='SELECT pg_is_in_recovery()')" != f ]; then
+    recovering=$(sql --command='SELECT pg_is_in_recovery()') || continue
+    if [ "$recovering" = t ]; then
         prepared=no
+        touch /tmp/kept
         continue
     fi
     if [ "$prepared" = no ]; then
         sql --file="$files/roles.sql" > /dev/null || continue
         prepared=yes
     fi
-    sql --set=serving="$(serving)" --file="$files/logins.sql"
+    sql --set=serving="$(serving)" --file="$files/logins.sql" && touch /tmp/kept
 done

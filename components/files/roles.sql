@@ -26,17 +26,24 @@ REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC;
 
 \connect vision_week
 SET client_min_messages = warning;
+-- In its own schema the owner could have made something of a name that is used here.
+SET search_path = pg_catalog, pg_temp;
+
+BEGIN;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 ALTER SCHEMA public OWNER TO vision_week_owner;
 GRANT USAGE ON SCHEMA public TO vision_week_app, vision_week_readonly;
-
--- What is there, and what the owner will make.
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO vision_week_app;
-GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO vision_week_app;
-GRANT SELECT ON ALL TABLES IN SCHEMA public TO vision_week_readonly;
+-- Tables that were made before there was somebody who only reads: once. What a migration takes from somebody later stays
+-- taken.
+SELECT 'GRANT SELECT ON ALL TABLES IN SCHEMA public TO vision_week_readonly'
+WHERE NOT EXISTS (
+    SELECT FROM pg_default_acl, aclexplode(defaclacl) WHERE grantee = 'vision_week_readonly'::regrole
+) \gexec
+-- What the owner will make.
 ALTER DEFAULT PRIVILEGES FOR ROLE vision_week_owner IN SCHEMA public
     GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO vision_week_app;
 ALTER DEFAULT PRIVILEGES FOR ROLE vision_week_owner IN SCHEMA public
     GRANT USAGE, SELECT ON SEQUENCES TO vision_week_app;
 ALTER DEFAULT PRIVILEGES FOR ROLE vision_week_owner IN SCHEMA public
     GRANT SELECT ON TABLES TO vision_week_readonly;
+COMMIT;

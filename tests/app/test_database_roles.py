@@ -13,6 +13,7 @@ from tests.app.processes import program
 from tests.app.servers import DATABASE, ROLES, Postgres, remove
 
 LOGINS = ROLES.with_name("logins.sql")
+FIRST_RELEASE = Path(__file__).with_name("first_release.sql")
 GROUPS = ("vision_week_owner", "vision_week_app")
 
 
@@ -77,14 +78,20 @@ def server() -> Iterator[Members]:
 
 
 @pytest.fixture
-def database(server: Members) -> Members:
-    """As it is in a new cluster."""
-    server.sql(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+def bare(server: Members) -> Members:
+    """A server without our database and without our roles."""
+    server.sql(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
     for (role,) in server.sql("SELECT rolname FROM pg_roles WHERE rolname LIKE 'vision%' ORDER BY 1 DESC"):
         server.sql(f"DROP ROLE {role}")
-    server.run(ROLES)
-    server.tell(1)
     return server
+
+
+@pytest.fixture
+def database(bare: Members) -> Members:
+    """As it is in a new cluster."""
+    bare.run(ROLES)
+    bare.tell(1)
+    return bare
 
 
 def exhibits(database: Members) -> None:
@@ -180,6 +187,16 @@ def test_the_third_generation_takes_the_first_ones_role_under_another_password(d
     assert "authentication failed" in database.says("vision_week_app_a", "SELECT 1", "vision_week_app 1")
 
 
+def test_going_back_ends_nobody_before_everybody_is_back(database: Members) -> None:
+    """The word that all are at the second generation is still there when the files know the first alone."""
+    database.tell(1, 2, serving=2)
+    database.tell(1, serving=2)
+    assert database.says("vision_week_app_a", "SELECT 1") == database.says("vision_week_app_b", "SELECT 1") == "1"
+    database.tell(1, serving=1)
+    assert database.says("vision_week_app_a", "SELECT 1") == "1"
+    assert "authentication failed" in database.says("vision_week_app_b", "SELECT 1")
+
+
 def test_who_is_over_is_put_out(database: Members) -> None:
     """A connection that was made before would outlive its password."""
     session = subprocess.Popen(
@@ -212,28 +229,51 @@ def test_a_password_that_was_edited_by_hand_is_put_right(database: Members) -> N
     assert database.says("vision_week_app_a", "SELECT 1") == "1"
 
 
+def test_a_setting_that_a_login_gave_itself_is_put_right(database: Members) -> None:
+    """It may, in PostgreSQL: a limit that it could take away would be none."""
+    for own in ("statement_timeout = 0", "work_mem = '1GB'"):
+        assert database.says("vision_week_app_a", f"ALTER ROLE vision_week_app_a SET {own}") == ""
+    database.tell(1)
+    shown = [database.says("vision_week_app_a", f"SHOW {name}") for name in ("statement_timeout", "work_mem")]
+    assert shown == ["30s", "4MB"]
+
+
 def test_what_is_as_it_should_be_is_not_written_again(database: Members) -> None:
     """It runs every two seconds."""
-    written = "SELECT rolname, xmin FROM pg_authid WHERE rolname LIKE 'vision%' ORDER BY 1"
-    before = database.sql(written)
+    roles = "SELECT rolname, xmin FROM pg_authid WHERE rolname LIKE 'vision%' ORDER BY 1"
+    settings = "SELECT setrole, xmin FROM pg_db_role_setting ORDER BY 1"
+    before = database.sql(roles), database.sql(settings)
+    assert all(before)
     database.tell(1)
-    assert database.sql(written) == before
+    assert (database.sql(roles), database.sql(settings)) == before
 
 
-def test_a_database_of_an_earlier_release_is_brought_here(database: Members) -> None:
+def test_a_database_of_the_first_release_is_brought_here(bare: Members) -> None:
     """There the owner and the application logged in as themselves; they do until nobody needs it."""
+    bare.run(FIRST_RELEASE)
+    bare.run(ROLES)
+    bare.tell(1)
+    rows = "SELECT title FROM exhibits"
+    assert bare.says("vision_week_app", rows, "of old") == "of old"
+    assert bare.says("vision_week_app_a", rows) == "of old"
+    assert bare.says("vision_week_app_a", "INSERT INTO exhibits (title) VALUES ('new')") == ""
+    assert bare.says("vision_week_owner_a", "ALTER TABLE exhibits ADD COLUMN year int") == ""
+    assert bare.sql(f"SET ROLE vision_week_readonly; {rows}", DATABASE) == [["of old"], ["new"]]
+    bare.tell(1, serving=1)
+    for group in GROUPS:
+        assert "authentication failed" in bare.says(group, "SELECT 1", "of old")
+
+
+def test_what_a_migration_takes_from_somebody_stays_taken(database: Members) -> None:
+    """The files are run at each change of the primary; a record that may only grow would be open again after one."""
     exhibits(database)
-    for group in GROUPS:
-        database.sql(f"ALTER ROLE {group} LOGIN PASSWORD 'of old'")
-    database.sql("DROP OWNED BY vision_week_readonly; DROP ROLE vision_week_readonly", DATABASE)
+    taken = "REVOKE DELETE ON exhibits FROM vision_week_app; REVOKE SELECT ON exhibits FROM vision_week_readonly"
+    assert database.says("vision_week_owner_a", taken) == ""
     database.run(ROLES)
-    database.tell(1)
-    assert database.says("vision_week_app", "SELECT count(*) FROM exhibits", "of old") == "0"
-    assert database.says("vision_week_app_a", "SELECT count(*) FROM exhibits") == "0"
-    assert database.sql("SET ROLE vision_week_readonly; SELECT count(*) FROM exhibits", DATABASE) == [["0"]]
-    database.tell(1, serving=1)
-    for group in GROUPS:
-        assert "authentication failed" in database.says(group, "SELECT 1", "of old")
+    assert refused(database.says("vision_week_app_a", "DELETE FROM exhibits"))
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        database.sql("SET ROLE vision_week_readonly; TABLE exhibits", DATABASE)
+    assert refused(caught.value.stderr)
 
 
 def test_it_can_all_be_run_again(database: Members) -> None:

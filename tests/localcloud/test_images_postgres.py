@@ -1,13 +1,17 @@
 """images/postgres, as a pod runs it: user 1000, a read-only root, three writable places."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from components.logins import verifier
 from localcloud import paths
 from localcloud.cluster import layout, registry_up
 from localcloud.docker import docker
 from localcloud.images import buildkit, registry, stand_ins_up
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
@@ -85,3 +89,47 @@ def test_a_killed_containers_socket_lock_does_not_outlive_it() -> None:
         "postgres-entrypoint > /dev/null 2>&1 || ls -A /run/postgresql",
     )
     assert said == "kept"
+
+
+def test_what_keeps_the_roles_makes_them_and_ends_who_is_over_when_all_had_time_to_end(tmp_path: Path) -> None:
+    """`postgres-roles.sh`, beside a PostgreSQL as in a pod; here in one container with it."""
+    for name in ("roles.sql", "logins.sql", "postgres-roles.sh"):
+        (tmp_path / name).write_text((paths.CHECKOUT / "components" / "files" / name).read_text())
+    login = {
+        "role": "vision_week_app_a",
+        "member_of": "vision_week_app",
+        "generation": 1,
+        "verifier": verifier("vision_week_app_a", "secret"),
+        "settings": {},
+    }
+    for file, content in {"roles/logins.json": json.dumps([login]), "tls/tls.crt": "one"}.items():
+        (tmp_path / file).parent.mkdir()
+        (tmp_path / file).write_text(content)
+    tmp_path.chmod(0o755)
+    for folder in ("roles", "tls", "serving"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+    started = (
+        'initdb --username=postgres --pgdata="$PGDATA" > /dev/null'
+        " && pg_ctl --options='-c listen_addresses= -c shared_buffers=16MB' --log=/tmp/log --wait start > /dev/null"
+        " && exec sh /etc/vision-week/postgres-roles.sh"
+    )
+    options = (*CONFINED, f"--volume={tmp_path}:/etc/vision-week:ro", "--env=LONGEST_ENDING=1")
+    container = docker("run", "--detach", *options, IMAGE, "sh", "-c", started)
+
+    def who() -> str:
+        ask = "SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname LIKE 'vision%' ORDER BY 1"
+        return docker("exec", container, "psql", "--dbname=postgres", "-At", f"--command={ask}")
+
+    try:
+        wait_for(lambda: docker("exec", container, "find", "/tmp", "-name", "kept"), "the roles to be there")  # noqa: S108
+        assert who().split() == ["vision_week_app_a", "vision_week_readonly"]
+        earlier = "CREATE ROLE vision_week_app_of_old LOGIN IN ROLE vision_week_app"
+        docker("exec", container, "psql", "--dbname=postgres", f"--command={earlier}")
+        assert "vision_week_app_of_old" in who()
+        (tmp_path / "serving" / "generation").write_text("1")
+        wait_for(lambda: who().split() == ["vision_week_app_a", "vision_week_readonly"], "the earlier one to end")
+        docker("stop", "--time=30", container)
+        # It ends at the first word, not when it is killed.
+        assert docker("inspect", "--format={{.State.ExitCode}}", container) == "0"
+    finally:
+        docker("rm", "--force", container)
