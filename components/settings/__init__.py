@@ -110,7 +110,7 @@ class Settings(Strict):
     """How long each waits for the next (S3)."""
     monitoring: Monitoring = Monitoring()
     """What is watched (S8)."""
-    secrets: Annotated[Secrets, LATER] = Secrets()
+    secrets: Secrets = Secrets()
     """Rotation (S7.3)."""
     policies: Policies = Policies()
     """Exemptions (S12.2)."""

@@ -8,11 +8,11 @@ from components.values import Date, Strict, Text
 
 
 class Secrets(Strict):
-    """Passwords and certificates that the program makes."""
+    """Passwords that the program makes."""
 
     generation: int = Field(default=1, ge=1)
-    """Counts up, from 1: one more, and every password and certificate is made anew. A rollback leaves it (DECISIONS:
-    rollback)."""
+    """Counts up, from 1 and by one: the migrations and the application log in to PostgreSQL with another password, and
+    the one before ends when nobody uses it any more (S7.3). A rollback leaves it (DECISIONS: rollback)."""
 
 
 class Exemption(Strict):

@@ -45,7 +45,6 @@ def test_settings_that_are_all_built_are_let_through() -> None:
         ("monitoring.logs_days", 200),
         ("monitoring.logs_size", "10Gi"),
         ("monitoring.receivers", [{"name": "me", "secret": "alerts-me"}]),
-        ("secrets", {"generation": 2}),
         ("tenancy.node", {"pods": 1, "cpu": "1", "memory": "1Gi"}),
     ],
 )
