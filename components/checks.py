@@ -94,7 +94,10 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
             (websocket.replicas.max + 1, _at_most([websocket.resources], websocket_sized)),
         ],
         "data": [
-            (postgres.members, _at_most([postgres.resources, postgres.roles_resources], sized)),
+            (
+                postgres.members,
+                _at_most([postgres.resources, postgres.roles_resources, postgres.pooler_resources], sized),
+            ),
             (redis.members, _at_most([redis.resources, redis.sentinel_resources], sized)),
         ],
         "edge": [(edge.replicas + 1, _at_most([edge.resources], sized))] if isinstance(edge, NginxEdge) else [],
@@ -117,7 +120,11 @@ def _sized_pods_fit_a_node(settings: Settings) -> Iterator[Fault]:
         return
     app, websocket, redis, edge = settings.app, settings.websocket, settings.redis, settings.edge
     pods = [
-        ("postgres.resources", "data", [settings.postgres.resources, settings.postgres.roles_resources]),
+        (
+            "postgres.resources",
+            "data",
+            [settings.postgres.resources, settings.postgres.roles_resources, settings.postgres.pooler_resources],
+        ),
         ("redis.resources", "data", [redis.resources, redis.sentinel_resources]),
     ]
     if not app.replicas.autoscaled:
@@ -172,24 +179,6 @@ def _memory_suffices(settings: Settings) -> Iterator[Fault]:
     ):
         if needed > mebibytes(limit):
             yield Fault(path, f"is too little for {parts}: {needed}Mi", f"give it more, {hint}")
-
-
-# Patroni on each member, replication, migrations and an engineer: what is there beside the application.
-_OTHER_CONNECTIONS = 15
-
-
-def _connections_suffice(settings: Settings) -> Iterator[Fault]:
-    """Every worker of every pod may hold a connection; at the autoscaler's maximum they must not be refused (S6,
-    beyond)."""
-    app, given = settings.app, settings.postgres.max_connections
-    needed = (app.replicas.max + 1) * app.workers + _OTHER_CONNECTIONS
-    if needed > given:
-        yield Fault(
-            "postgres.max_connections",
-            f"is too few: {app.replicas.max} app pods and one of a roll-out, {app.workers} workers each, "
-            f"and {_OTHER_CONNECTIONS} others need {needed}",
-            f"write {needed} or more, or fewer app.workers",
-        )
 
 
 # --- who stays when some go
@@ -469,7 +458,6 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Fault]], ...] = (
     _quotas_admit_the_workloads,
     _sized_pods_fit_a_node,
     _memory_suffices,
-    _connections_suffice,
     _disruptions_leave_enough,
     _quorum_is_a_majority,
     _networks_are_apart,

@@ -15,9 +15,13 @@ from components.values import mebibytes
 SCOPE = "postgres"
 ROLE = "vision-week/role"
 PORT = 5432
+POOLED_PORT = 6432
 API_PORT = 8008
 DATA = "/var/lib/postgresql/data"
 TLS = "/etc/vision-week/tls"
+
+# Where the Service `postgres` leads: to the primary itself and to the pooler beside it.
+PORTS = {"postgresql": PORT, "pooled": POOLED_PORT}
 
 # Seconds. A frozen primary is replaced after ttl at the latest: 20 is the least that Patroni takes, and no less than
 # loop_wait + 2 * retry_timeout. A PostgreSQL that was killed is noticed at the next look, after loop_wait.
@@ -62,7 +66,7 @@ def member() -> str:
                 "scope_label": "app.kubernetes.io/name",
                 "labels": {key: value for key, value in selector(SCOPE).items() if key != "app.kubernetes.io/name"},
                 "role_label": ROLE,
-                "ports": [{"name": "postgresql", "port": PORT}],
+                "ports": [{"name": name, "port": port} for name, port in PORTS.items()],
             },
             "bootstrap": {"initdb": ["data-checksums", {"encoding": "UTF8"}, {"locale": "C.UTF-8"}]},
             "postgresql": {
@@ -78,7 +82,10 @@ def member() -> str:
                 },
                 "authentication": {"replication": _BETWEEN_MEMBERS, "rewind": _BETWEEN_MEMBERS},
                 "pg_hba": _ACCESS,
-                "pg_ident": ["reader postgres vision_week_readonly"],
+                "pg_ident": [
+                    "reader postgres vision_week_readonly",
+                    *(f"pooler postgres vision_week_app_{turn}" for turn in "ab"),
+                ],
             },
         }
     )
@@ -88,12 +95,13 @@ def member() -> str:
 # that the other one knows the role's password: nobody with another certificate of ours can come between.
 _BETWEEN_MEMBERS = {"sslmode": "verify-ca", "sslrootcert": f"{TLS}/ca.crt", "channel_binding": "require"}
 
-# The superuser over the pod's own socket only, where one may also read as somebody who can do no harm; each role's
-# members to their own database, the members of the cluster to each other. What comes over the network is encrypted, or
-# refused.
+# Over the pod's own socket the superuser, whoever reads and can do no harm, and the pooler as the application. Over the
+# network, encrypted or refused, each role's members to their own database, the members of the cluster to each other.
+# The application's own pods came this way before there was a pooler, and do until they are replaced.
 _ACCESS = [
     "local all postgres peer",
     "local vision_week vision_week_readonly peer map=reader",
+    "local vision_week +vision_week_app peer map=pooler",
     "hostssl vision_week +vision_week_owner,+vision_week_app all scram-sha-256",
     "hostssl replication replicator all scram-sha-256",
     "hostssl postgres replicator,rewinder all scram-sha-256",

@@ -140,7 +140,8 @@ class Platform(ComponentResource):
                 image=images.app,
                 release=settings.release,
                 database=Database(
-                    endpoint=database.primary,
+                    endpoint=database.pooled,
+                    primary=database.primary,
                     peer=pods_of(namespaces["data"].name, postgres.NAME),
                     name=postgres.DATABASE,
                     owner=database.logins["owner"],

@@ -5,7 +5,8 @@ Service `postgres` leads: there is no moment in which the two differ, and no sel
 The Endpoints are made here, so that Patroni needs no right to create any, and may update these four by name only.
 
 It never reads Secrets through the API: passwords are files. Nobody connects as superuser but over the pod's own socket.
-There, beside each member, a container keeps the database's roles as the files say (`files/postgres-roles.sh`).
+There, beside each member, a container keeps the database's roles as the files say (`files/postgres-roles.sh`), and a
+pooler takes in who comes and goes by the hundred (`pooler`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pulumi_kubernetes import apps, core, meta, networking, rbac
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
-from components import kubernetes, patroni
+from components import kubernetes, patroni, pooler
 from components.certificates import Authority, ServerCertificate, ServerCertificateArgs
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.logins import Consumer, Login, Logins, LoginsArgs
@@ -29,6 +30,7 @@ DATABASE = "vision_week"
 OWNER = "vision_week_owner"
 APP = "vision_week_app"
 SERVING = f"{NAME}-serving"
+_DIRECT = {"postgresql": patroni.PORT}
 _FILES = "/etc/vision-week"
 _OWN_FILES = ("roles.sql", "logins.sql", "postgres-roles.sh")
 
@@ -57,9 +59,10 @@ class PostgresArgs:
 
 
 class Postgres(ComponentResource):
-    """The database, its Services and who logs in: `owner` migrates, `app` serves."""
+    """The database, its Services and who logs in: `owner` migrates, at the primary; `app` serves, pooled."""
 
     primary: Endpoint
+    pooled: Endpoint
     replicas: Endpoint
     logins: Mapping[str, Login]
 
@@ -73,21 +76,23 @@ class Postgres(ComponentResource):
                 consumers={
                     # What a migration makes belongs to the owner, whichever of the two makes it.
                     "owner": Consumer(member_of=OWNER, settings={"role": OWNER}),
-                    "app": Consumer(member_of=APP),
+                    "app": Consumer(member_of=APP, pooled=True),
                 },
                 generation=args.generation,
             ),
             opts=self._child,
         )
         self.logins = logins.of
-        primary = self._service(NAME)
+        primary = self._service(NAME, ports=patroni.PORTS)
         replicas = self._service(f"{NAME}-replicas", {**selector(NAME), patroni.ROLE: "replica"})
         self.primary = Endpoint(host=kubernetes.host_of(primary), port=patroni.PORT)
+        self.pooled = Endpoint(host=self.primary.host, port=patroni.POOLED_PORT)
         self.replicas = Endpoint(host=kubernetes.host_of(replicas), port=patroni.PORT)
         at_start = self._passwords()
-        secrets = {**at_start, **self._certificate(), "logins.json": logins.file}
+        secrets = {**at_start, **self._certificate(), "logins.json": logins.file, "users.txt": logins.pooled}
         files = {
             "patroni.yaml": patroni.member(),
+            "pgbouncer.ini": pooler.configuration(DATABASE, args.settings),
             **{name: (Path(__file__).parent / "files" / name).read_text() for name in _OWN_FILES},
         }
         secret = core.v1.Secret(NAME, metadata=self._metadata(NAME), string_data=secrets, opts=self._child)
@@ -157,7 +162,14 @@ class Postgres(ComponentResource):
         )
         return {"tls.crt": made.certificate, "tls.key": made.key, "ca.crt": self._args.authority.certificate}
 
-    def _service(self, name: str, chosen: dict[str, str] | None = None, *, headless: bool = False) -> core.v1.Service:
+    def _service(
+        self,
+        name: str,
+        chosen: dict[str, str] | None = None,
+        *,
+        headless: bool = False,
+        ports: Mapping[str, int] = _DIRECT,
+    ) -> core.v1.Service:
         """A Service; without `chosen` pods it leads where Patroni writes."""
         return core.v1.Service(
             name,
@@ -167,7 +179,10 @@ class Postgres(ComponentResource):
                 cluster_ip="None" if headless else None,
                 publish_not_ready_addresses=headless or None,
                 selector=chosen,
-                ports=[core.v1.ServicePortArgs(name="postgresql", port=patroni.PORT, target_port=patroni.PORT)],
+                ports=[
+                    core.v1.ServicePortArgs(name=port, port=number, target_port=number)
+                    for port, number in ports.items()
+                ],
             ),
             opts=self._child,
         )
@@ -225,7 +240,7 @@ class Postgres(ComponentResource):
         return kubernetes.allow(
             NAME,
             ingress=[
-                kubernetes.from_(self._args.clients, patroni.PORT),
+                kubernetes.from_(self._args.clients, *patroni.PORTS.values()),
                 kubernetes.from_(members, patroni.PORT, patroni.API_PORT),
             ],
             # 443 and 6443: the Service's port and the one behind it; which of them a policy sees differs.
@@ -282,9 +297,23 @@ class Postgres(ComponentResource):
             readiness=kubernetes.exec_probe(_not_older("/tmp/kept", 30), period=5, failures=1),  # noqa: S108
             liveness=kubernetes.exec_probe(_not_older("/tmp/alive", 60), period=20, failures=3),  # noqa: S108
         )
+        answers = ["pg_isready", "--quiet", f"--host={pooler.SOCKETS}", f"--port={patroni.POOLED_PORT}"]
+        pooling = Container(
+            name="pooler",
+            image=self._args.image,
+            command=["pgbouncer", f"{_FILES}/pgbouncer.ini"],
+            resources=settings.pooler_resources,
+            ports={"pooled": patroni.POOLED_PORT},
+            mounts=[
+                Mount(volume="files", path=_FILES, read_only=True),
+                Mount(volume="run", path=pooler.SOCKETS),
+            ],
+            readiness=kubernetes.exec_probe(answers, period=5, failures=2),
+            liveness=kubernetes.exec_probe(answers, period=20, failures=3),
+        )
         return kubernetes.pod(
             NAME,
-            [member, roles],
+            [member, roles, pooling],
             volumes=[
                 kubernetes.projected(
                     "patroni",
@@ -293,11 +322,11 @@ class Postgres(ComponentResource):
                 ),
                 kubernetes.projected(
                     "files",
-                    config_map=(config.metadata.name, {name: name for name in _OWN_FILES}),
+                    config_map=(config.metadata.name, {name: name for name in ("pgbouncer.ini", *_OWN_FILES)}),
                     secret=(
                         secret.metadata.name,
                         {
-                            "logins.json": "roles/logins.json",
+                            **{name: f"roles/{name}" for name in ("logins.json", "users.txt")},
                             **{name: f"tls/{name}" for name in ("tls.crt", "tls.key", "ca.crt")},
                         },
                     ),

@@ -90,7 +90,11 @@ def _workloads(args: VerticalAutoscalingArgs) -> Iterator[Workload]:
         kind="StatefulSet",
         name=postgres.NAME,
         mode="Initial",
-        containers={postgres.NAME: args.postgres.resources, "roles": args.postgres.roles_resources},
+        containers={
+            postgres.NAME: args.postgres.resources,
+            "roles": args.postgres.roles_resources,
+            "pooler": args.postgres.pooler_resources,
+        },
     )
     yield Workload(
         area="data",

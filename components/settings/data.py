@@ -59,10 +59,17 @@ class Postgres(Strict):
     """Of each member; buffers and connections must fit the memory (S5.2)."""
     roles_resources: Resources = Resources(cpu="10m", cpu_limit="200m", memory="32Mi")
     """Of what keeps the roles of the database, beside each member (S7.3)."""
+    pooler_resources: Resources = Resources(cpu="50m", cpu_limit="1", memory="64Mi")
+    """Of the pooler that clients connect to, beside each member; it uses one core at most (S6, beyond)."""
     disruptions: int = Field(default=1, ge=1, le=2)
     """Members that a drained node may take away at once, 1 to 2; a majority stays (S5, beyond)."""
     backups: Annotated[Backups, LATER] = Backups()
     """Where to, how often, for how long (S5.2, S11.2)."""
+
+    @property
+    def pooled_connections(self) -> int:
+        """What the pooler may take of them: all but those of Patroni, replication, migrations and an engineer."""
+        return self.max_connections - 15
 
     @property
     def shared_buffers(self) -> int:

@@ -25,7 +25,7 @@ SERVERS: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "edge": ("edge", (8443, 8080, 8081)),
     "app": ("app", (8080, 8081)),
     "websocket": ("app", (8090, 8091)),
-    "postgres": ("data", (5432, 8008)),
+    "postgres": ("data", (5432, 6432, 8008)),
     "redis": ("data", (6379, 26379)),
     "prometheus": ("monitoring", (9090,)),
 }
@@ -50,6 +50,7 @@ ALLOWED = {
     ("edge", "app", 8080),
     ("edge", "websocket", 8090),
     ("app", "postgres", 5432),
+    ("app", "postgres", 6432),
     ("app", "redis", 6379),
     ("websocket", "redis", 6379),
     ("postgres", "API server", 443),

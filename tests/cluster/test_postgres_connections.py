@@ -2,6 +2,7 @@
 
 import pytest
 
+from components.patroni import POOLED_PORT, PORT
 from tests.cluster.database import MEMBERS, inside, primary, psql
 from tests.cluster.stack import PREFIX, Stack
 from tests.waiting import wait_for
@@ -12,7 +13,7 @@ _CONNECT = """
 $host = getenv('DATABASE_HOST');
 $password = file_get_contents(getenv('DATABASE_PASSWORD_FILE'));
 try {{
-    new PDO("pgsql:host=$host;dbname=vision_week;{parameters}", getenv('DATABASE_USER'), $password);
+    new PDO("pgsql:host=$host;port={port};dbname=vision_week;{parameters}", getenv('DATABASE_USER'), $password);
     echo 'connected';
 }} catch (PDOException $error) {{
     echo $error->getMessage();
@@ -20,20 +21,47 @@ try {{
 """
 
 
-def connect(stack: Stack, parameters: str) -> str:
+_MANY = """
+$password = file_get_contents(getenv('DATABASE_PASSWORD_FILE'));
+$place = 'pgsql:host=' . getenv('DATABASE_HOST') . ';port={port};dbname=vision_week;sslmode=require';
+$clients = [];
+for ($number = 0; $number < 60; $number++) {{
+    $clients[] = new PDO($place, getenv('DATABASE_USER'), $password);
+}}
+foreach ($clients as $client) {{
+    $client->query('SELECT 1')->fetchAll();
+}}
+echo count($clients);
+"""
+
+
+def connect(stack: Stack, port: int, parameters: str) -> str:
     """What the application's container gets that connects in this way, with its own name and password."""
-    program = _CONNECT.format(parameters=parameters)
+    program = _CONNECT.format(port=port, parameters=parameters)
     return stack.kubectl("-n", f"{PREFIX}-app", "exec", "deploy/app", "-c", "php", "--", "php", "-r", program)
 
 
-def test_who_does_not_encrypt_is_refused(stack: Stack) -> None:
-    assert "no encryption" in connect(stack, "sslmode=disable")
+@pytest.mark.parametrize(("port", "said"), [(POOLED_PORT, "SSL required"), (PORT, "no encryption")])
+def test_who_does_not_encrypt_is_refused(stack: Stack, port: int, said: str) -> None:
+    assert said in connect(stack, port, "sslmode=disable")
 
 
-def test_an_authority_that_did_not_sign_the_certificate_is_not_enough(stack: Stack) -> None:
+@pytest.mark.parametrize("port", [POOLED_PORT, PORT])
+def test_an_authority_that_did_not_sign_the_certificate_is_not_enough(stack: Stack, port: int) -> None:
     system = "/etc/ssl/certs/ca-certificates.crt"
-    assert "certificate verify failed" in connect(stack, f"sslmode=verify-full;sslrootcert={system}")
-    assert connect(stack, "sslmode=verify-full;sslrootcert=/etc/vision-week/secrets/database-ca.crt") == "connected"
+    assert "certificate verify failed" in connect(stack, port, f"sslmode=verify-full;sslrootcert={system}")
+    own = "sslmode=verify-full;sslrootcert=/etc/vision-week/secrets/database-ca.crt"
+    assert connect(stack, port, own) == "connected"
+
+
+def test_many_clients_share_few_connections(stack: Stack) -> None:
+    """Sixty at once, of which each has asked something, where PostgreSQL takes fifty."""
+    said = stack.kubectl(
+        "-n", f"{PREFIX}-app", "exec", "deploy/app", "-c", "php", "--", "php", "-r", _MANY.format(port=POOLED_PORT)
+    )
+    assert said == "60"
+    pooled = "SELECT count(*) FROM pg_stat_activity WHERE usename LIKE 'vision_week_app_%'"
+    assert 0 < int(psql(stack, pooled)) < 60
 
 
 def test_nobody_logs_in_but_as_the_consumer_that_it_is(stack: Stack) -> None:

@@ -150,15 +150,6 @@ def test_a_larger_backlog_takes_memory() -> None:
     assert told(redis={"backlog": "300Mi"}) == ["redis.resources.memory"]
 
 
-def test_connections_for_every_worker_at_the_largest_scale_are_asked_for() -> None:
-    """21 pods with 10 workers, and 15 others."""
-    assert told(postgres={"max_connections": 225}) == []
-    assert refused(postgres={"max_connections": 224}) == [
-        "postgres.max_connections: is too few: 20 app pods and one of a roll-out, 10 workers each, and 15 others need "
-        "225; write 225 or more, or fewer app.workers"
-    ]
-
-
 # --- who stays
 
 ROOMY = {"tenancy": {"data": {"pods": 24, "cpu": "24", "memory": "64Gi"}}}

@@ -243,6 +243,7 @@ SAME_AS = {
     "postgres.resources": "websocket.resources",
     "redis.resources": "websocket.resources",
     "postgres.roles_resources": "websocket.resources",
+    "postgres.pooler_resources": "websocket.resources",
     "redis.sentinel_resources": "websocket.resources",
     "tenancy.data": "tenancy.app",
     "tenancy.edge": "tenancy.app",
