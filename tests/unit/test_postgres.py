@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components import patroni
+from components import patroni, pooler
 from components.certificates import Authority, AuthorityArgs
 from components.kubernetes import pods_of
 from components.postgres import Postgres, PostgresArgs
@@ -144,6 +144,28 @@ def test_nothing_goes_over_the_network_in_clear(postgres: Recording) -> None:
     files = stateful_set(postgres).at("spec", "template", "spec", "volumes", 1, "projected", "sources", 1, "secret")
     given = {f"/etc/vision-week/{item['path']}" for item in files["items"]}
     assert {path for path in told if path.startswith("/etc")} <= given
+
+
+def test_the_service_leads_to_the_primary_and_to_its_pooler(postgres: Recording) -> None:
+    """Patroni writes the addresses, the program the ports: they meet by name."""
+    ports = postgres.one("Service", "postgres").at("spec", "ports")
+    written = json.loads(patroni.member())["kubernetes"]["ports"]
+    assert [{"name": one["name"], "port": one["targetPort"]} for one in ports] == written
+    assert {one["port"] for one in written} == {5432, 6432}
+
+
+def test_the_pooler_leaves_connections_to_the_others_and_takes_nobody_in_clear() -> None:
+    text = pooler.configuration("vision_week", settings(postgres={"max_connections": 100}).postgres)
+    lines = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
+    assert lines["max_db_connections"] == lines["default_pool_size"] == "85"
+    assert lines["client_tls_sslmode"] == "require"
+    assert lines["auth_type"] == "scram-sha-256"
+
+
+def test_the_pooler_knows_the_application_alone_by_what_the_database_knows(postgres: Recording) -> None:
+    told = {one["role"]: one["verifier"] for one in logins(postgres)}
+    users = postgres.one("Secret", "postgres").inputs["stringData"]["users.txt"]
+    assert users == f'"vision_week_app_a" "{told["vision_week_app_a"]}"\n'
 
 
 def test_members_prove_to_each_other_who_they_are() -> None:
