@@ -106,6 +106,7 @@ class Platform(ComponentResource):
                 authority=authority,
                 clients=[app_pods, migration_pods],
                 longest_ending=app.ending(way_in.notice, settings.timeouts),
+                statement_timeout=settings.timeouts.database,
                 generation=settings.secrets.generation,
                 control_plane=[str(network) for network in chosen_cluster.control_plane],
                 protect=settings.protect,

@@ -31,6 +31,8 @@ client_tls_sslmode = require
 client_tls_cert_file = {TLS}/tls.crt
 client_tls_key_file = {TLS}/tls.key
 pool_mode = transaction
+; What PGOPTIONS asks for can't hold for a shared connection; the role has it (`statement_timeout`).
+ignore_startup_parameters = extra_float_digits,options
 ; Of one role; of both while their passwords change.
 default_pool_size = {settings.pooled_connections}
 max_db_connections = {settings.pooled_connections}

@@ -42,6 +42,7 @@ class PostgresArgs:
     settings: members, sizes. image: of a member. storage_class: of its volumes.
     authority: signs its certificate.
     clients: pods that may connect. longest_ending: seconds that one of them may take to end.
+    statement_timeout: seconds that a statement of theirs may take, a migration's excepted.
     generation: of the passwords and the certificate. control_plane: addresses of the API server.
     protect: its members are not removed before this is taken away.
     """
@@ -53,6 +54,7 @@ class PostgresArgs:
     authority: Authority
     clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
     longest_ending: int
+    statement_timeout: int
     generation: int
     control_plane: Sequence[str]
     protect: bool
@@ -76,7 +78,9 @@ class Postgres(ComponentResource):
                 consumers={
                     # What a migration makes belongs to the owner, whichever of the two makes it.
                     "owner": Consumer(member_of=OWNER, settings={"role": OWNER}),
-                    "app": Consumer(member_of=APP, pooled=True),
+                    "app": Consumer(
+                        member_of=APP, pooled=True, settings={"statement_timeout": f"{args.statement_timeout}s"}
+                    ),
                 },
                 generation=args.generation,
             ),

@@ -26,6 +26,7 @@ def built(*, preview: bool = False, protect: bool = False, generation: int = 1, 
                 authority=Authority("authority", AuthorityArgs(common_name="here CA")),
                 clients=[pods_of("apps", "app")],
                 longest_ending=90,
+                statement_timeout=30,
                 generation=generation,
                 control_plane=["10.0.0.0/28"],
                 protect=protect,
@@ -215,6 +216,13 @@ def test_the_next_generation_has_the_other_role_and_the_present_one_stays_valid(
     assert kept[0].items() <= kept[1].items()
     assert kept[1]["postgres-app-b"] == kept[2]["postgres-app-b"]
     assert kept[1]["postgres-app-a"] != kept[2]["postgres-app-a"]
+
+
+def test_a_statement_of_the_application_ends_and_one_of_a_migration_does_not(postgres: Recording) -> None:
+    """The pooler shares connections, so it heeds no client's own word for it."""
+    given = {one["role"]: one["settings"] for one in logins(postgres)}
+    assert given["vision_week_app_a"] == {"statement_timeout": "30s"}
+    assert "statement_timeout" not in given["vision_week_owner_a"]
 
 
 def test_new_passwords_roll_no_member() -> None:
