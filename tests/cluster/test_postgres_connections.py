@@ -55,8 +55,7 @@ def test_an_authority_that_did_not_sign_the_certificate_is_not_enough(stack: Sta
 
 
 def test_many_clients_share_few_connections(stack: Stack) -> None:
-    """Sixty at once, of which each has asked something, where PostgreSQL takes fifty; what a statement may take holds for
-    all."""
+    """Sixty at once, of which each has asked something, where PostgreSQL takes fifty. Their statements end, too."""
     said = stack.kubectl(
         "-n", f"{PREFIX}-app", "exec", "deploy/app", "-c", "php", "--", "php", "-r", _MANY.format(port=POOLED_PORT)
     )
