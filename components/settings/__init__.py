@@ -20,7 +20,7 @@ from components.settings.edge import Edge, EdgeBase, GatewayEdge, IngressEdge, N
 from components.settings.governance import Exemption, Policies, Secrets
 from components.settings.monitoring import Alerts, Monitoring, Receiver
 from components.settings.storage import OURS, PASSWORDS, VARIABLES, Images, Snapshots, Source, Storage
-from components.values import LATER, Name, Strict, form
+from components.values import Name, Strict, form
 
 __all__ = [
     "OURS",
