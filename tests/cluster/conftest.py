@@ -68,6 +68,32 @@ def trusted(stack: Stack) -> ssl.SSLContext:
     return ssl.create_default_context(cadata=stack.outputs()["ca_certificate"])
 
 
+def fresh(trusted: ssl.SSLContext) -> httpx.HTTPTransport:
+    """A connection for each request."""
+    return httpx.HTTPTransport(verify=trusted, limits=httpx.Limits(max_keepalive_connections=0))
+
+
+class Browser(httpx.HTTPTransport):
+    """Keeps connections, and asks again where one was closed while it asked, as RFC 9112 (9.3.1) has it: an edge that
+    goes hangs up its idle connections, perhaps while a request is on its way there."""
+
+    def __init__(self, trusted: ssl.SSLContext) -> None:
+        super().__init__(verify=trusted, limits=httpx.Limits(max_keepalive_connections=None))
+        self._fresh = fresh(trusted)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        try:
+            return super().handle_request(request)
+        except httpx.RemoteProtocolError:
+            if request.method not in {"GET", "HEAD"}:
+                raise
+            return self._fresh.handle_request(request)
+
+    def close(self) -> None:
+        self._fresh.close()
+        super().close()
+
+
 @pytest.fixture
 def visitor(trusted: ssl.SSLContext) -> Iterator[Callable[..., httpx.Client]]:
     """Makes a browser's view of the application: the edge's published port, by TLS, with a cookie jar of its own.
@@ -86,9 +112,8 @@ def visitor(trusted: ssl.SSLContext) -> Iterator[Callable[..., httpx.Client]]:
             return open_clients.enter_context(
                 httpx.Client(
                     base_url=f"https://127.0.0.1:{PORT}",
-                    verify=trusted,
+                    transport=Browser(trusted) if keep else fresh(trusted),
                     timeout=30,
-                    limits=httpx.Limits(max_keepalive_connections=None if keep else 0),
                     event_hooks={"request": [name_the_host]},
                 )
             )
