@@ -111,3 +111,18 @@ def test_a_database_that_is_still_starting_is_waited_for(empty: Site, postgres: 
         postgres.start()
     assert run.wait() == 0, run.log.read_text()
     assert tables(postgres) == TABLES
+
+
+def test_a_database_that_takes_no_writes_yet_is_waited_for(empty: Site, postgres: Postgres) -> None:
+    """As one does whose members have not chosen a primary since they all started anew."""
+    postgres.sql("ALTER SYSTEM SET default_transaction_read_only = on")
+    postgres.sql("SELECT pg_reload_conf()")
+    command = ["php8.2", str(empty.folder / "html/bin/migrate.php")]
+    run = Process(command, log=empty.folder / "migrate.log", environment=empty.owner_environment)
+    try:
+        run.wait_until(lambda: "read-only transaction" in run.log.read_text(), "the script waits")
+    finally:
+        postgres.sql("ALTER SYSTEM RESET default_transaction_read_only")
+        postgres.sql("SELECT pg_reload_conf()")
+    assert run.wait() == 0, run.log.read_text()
+    assert tables(postgres) == TABLES
