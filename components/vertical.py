@@ -5,7 +5,7 @@ are sized when one of their pods is made, never by taking one away. The rest is 
 disruption budgets allow (S6.2; DECISIONS: VPA).
 
 The settings are the floor and the ceiling: a container is kept no less processor time than they say and no more than
-its limit, so that quotas and nodes admit it (components/checks.py). Its memory stays as it is set, because what runs
+its limit, so that quotas and nodes admit it (components/checks). Its memory stays as it is set, because what runs
 in it is planned for that: PostgreSQL's buffers, Redis's data, PHP's workers. What it would take is in the
 recommendation all the same, as `uncappedTarget`.
 """

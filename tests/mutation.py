@@ -1,9 +1,9 @@
 """Takes each check of the settings out, one at a time, and sees that a test notices: `make mutate`.
 
-    make mutate                                   all of them
-    make mutate ARGUMENTS=components/checks.py    those of one file
-    make mutate ARGUMENTS=--checks                only whole checks, bounds and forms taken out: the quickest
-    make mutate ARGUMENTS=--list                  what would be tried
+    make mutate                                        all of them
+    make mutate ARGUMENTS=components/checks/room.py    those of one file
+    make mutate ARGUMENTS=--checks                     only whole checks, bounds and forms taken out: the quickest
+    make mutate ARGUMENTS=--list                       what would be tried
 
 A mutant is the program with one thing changed: a bound moved or dropped, a comparison turned round, a `raise` or
 `yield` left out, a choice or a check missing. Each runs the tests of the settings in a process of its own, forked from
@@ -35,7 +35,10 @@ UNIT = "tests/unit/test_{}.py"
 _MODELS = ("settings", "checks", "checks_networks", "unbuilt", "stack_files")
 # File -> the tests that look at it, those first that most often notice.
 TESTS: dict[str, Sequence[str]] = {
-    "components/checks.py": ("checks", "checks_networks", "settings", "configuration"),
+    **{
+        f"components/checks/{name}.py": ("checks", "checks_networks", "settings", "configuration")
+        for name in ("__init__", "application", "disks", "members", "networks", "room", "times")
+    },
     "components/configuration.py": ("configuration", "settings", "stack_files", "demands"),
     "components/demands.py": ("demands", "settings"),
     "components/stack_file.py": ("stack_files", "configuration"),
