@@ -96,7 +96,7 @@ class Postgres(ComponentResource):
         checksum = kubernetes.checksum(files, at_start, patroni.starting(args.settings))
         account, rights = self._account()
         members = self._service(f"{NAME}-members", selector(NAME), headless=True)
-        records = [self._endpoints(NAME), *(self._record(name) for name in patroni.RECORDS)]
+        records = [self._endpoints(NAME, primary), *(self._record(name) for name in patroni.RECORDS)]
         policy = networking.v1.NetworkPolicy(
             NAME, metadata=self._metadata(NAME), spec=self._connections(), opts=self._child
         )
@@ -172,21 +172,28 @@ class Postgres(ComponentResource):
             opts=self._child,
         )
 
-    def _endpoints(self, name: str, annotations: dict[str, str] | None = None) -> core.v1.Endpoints:
-        """Patroni writes the rest: addresses, the primary's lease, who is synchronous."""
-        return core.v1.Endpoints(name, metadata=self._metadata(name, annotations), opts=self._child)
+    def _endpoints(
+        self, name: str, service: core.v1.Service, annotations: dict[str, str] | None = None
+    ) -> core.v1.Endpoints:
+        """Patroni writes the rest: addresses, the primary's lease, who is synchronous.
+
+        Kubernetes removes those that belong to no Service. So they come after it and go before it: a `destroy` that is
+        stopped between the two leaves nothing in the state that isn't there, and the next `up` makes what is missing.
+        """
+        opts = ResourceOptions(parent=self, depends_on=[service])
+        return core.v1.Endpoints(name, metadata=self._metadata(name, annotations), opts=opts)
 
     def _record(self, record: str) -> core.v1.Endpoints:
-        """Endpoints that hold a record of Patroni's. Kubernetes removes those that belong to no Service."""
+        """Endpoints that hold a record of Patroni's, and the Service that they need to stay."""
         name = f"{NAME}-{record}"
-        core.v1.Service(
+        service = core.v1.Service(
             name,
             metadata=self._metadata(name),
             spec=core.v1.ServiceSpecArgs(cluster_ip="None"),
             opts=self._child,
         )
         shared = {patroni.CONFIG_ANNOTATION: patroni.shared(self._args.settings)} if record == "config" else None
-        return self._endpoints(name, shared)
+        return self._endpoints(name, service, shared)
 
     def _account(self) -> tuple[core.v1.ServiceAccount, rbac.v1.RoleBinding]:
         """Patroni's rights: see pods and Endpoints, update its own by name. No create, nothing about Secrets."""

@@ -86,6 +86,12 @@ def test_patronis_records_exist_and_belong_to_a_service(postgres: Recording) -> 
     assert all(one.urn in stateful_set(postgres).depends_on for one in postgres.of("Endpoints"))
 
 
+def test_endpoints_go_before_the_service_without_which_kubernetes_removes_them(postgres: Recording) -> None:
+    """Else a `destroy` that was stopped leaves a state with Endpoints that are gone, and no member may make them."""
+    for one in postgres.of("Endpoints"):
+        assert postgres.one("Service", one.name).urn in one.depends_on
+
+
 def test_patroni_updates_its_own_objects_by_name_and_creates_none(postgres: Recording, members: int) -> None:
     rules = postgres.one("Role", "postgres").inputs["rules"]
     assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list", "watch", "patch", "update"}
