@@ -131,7 +131,7 @@ def compose_up() -> None:
     debian.require()
     with step("Compose") as progress:
         print(compose.up(progress))
-    say(f"Its authority is {compose.authority()}. Without Prometheus and Grafana: their images can't be had here.")
+    say(f"Its authority is {compose.authority()}. Left out: grafana, whose image can't be had here.")
 
 
 @app.command()

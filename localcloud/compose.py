@@ -1,8 +1,8 @@
 """The platform of compose.yaml on this machine's engine: what that file asks of its surroundings, made here.
 
 Compose is built from its module, our images by BuildKit, and other people's come from the local registry, under whose
-name they stay: none is tagged as what it stands in for. Prometheus and Grafana can't be had here, so the profile
-`monitoring` is left out.
+name they stay: none is tagged as what it stands in for. Grafana can't be had here, so of the profile `monitoring` only
+Prometheus is there, which has a profile of its own.
 """
 
 import shutil
@@ -20,6 +20,7 @@ from localcloud.problem import Problem
 FILE: Final = paths.CHECKOUT / "compose.yaml"
 URL: Final = "https://vision-week.localhost:8445"
 _REGISTRY: Final = f"{registry.ADDRESS}/vision-week-compose"
+_PROFILE: Final = "metrics"
 _PATIENCE: Final = 300  # seconds until all must be healthy; the application is asked every 30 (S2.2)
 
 Progress = Callable[[str], None]
@@ -109,7 +110,7 @@ def _builds(contexts: dict[str, str]) -> tuple[buildkit.Build, ...]:
 
 
 def _compose(*words: str) -> str:
-    command = [str(toolchain.binary("docker-compose")), f"--file={FILE}", *words]
+    command = [str(toolchain.binary("docker-compose")), f"--file={FILE}", f"--profile={_PROFILE}", *words]
     done = subprocess.run(
         command,
         cwd=FILE.parent,

@@ -113,6 +113,6 @@ def test_images_are_the_platforms() -> None:
 
 def test_services_whose_images_may_not_be_had_are_left_out_unless_asked_for() -> None:
     profiles = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
-    assert profiles == {"prometheus": ["monitoring"], "grafana": ["monitoring"]}
+    assert profiles == {"prometheus": ["monitoring", "metrics"], "grafana": ["monitoring"]}
     for name in profiles:
         assert re.search(r":v?\d+\.\d+\.\d+$", SERVICES[name]["image"])
