@@ -26,7 +26,7 @@ LIMITS: Final = "/etc/vision-week/nginx/settings/limits.conf"
 
 # Rule -> a line of a shell that breaks it, in an image of the reference application.
 FAULTS: Final = {
-    "migrations succeed again": "echo 'if ($count === 0) { exit(1); }' >> bin/migrate.php",
+    "migrations succeed again": "sed -i 's/exit(0)/exit($count === 0 ? 1 : 0)/' bin/migrate.php",
     "GET :8081/ready": "sed -i 's/(metrics|ready)/(metrics|redy)/' /etc/vision-week/nginx.conf",
     "GET :8080/config.json": "sed -i 's#= /config.json#= /config#' /etc/vision-week/nginx.conf",
     "security headers on every answer": "sed -i '/X-Frame-Options/d' /etc/vision-week/nginx/headers.conf",
@@ -34,13 +34,24 @@ FAULTS: Final = {
     "request id": "sed -i 's/default $request_id/default $http_x_request_id/' /etc/vision-week/nginx/headers.conf",
     "limit of bodies": f"sed -i 's/client_max_body_size .*/client_max_body_size 100m;/' {LIMITS}",
     "limit of /api": f"sed -i 's/zone=api burst=20/zone=api burst=9999/' {LIMITS}",
+    "metrics and details are not public": "sed -i 's#location = /logout {#location = /live { return 200 ok; } &#' "
+    "/etc/vision-week/nginx.conf",
+    "writes nowhere else": "echo 'set_error_handler(null); touch(\"/var/www/html/x\");' >> public/index.php",
     "log of nginx": "sed -i 's#/dev/stdout json if=$logged#/dev/stdout combined#' /etc/vision-week/nginx/log.conf",
     "log of php": "sed -i 's/json_encode($line + $fields, $flags)/\"hello\"/' src/Log.php",
     "metrics": "sed -i 's/vision_week_http_request_duration_seconds/duration/' src/Metrics.php",
 }
 
-# What its own description breaks: a stop signal at which PHP-FPM drops what it has begun, a token, root.
-DESCRIBED: Final = ("runs as 1000:1000", "stops by SIGQUIT", "php ends gracefully", "holds no secret")
+# What its own description breaks: a stop signal at which PHP-FPM drops what it has begun, a token, root. And what a
+# /ready that isn't there can't tell.
+DESCRIBED: Final = (
+    "runs as 1000:1000",
+    "stops by SIGQUIT",
+    "php ends gracefully",
+    "nginx ends gracefully",
+    "holds no secret",
+    "tells alive from ready",
+)
 
 
 def quiet(_: str) -> None:
@@ -106,7 +117,7 @@ def test_a_rule_that_is_broken_is_found_out(broken: dict[str, Finding], rule: st
 
 def test_what_is_in_order_is_not_blamed(broken: dict[str, Finding]) -> None:
     kept = {rule for rule, finding in broken.items() if finding.met}
-    assert {"migrations succeed", "GET :8081/live", "reads secrets from files", "writes nowhere else"} <= kept
+    assert {"migrations succeed", "GET :8081/live", "GET :8081/metrics", "reads secrets from files"} <= kept
 
 
 def test_an_image_that_does_not_start_is_told_of_with_its_last_words_and_nothing_stays_behind() -> None:
