@@ -37,10 +37,10 @@ def frozen(container: str) -> Iterator[None]:
             docker("unpause", container)
 
 
-def first_process(stack: Stack, member: str, container: str) -> int:
-    """The number that this machine has for the first process of a container of the data."""
-    (pod,) = (one for one in stack.objects("data", "pods") if one["metadata"]["name"] == member)
-    (status,) = (one for one in pod["status"]["containerStatuses"] if one["name"] == container)
+def first_process(stack: Stack, area: str, pod: str, container: str) -> int:
+    """The number that this machine has for a container's first process."""
+    (described,) = (one for one in stack.objects(area, "pods") if one["metadata"]["name"] == pod)
+    (status,) = (one for one in described["status"]["containerStatuses"] if one["name"] == container)
     name = status["containerID"].rpartition("/")[2]
     found = [
         int(entry.name)

@@ -29,7 +29,7 @@ def test_the_primarys_pod_is_deleted_and_another_member_takes_over(stack: Stack,
 @pytest.mark.drill
 def test_the_primarys_container_is_killed(stack: Stack, writes: Writes) -> None:
     """With all that runs in it, Patroni first: nobody says goodbye."""
-    os.kill(first_process(stack, primary(stack), "postgres"), signal.SIGKILL)
+    os.kill(first_process(stack, "data", primary(stack), "postgres"), signal.SIGKILL)
     writes.break_off_and_resume()
 
 

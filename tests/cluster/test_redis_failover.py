@@ -40,7 +40,7 @@ def test_the_primary_of_redis_is_deleted_without_a_word(stack: Stack, stored: St
 @pytest.mark.drill
 def test_the_primary_of_redis_is_killed(stack: Stack, stored: StoredWrites) -> None:
     """It starts again with what it wrote down, or another takes over: whichever is quicker."""
-    os.kill(first_process(stack, primary(stack), "redis"), signal.SIGKILL)
+    os.kill(first_process(stack, "data", primary(stack), "redis"), signal.SIGKILL)
     stored.break_off_and_resume()
 
 
@@ -66,7 +66,7 @@ def test_the_node_of_redis_primary_freezes_and_thaws(stack: Stack, stored: Store
 def test_a_primary_that_is_cut_off_refuses_writes(stack: Stack, stored: StoredWrites) -> None:
     """Whoever is cut off with it could otherwise write what nobody keeps."""
     old = primary(stack)
-    process = first_process(stack, old, "redis")
+    process = first_process(stack, "data", old, "redis")
 
     def refused() -> bool:
         script = '. /etc/redis/members.sh; redis-cli -p "$port" set vision-week:drill:minority 1'
@@ -84,7 +84,7 @@ def test_a_primary_that_is_cut_off_refuses_writes(stack: Stack, stored: StoredWr
 def test_a_primary_that_comes_back_empty_becomes_a_replica(stack: Stack, stored: StoredWrites) -> None:
     """Even where it is back before the others have missed it."""
     old = primary(stack)
-    process = first_process(stack, old, "redis")
+    process = first_process(stack, "data", old, "redis")
     stack.kubectl("-n", DATA, "exec", old, "-c", "redis", "--", "sh", "-c", "rm -rf /data/*")
     os.kill(process, signal.SIGKILL)
     stored.break_off_and_resume()
