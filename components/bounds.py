@@ -8,7 +8,7 @@ the body, PHP what comes by another way.
 from collections.abc import Mapping
 
 from components.settings import App, Limits, Timeouts
-from components.values import MEBIBYTE, amount, mebibytes
+from components.values import MEBIBYTE, Resources, amount, mebibytes
 
 # What images/app/nginx/stored.conf lets wait on disk at once.
 _BODIES, _FILES = 24, 64
@@ -47,7 +47,7 @@ def timeouts_file(timeouts: Timeouts) -> str:
 def php_variables(app: App, timeouts: Timeouts) -> Mapping[str, str]:
     """What `images/app/php-fpm.conf` and PHP's own configuration take from the environment, and libpq."""
     return {
-        "PHP_FPM_WORKERS": str(app.workers),
+        "PHP_FPM_WORKERS": str(app.php_workers),
         "PHP_MEMORY_LIMIT": f"{mebibytes(app.worker_memory)}M",  # PHP's M is a mebibyte
         "PHP_BODY_LIMIT": f"{php_body(app.limits)}M",
         "PHP_REQUEST_TIMEOUT": str(timeouts.php),
@@ -65,7 +65,19 @@ def ending(timeouts: Timeouts) -> int:
 def on_disk(app: App) -> int:
     """MiB that the pod's /tmp must hold, or the node ends the pod: what waits for slow clients, one upload for each of
     PHP's workers, and some to spare."""
-    return (_BODIES + _FILES) * body(app.limits) + app.workers * php_body(app.limits) + 16
+    return (_BODIES + _FILES) * body(app.limits) + app.php_workers * php_body(app.limits) + 16
+
+
+def mounting(app: App) -> Resources:
+    """What the container may take that mounts a bucket in each pod: 128 MiB for itself and what it knows of objects,
+    and 16 MiB, what its library sends at once, for each of PHP's workers."""
+    return Resources(cpu="100m", cpu_limit="1", memory=f"{128 + 16 * app.php_workers}Mi")
+
+
+def staged(app: App) -> int:
+    """MiB on the node's disk where that container keeps files until they are whole: one upload for each of PHP's
+    workers, and some to spare for its log."""
+    return app.php_workers * body(app.limits) + 64
 
 
 def upload(limits: Limits) -> int:
@@ -88,7 +100,8 @@ map "$request_method $uri" $login_key {{
     "POST /login" $client;
 }}
 map $uri $api_key {{
-    "~^/(api/|logout$)" $client;
+    "~^/(api/|logout$|config[.]json$)" $client;
+    /health $visitor;
 }}
 limit_req_zone $api_key zone=api:10m rate={api}r/s;
 limit_req_zone $login_key zone=login:10m rate={login}r/m;

@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from components.bounds import php_variables
 from components.checks import contradictions
 from components.configuration import parse
+from components.settings import App, Timeouts
+from components.values import Resources, mebibytes
 from tests.unit.faults import GATEWAY, GKE, faults, refused, told
 from tests.unit.parts import LEAST
 
@@ -110,10 +113,29 @@ def test_an_edge_that_the_cluster_runs_needs_no_quota() -> None:
 
 def test_workers_that_do_not_fit_the_memory_are_refused() -> None:
     """10 workers of 64Mi and 96Mi that they share."""
-    assert told(app={"php_resources": resources("736Mi")}) == []
-    assert refused(app={"php_resources": resources("735Mi")}) == [
+    assert told(app={"workers": 10, "php_resources": resources("736Mi")}) == []
+    assert refused(app={"workers": 10, "php_resources": resources("735Mi")}) == [
         "app.php_resources.memory: is too little for 10 workers of 64Mi and what they share: 736Mi; "
         "give it more, or write fewer app.workers"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("memory", "each", "workers"),
+    [("160Mi", "64Mi", 1), ("735Mi", "64Mi", 9), ("736Mi", "64Mi", 10), ("736Mi", "128Mi", 5), ("64Gi", "64Mi", 200)],
+)
+def test_there_are_as_many_workers_as_the_memory_holds(memory: str, each: str, workers: int) -> None:
+    """S6, beyond"""
+    app = App(php_resources=Resources(**resources(memory)), worker_memory=each)
+    assert (app.php_workers, php_variables(app, Timeouts())["PHP_FPM_WORKERS"]) == (workers, str(workers))
+    assert app.php_memory <= mebibytes(memory)
+    assert App(workers=3, php_resources=Resources(**resources(memory)), worker_memory=each).php_workers == 3
+
+
+def test_memory_that_holds_no_worker_is_refused() -> None:
+    assert refused(app={"php_resources": resources("159Mi")}) == [
+        "app.php_resources.memory: is too little for 1 workers of 64Mi and what they share: 160Mi; "
+        "give it more, or write a smaller app.worker_memory"
     ]
 
 
@@ -293,6 +315,48 @@ def test_an_alarm_within_the_goal_is_refused() -> None:
     assert told(monitoring={"alerts": {"latency_ms": 501}}) == []
     assert refused(monitoring={"alerts": {"latency_ms": 500}}) == [
         "monitoring.alerts.latency_ms: is within the goal (monitoring.alerts.latency_goal_ms, 500); write 501 or more"
+    ]
+
+
+# --- volumes
+
+PLACE = {"registry": "europe-west1-docker.pkg.dev/a-project/vision-week"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"storage": {"shared_class": "shared"}},
+        {"storage": {"shared_access": "ReadWriteMany"}},
+        {"app": {"uploads": "10Gi"}},
+    ],
+)
+def test_where_uploads_are_in_a_bucket_no_volume_of_a_class_can_be_meant(given: dict[str, Any]) -> None:
+    ((part, settings),) = given.items()
+    (setting,) = settings
+    assert told(**given) == []
+    assert refused(cluster=GKE, images=PLACE, **given) == [
+        f"{part}.{setting}: has no effect where the program makes the cluster: uploads are in a bucket; leave it out"
+    ]
+
+
+def test_where_uploads_are_in_a_volume_there_are_no_versions_to_keep() -> None:
+    kept = {"storage": {"uploads_days": 40}}
+    assert told(cluster=GKE, images=PLACE, **kept) == []
+    assert refused(**kept) == [
+        "storage.uploads_days: has no effect in a cluster that is there already: uploads are in a volume of "
+        "storage.shared_class; leave it out"
+    ]
+
+
+def test_a_quota_has_room_for_the_containers_that_mount_a_bucket() -> None:
+    """One in each of 21 pods: a tenth of a core and 288 MiB."""
+    without = {"pods": 33, "cpu": "14.2", "memory": "20992Mi"}
+    assert told(tenancy={"app": without}) == []
+    assert refused(cluster=GKE, images=PLACE, tenancy={"app": without}) == [
+        f"tenancy.app.{what}: is too little: the workloads at their largest, with a roll-out, need {needed}; "
+        f"write {needed} or more, or make the workloads smaller"
+        for what, needed in (("cpu", "16.3"), ("memory", "27040Mi"))
     ]
 
 
