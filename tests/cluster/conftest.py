@@ -41,6 +41,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory, on_call: Receiver) -> Stack:
     stack.set("edge.url", f"https://{HOST}:{PORT}")
     stack.set("postgres.members", database.MEMBERS)
     stack.set("redis.members", store.MEMBERS)
+    # One test after another begins with somebody who logs in, all from this machine's address.
+    stack.set("app.limits", {"login_per_minute": 60})
     told = {"name": "on-call", "secret": "on-call", "severities": ["critical", "heartbeat"]}
     stack.set("monitoring.receivers", [{**told, "authority": on_call.certificate}])
     stack.ensure()

@@ -55,6 +55,8 @@ ALLOWED = {
     ("app", "postgres", 5432),
     ("app", "redis", 6379),
     ("websocket", "redis", 6379),
+    ("redis", "redis", 6380),
+    ("redis", "redis", 26379),
     ("migrations", "postgres", 5432),
     ("postgres", "API server", 443),
     ("postgres", "API server itself", 6443),

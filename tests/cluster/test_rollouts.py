@@ -113,7 +113,7 @@ def test_other_settings_and_another_certificate_go_unnoticed(
     another = "another.vision-week.localhost"
     assert another not in names_shown(trusted)
     stack.set("app.session_lifetime", 1800)
-    stack.set("app.limits.login_per_minute", 6)
+    stack.set("app.limits.login_per_minute", 30)
     stack.set("edge.certificate_names", [HOST, another])
     with gather() as crowd:
         stack.pulumi("up", "--yes", "--skip-preview")
