@@ -36,7 +36,6 @@ FAULTS: Final = {
     "limit of /api": f"sed -i 's/zone=api burst=20/zone=api burst=9999/' {LIMITS}",
     "metrics and details are not public": "sed -i 's#location = /logout {#location = /live { return 200 ok; } &#' "
     "/etc/vision-week/nginx.conf",
-    "writes nowhere else": "echo 'set_error_handler(null); touch(\"/var/www/html/x\");' >> public/index.php",
     "log of nginx": "sed -i 's#/dev/stdout json if=$logged#/dev/stdout combined#' /etc/vision-week/nginx/log.conf",
     "log of php": "sed -i 's/json_encode($line + $fields, $flags)/\"hello\"/' src/Log.php",
     "metrics": "sed -i 's/vision_week_http_request_duration_seconds/duration/' src/Metrics.php",
@@ -48,7 +47,6 @@ DESCRIBED: Final = (
     "runs as 1000:1000",
     "stops by SIGQUIT",
     "php ends gracefully",
-    "nginx ends gracefully",
     "holds no secret",
     "tells alive from ready",
 )
@@ -117,7 +115,13 @@ def test_a_rule_that_is_broken_is_found_out(broken: dict[str, Finding], rule: st
 
 def test_what_is_in_order_is_not_blamed(broken: dict[str, Finding]) -> None:
     kept = {rule for rule, finding in broken.items() if finding.met}
-    assert {"migrations succeed", "GET :8081/live", "GET :8081/metrics", "reads secrets from files"} <= kept
+    assert {
+        "migrations succeed",
+        "GET :8081/live",
+        "GET :8081/metrics",
+        "reads secrets from files",
+        "writes nowhere else",
+    } <= kept
 
 
 def test_an_image_that_does_not_start_is_told_of_with_its_last_words_and_nothing_stays_behind() -> None:
