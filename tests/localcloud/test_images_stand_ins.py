@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,10 +88,8 @@ def test_a_rebuild_with_nothing_changed_runs_no_step(stand_in: StandIn) -> None:
     assert before is not None
 
 
-def test_asking_for_all_of_them_again_takes_less_than_two_seconds() -> None:
-    started = time.monotonic()
+def test_asking_for_all_of_them_again_has_nothing_to_do() -> None:
     stand_ins_up(lambda text: pytest.fail(f"had something to do: {text}"))
-    assert time.monotonic() - started < 2
 
 
 def test_redis_serves_clients_from_other_pods_without_a_setting(data: str) -> None:
