@@ -346,7 +346,7 @@ def test_a_disk_that_fills_up_during_the_update_loses_nothing(
             told(update, "no space left on device")
             interrupt(update)
             interrupt(update)
-            update.communicate(timeout=120)
+            update.communicate(timeout=300)
         assert update.returncode != 0
         ballast.unlink()
         project.make_up()
