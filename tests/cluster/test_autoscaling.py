@@ -20,9 +20,11 @@ MOST = 3
 def autoscaled(stack: Stack) -> Iterator[None]:
     """One pod of the application, and more under load."""
     stack.set("app.replicas", {"min": 1, "max": MOST})
+    stack.set("app.limits", {"api_per_second": 1000})
     stack.pulumi("up", "--yes", "--skip-preview")
     yield
     stack.set("app.replicas", 1)
+    stack.set("app.limits", {})
     stack.pulumi("up", "--yes", "--skip-preview")
 
 
@@ -49,7 +51,7 @@ def test_load_adds_pods_step_by_step_and_quiet_takes_them_away(
 
 @contextmanager
 def load(client: httpx.Client) -> Iterator[None]:
-    """Four who ask without a pause for what no limit holds them from, until the block ends."""
+    """Four who ask without a pause, and with no limit that holds them from it, until the block ends."""
     ended = threading.Event()
 
     def ask() -> None:
