@@ -46,6 +46,7 @@ OF_EVERY_EDGE = {
 # Other values for what can't be guessed.
 EXAMPLES: dict[str, Any] = {
     "app.debugger": "192.0.2.7:9003",
+    "app.workers": 9,
     "cluster(existing).control_plane": ["10.0.0.0/28"],
     **{
         f"edge({flavour}).{setting}": value
