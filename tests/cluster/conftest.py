@@ -8,16 +8,18 @@ starts.
 import secrets
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.cluster.crowd import Crowd, Gather
 from tests.cluster.database import MEMBERS, whole
 from tests.cluster.receiver import Receiver, receiver
 from tests.cluster.releases import copy_of_the_checkout
 from tests.cluster.stack import HOST, NODE_PORT, PORT, PREFIX, Stack
+from tests.cluster.visitors import conversation, member_adding, visitors
 from tests.cluster.writes import Writes, writer
 
 
@@ -136,6 +138,20 @@ def member(stack: Stack, client: httpx.Client) -> httpx.Client:
     answer = client.post("/login", json={"email": email, "password": password})
     assert answer.status_code == 200, answer.text
     return client
+
+
+@pytest.fixture
+def gather(trusted: ssl.SSLContext, visitor: Callable[..., httpx.Client], member: httpx.Client) -> Gather:
+    """Brings the crowd, for as long as a block lasts."""
+
+    @contextmanager
+    def crowd() -> Iterator[Crowd]:
+        with ExitStack() as here:
+            visits = here.enter_context(visitors(visitor(), visitor(keep=False)))
+            additions = here.enter_context(member_adding(member))
+            yield Crowd(visits, additions, here.enter_context(conversation(trusted, "Ada", "Grace")))
+
+    return crowd
 
 
 @pytest.fixture
