@@ -47,7 +47,7 @@ def timeouts_file(timeouts: Timeouts) -> str:
 def php_variables(app: App, timeouts: Timeouts) -> Mapping[str, str]:
     """What `images/app/php-fpm.conf` and PHP's own configuration take from the environment, and libpq."""
     return {
-        "PHP_FPM_WORKERS": str(app.workers),
+        "PHP_FPM_WORKERS": str(app.php_workers),
         "PHP_MEMORY_LIMIT": f"{mebibytes(app.worker_memory)}M",  # PHP's M is a mebibyte
         "PHP_BODY_LIMIT": f"{php_body(app.limits)}M",
         "PHP_REQUEST_TIMEOUT": str(timeouts.php),
@@ -65,7 +65,7 @@ def ending(timeouts: Timeouts) -> int:
 def on_disk(app: App) -> int:
     """MiB that the pod's /tmp must hold, or the node ends the pod: what waits for slow clients, one upload for each of
     PHP's workers, and some to spare."""
-    return (_BODIES + _FILES) * body(app.limits) + app.workers * php_body(app.limits) + 16
+    return (_BODIES + _FILES) * body(app.limits) + app.php_workers * php_body(app.limits) + 16
 
 
 def upload(limits: Limits) -> int:
@@ -88,7 +88,8 @@ map "$request_method $uri" $login_key {{
     "POST /login" $client;
 }}
 map $uri $api_key {{
-    "~^/(api/|logout$)" $client;
+    "~^/(api/|logout$|config[.]json$)" $client;
+    /health $visitor;
 }}
 limit_req_zone $api_key zone=api:10m rate={api}r/s;
 limit_req_zone $login_key zone=login:10m rate={login}r/m;

@@ -16,6 +16,12 @@ final class Application
 {
     private const UNKNOWN_ROUTE = 'unknown';
 
+    /** What ends a script without an exception. */
+    private const FATAL = E_ERROR | E_PARSE | E_CORE_ERROR | E_COMPILE_ERROR;
+
+    /** Bytes: one of the pieces that PHP takes its memory in. */
+    private const LAST_WORDS = 2_097_152;
+
     private string $route = self::UNKNOWN_ROUTE;
 
     public function __construct(private readonly Services $services)
@@ -36,10 +42,24 @@ final class Application
         $answered = false;
         register_shutdown_function(function () use ($request, &$answered): void {
             // Out of memory or time: PHP ends the script without an exception.
-            if (!$answered && !headers_sent()) {
-                $this->failed(error_get_last()['message'] ?? 'the script ended early', [])->response($request->id)->send();
+            $last = error_get_last();
+            $fatal = $last !== null && ($last['type'] & self::FATAL) !== 0;
+            if ($answered && !$fatal) {
+                return;
+            }
+            // To say so takes a little more of it.
+            ini_set('memory_limit', (string) (memory_get_usage(true) + self::LAST_WORDS));
+            $problem = $fatal
+                ? $this->failed($last['message'], ['file' => $last['file'], 'line' => $last['line']])
+                : $this->failed('the script ended early', []);
+            if (!headers_sent()) {
+                $problem->response($request->id)->send();
             }
         });
+        // From here on such an error is one line of JSON with the request's number: ours. PHP's own would be a second.
+        ini_set('log_errors', '0');
+        // Of the processor's time: a little before PHP-FPM ends the worker, which could say nothing any more.
+        set_time_limit(max(1, (int) ini_get('max_execution_time') - 5));
 
         $response = $this->handle($request);
         $answered = true;

@@ -124,7 +124,8 @@ def _application(cleanup: ExitStack, fpm: Sequence[str] = ()) -> tuple[Bench, Co
     )
     _on_other_cores(made.database, made.store)
     made.migrate()
-    production = {"APP_ENV": "production", "LOG_LEVEL": settings.log_level, "PHP_FPM_WORKERS": str(settings.workers)}
+    workers = str(settings.php_workers)
+    production = {"APP_ENV": "production", "LOG_LEVEL": settings.log_level, "PHP_FPM_WORKERS": workers}
     made.start(production, fpm=fpm)
     _limit(made.nginx, settings.nginx_resources)
     _limit(made.php, settings.php_resources)

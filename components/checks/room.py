@@ -114,8 +114,8 @@ def memory_suffices(settings: Settings) -> Iterator[Fault]:
             "app.php_resources.memory",
             app.php_resources.memory,
             app.php_memory,
-            f"{app.workers} workers of {app.worker_memory} and what they share",
-            "or write fewer app.workers",
+            f"{app.php_workers} workers of {app.worker_memory} and what they share",
+            "or write a smaller app.worker_memory" if app.workers is None else "or write fewer app.workers",
         ),
         (
             "postgres.resources.memory",
@@ -157,11 +157,11 @@ def connections_suffice(settings: Settings) -> Iterator[Fault]:
     """Every worker of every pod may hold a connection; at the autoscaler's maximum they must not be refused (S6,
     beyond)."""
     app, given = settings.app, settings.postgres.max_connections
-    needed = (app.replicas.max + 1) * app.workers + _OTHER_CONNECTIONS
+    needed = (app.replicas.max + 1) * app.php_workers + _OTHER_CONNECTIONS
     if needed > given:
         yield Fault(
             "postgres.max_connections",
-            f"is too few: {app.replicas.max} app pods and one of a roll-out, {app.workers} workers each, "
+            f"is too few: {app.replicas.max} app pods and one of a roll-out, {app.php_workers} workers each, "
             f"and {_OTHER_CONNECTIONS} others need {needed}",
             f"write {needed} or more, or fewer app.workers",
         )

@@ -55,7 +55,7 @@ def _trusted_proxies(settings: EdgeBase) -> dict[str, str]:
     """Who is believed about the client: from the last entry on, the first that is none of them is the client's address,
     and what stands before is a claim. Our own load balancer sorts that out itself. The image believes whoever is in
     front about the last entry alone, which fits a controller that has nobody before it."""
-    trusted = [str(network) for network in settings.trusted_proxies]
+    trusted: Sequence[str] = settings.trusted_proxies
     if isinstance(settings, GatewayEdge):
         # Google's balancer ends X-Forwarded-For with the client's address and its own.
         trusted = [*GOOGLES_FRONT_ENDS, settings.address, *trusted]

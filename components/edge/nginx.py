@@ -124,12 +124,15 @@ def _upstreams(app: str, websocket: str) -> Iterator[str]:
 
 
 def _servers(settings: NginxEdge) -> Iterator[str]:
-    everything = "    location / {\n        proxy_pass http://$app;\n    }\n"
-    yield _SERVER.format(host=settings.host, locations=f"{_WEBSOCKET}\n{everything}")
+    yield _server(settings.host, _WEBSOCKET, _API, _EVERYTHING)
     if settings.api_host is not None:
-        yield _SERVER.format(host=settings.api_host, locations=f"{_API}\n{_NOTHING}")
+        yield _server(settings.api_host, _API, _NOTHING)
     if settings.websocket_host is not None:
-        yield _SERVER.format(host=settings.websocket_host, locations=f"{_WEBSOCKET}\n{_NOTHING}")
+        yield _server(settings.websocket_host, _WEBSOCKET, _NOTHING)
+
+
+def _server(host: str, *locations: str) -> str:
+    return _SERVER.format(host=host, locations="\n".join([*locations, _PROBLEM]))
 
 
 _BOUNDS = """\
@@ -169,8 +172,12 @@ server {{
 {locations}}}
 """
 
+# A request whose first lines make no sense, or are too long, has no path that it could be told by.
+_FOR_PROGRAMS = "error_page 400 404 413 429 500 502 503 504 /error/problem;"
+
 _WEBSOCKET = f"""\
     location = {WEBSOCKET_PATH} {{
+        {_FOR_PROGRAMS}
         proxy_pass http://websocket;
         # The service pings every 20 s, so an hour of silence is a dead connection.
         proxy_read_timeout 1h;
@@ -180,14 +187,29 @@ _WEBSOCKET = f"""\
 
 _API = f"""\
     location ~ ^({API_PREFIX}|({"|".join(API_PATHS)})$) {{
+        {_FOR_PROGRAMS}
         proxy_pass http://$app;
     }}
 """
 
-_PROBLEM = '{"type":"about:blank","title":"Not Found","status":404,"detail":"There is nothing at this path."}\\n'
+_EVERYTHING = """\
+    location / {
+        proxy_pass http://$app;
+    }
+"""
+
 _NOTHING = f"""\
     location / {{
-        default_type application/problem+json;
-        return 404 '{_PROBLEM}';
+        {_FOR_PROGRAMS}
+        return 404;
     }}
+"""
+
+# The status stays the one that led here.
+_PROBLEM = """\
+    location = /error/problem {
+        internal;
+        default_type application/problem+json;
+        return 200 $problem;
+    }
 """

@@ -12,6 +12,7 @@ LogLevel = Literal["debug", "info", "warning", "error"]
 # What PHP-FPM's pod holds beside its workers: opcache 64 MiB and its strings 8, the counters' 8, the master and the two
 # workers for probes (images/app/php, images/app/php-fpm.conf).
 _PHP_SHARED = 96
+_MOST_WORKERS = 200
 
 
 class Limits(Strict):
@@ -38,8 +39,9 @@ class App(Strict):
     """Of the volume that all its pods share, at least 1Mi; it can grow, never shrink (S2.3)."""
     session_lifetime: int = Field(default=3600, ge=60, le=86400)
     """Seconds that a login lasts without use, 60 to 86400: at most a day (service levels: sessions)."""
-    workers: int = Field(default=10, ge=1, le=200)
-    """Requests that one pod's PHP-FPM works on at once, 1 to 200; all must fit its memory (S6, beyond)."""
+    workers: int | None = Field(default=None, ge=1, le=_MOST_WORKERS)
+    """Requests that one pod's PHP-FPM works on at once, 1 to 200; without it as many as the memory of `php_resources`
+    holds when each takes all of `worker_memory` (S6, beyond)."""
     worker_memory: Size = "64Mi"
     """What one request may take in PHP, at least 1Mi (S6, beyond)."""
     nginx_resources: Resources = Resources(cpu="100m", cpu_limit="1", memory="128Mi")
@@ -58,9 +60,17 @@ class App(Strict):
     """For each client address (S3.2)."""
 
     @property
+    def php_workers(self) -> int:
+        """Requests that PHP-FPM works on at once."""
+        if self.workers is not None:
+            return self.workers
+        fitting = (mebibytes(self.php_resources.memory) - _PHP_SHARED) // mebibytes(self.worker_memory)
+        return min(max(fitting, 1), _MOST_WORKERS)
+
+    @property
     def php_memory(self) -> int:
         """MiB that PHP-FPM takes when every worker takes all that it may."""
-        return self.workers * mebibytes(self.worker_memory) + _PHP_SHARED
+        return self.php_workers * mebibytes(self.worker_memory) + _PHP_SHARED
 
 
 class WebSocket(Strict):

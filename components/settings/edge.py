@@ -1,12 +1,24 @@
 """Where users come in. Three flavours of one component."""
 
-from ipaddress import IPv4Network
+from ipaddress import ip_network
 from math import ceil
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from components.values import LATER, Address, Host, HostPattern, Name, Networks, NodePort, Resources, Strict, Text, Url
+from components.values import (
+    LATER,
+    Address,
+    Format,
+    Host,
+    HostPattern,
+    Name,
+    NodePort,
+    Resources,
+    Strict,
+    Text,
+    Url,
+)
 
 NGINX_CONNECTIONS = 4096
 """That one pod has open at once, clients' and its own; `edge.conf` has the number."""
@@ -16,10 +28,22 @@ _NGINX_SHARED = 36
 """MiB: the zones of `edge.conf`, and nginx itself."""
 
 
-def _not_everybody(networks: tuple[IPv4Network, ...]) -> tuple[IPv4Network, ...]:
-    if any(network.prefixlen < 8 for network in networks):
-        raise ValueError("must be /8 or smaller: a client that counts as a proxy says itself who it is")
-    return networks
+def _few(value: str) -> str:
+    try:
+        network = ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"is not a network: {error}; write it like 10.0.0.0/20 or 2001:db8::/32") from None
+    if network.prefixlen < _LARGEST[network.version]:
+        raise ValueError(
+            "must be /8 or smaller, of IPv6 /16 or smaller: a client that counts as a proxy says itself who it is"
+        )
+    return str(network)
+
+
+_LARGEST = {4: 8, 6: 16}
+Proxies = Annotated[
+    str, AfterValidator(_few), Format(r"^[0-9a-fA-F:.]+(/\d{1,3})?$", "a network: 10.0.0.0/20, 2001:db8::/32")
+]
 
 
 class EdgeBase(Strict):
@@ -33,9 +57,9 @@ class EdgeBase(Strict):
     """A second name for the WebSocket service alone; pages then connect to it (S4.1)."""
     certificate_names: tuple[HostPattern, ...] = ()
     """Names that the certificate is for; without them exactly the hosts (S4.1)."""
-    trusted_proxies: Annotated[Networks, AfterValidator(_not_everybody)] = ()
-    """Proxies in front of it that say who the client is, each by adding to `X-Forwarded-For`; /8 or smaller each. With
-    `ingress` the networks of the controller's pods are to be among them (S3, beyond)."""
+    trusted_proxies: tuple[Proxies, ...] = ()
+    """Proxies in front of it that say who the client is, each by adding to `X-Forwarded-For`; /8 or smaller each, of
+    IPv6 /16. With `ingress` the networks of the controller's pods are to be among them (S3, beyond)."""
 
     @property
     def host(self) -> str:

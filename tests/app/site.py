@@ -37,8 +37,11 @@ class Site:
         redis: Redis,
         nginx_settings: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
+        *,
+        routes: str = "",
     ) -> None:
-        """nginx_settings, environment: what a stack has otherwise, files by name and variables."""
+        """nginx_settings, environment: what a stack has otherwise, files by name and variables. routes: PHP's, beside
+        those of the application."""
         self.folder = folder
         self._changed = environment or {}
         self.postgres = postgres
@@ -51,6 +54,8 @@ class Site:
         self._lay_out()
         for name, text in (nginx_settings or {}).items():
             (folder / "etc/nginx/settings" / name).write_text(text)
+        source = folder / "html/src/Health/HealthRoutes.php"
+        source.write_text(source.read_text().replace("        return [\n", f"        return [{routes}\n", 1))
 
     def _lay_out(self) -> None:
         html, etc = self.folder / "html", self.folder / "etc"
@@ -191,6 +196,9 @@ class Site:
         lines = self.access_log.read_text().splitlines() + self.php.log.read_text().splitlines()
         parsed: list[dict[str, Any]] = [json.loads(line) for line in lines if not line.startswith("[")]
         return [line for line in parsed if line.get(field) == value]
+
+    def lines_of_nginx(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.access_log.read_text().splitlines()]
 
     def logs_of(self, answer: httpx.Response) -> list[dict[str, Any]]:
         """What was logged of a request. nginx writes its line after the answer, so it may come a moment later."""

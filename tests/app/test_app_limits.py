@@ -10,6 +10,7 @@ import pytest
 
 from components import bounds
 from components.settings import Limits, Timeouts
+from tests.app.processes import children
 from tests.app.servers import Postgres, Redis
 from tests.app.site import EMAIL, PASSWORD, Site
 from tests.app.test_app_uploads import picture, upload
@@ -93,6 +94,49 @@ def test_a_client_of_ipv6_is_its_network(site: Site, redis: Redis) -> None:
         assert other.get("/api/session").status_code == 200
         other.post("/login", json={"email": EMAIL, "password": "wrong"})
     assert redis.command("GET", "vision-week:logins:198.51.100.82") == "1"
+
+
+def test_health_and_configuration_are_limited_for_visitors_and_never_for_probes(
+    client: httpx.Client, site: Site
+) -> None:
+    """A flood of them from outside took the two workers that answer probes, and the pods were restarted for it."""
+    for path in ("/health", "/config.json"):
+        with site.client() as visitor:
+            answers = [visitor.get(path) for _ in range(120)]
+        limited = [answer for answer in answers if answer.status_code == 429]
+        assert limited, path
+        assert limited[0].headers["Content-Type"] == "application/problem+json"
+        assert limited[0].headers["Retry-After"] == "1"
+    del client.headers["X-Forwarded-For"]
+    assert statuses([client.get("/health") for _ in range(120)]) == {200: 120}
+
+
+def test_the_zones_have_the_size_of_the_specification(site: Site) -> None:
+    """S3.2: 10 MB each for `api` and `login`, as nginx shares them with its workers."""
+    worker, *_ = children(site.nginx.pid)
+    sizes = Counter(
+        int(end, 16) - int(start, 16)
+        for line in Path(f"/proc/{worker}/maps").read_text().splitlines()
+        if line.endswith("/dev/zero (deleted)")
+        for start, end in [line.split()[0].split("-")]
+    )
+    assert sizes[10 * 2**20] == 2
+
+
+def test_two_replicas_count_the_logins_of_a_client_together(
+    site: Site, folder: Path, postgres: Postgres, redis: Redis
+) -> None:
+    """Each has an nginx and a PHP-FPM of its own, which have heard of three attempts."""
+    replica = Site(folder / "replica", postgres, redis)
+    replica.start()
+    try:
+        with site.client("198.51.100.79") as here, replica.client("198.51.100.79") as there:
+            fields = {"email": EMAIL, "password": "wrong"}
+            answers = [client.post("/login", json=fields) for client in (here, there) * 3]
+    finally:
+        replica.stop()
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429]
+    assert answers[-1].json()["status"] == 429
 
 
 def test_the_count_of_logins_expires(site: Site, redis: Redis) -> None:

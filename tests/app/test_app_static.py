@@ -1,6 +1,7 @@
 """S3.3, S3.4: the front end's files, compressed and cached as each deserves."""
 
 import gzip
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 
 from tests.app.site import Site
+from tests.waiting import wait_for
 
 HASHED = "main.0123456789abcdef.js"
 
@@ -22,6 +24,9 @@ def built(site: Site) -> Iterator[Path]:
         "big.js.gz": gzip.compress(b"compressed by the build"),
         "picture.png": b"\x89PNG\r\n\x1a\n" + b"x" * 2000,
         "module.wasm": b"\x00asm" + b"\x00" * 2000,
+        "drawing.svg": b"<svg xmlns='http://www.w3.org/2000/svg'>" + b" " * 2000 + b"</svg>",
+        "main.map": b'{"version": 3}' + b" " * 2000,
+        "app.webmanifest": b'{"name": "x"}' + b" " * 2000,
     }
     for name, content in files.items():
         (public / name).write_bytes(content)
@@ -48,14 +53,48 @@ def test_each_file_is_kept_as_long_as_it_may_be(client: httpx.Client, path: str,
     assert client.get(path).headers["Cache-Control"] == policy
 
 
+def test_the_entry_page_is_asked_for_each_time_and_sent_only_when_it_changed(site: Site, client: httpx.Client) -> None:
+    """It names the files of a release, so an old one may never be shown; `no-store` would have it sent again each time,
+    and the browser's back button load it anew."""
+    page = site.folder / "html/public/index.html"
+    before, after = page.with_name("before.html"), page.with_name("after.html")
+    shutil.copy(page, before)
+    after.write_text(page.read_text() + "<!-- the next release -->")
+    first = client.get("/")
+    assert first.headers["Cache-Control"] == "no-cache"
+    asked = {"If-None-Match": first.headers["ETag"], "If-Modified-Since": first.headers["Last-Modified"]}
+    unchanged = client.get("/", headers=asked)
+    assert (unchanged.status_code, unchanged.content) == (304, b"")
+    assert unchanged.headers["Cache-Control"] == "no-cache"
+    try:
+        after.replace(page)
+        # nginx looks at a file that it has open once a second.
+        wait_for(lambda: client.get("/", headers=asked).status_code == 200, "the changed page")
+    finally:
+        before.replace(page)
+
+
 @pytest.mark.usefixtures("built")
 def test_text_is_compressed_and_pictures_are_not(client: httpx.Client) -> None:
-    for path in ("/", f"/{HASHED}", "/style.css", "/module.wasm"):
+    for path in ("/", f"/{HASHED}", "/style.css", "/module.wasm", "/drawing.svg", "/main.map", "/app.webmanifest"):
         answer = client.get(path)
         assert answer.headers.get("Content-Encoding") == "gzip", path
         assert answer.headers["Vary"] == "Accept-Encoding", path
     assert "Content-Encoding" not in client.get("/picture.png").headers
     assert "Content-Encoding" not in client.get("/", headers={"Accept-Encoding": "identity"}).headers
+
+
+def test_answers_of_the_api_are_compressed(client: httpx.Client) -> None:
+    """JSON, and errors in JSON (RFC 9457)."""
+    for path, status, media in (
+        ("/config.json", 200, "application/json"),
+        ("/api/exhibits", 200, "application/json"),
+        ("/api/missing", 404, "application/problem+json"),
+    ):
+        answer = client.get(path)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (status, media)
+        assert answer.headers.get("Content-Encoding") == "gzip", path
+        assert answer.headers["Vary"] == "Accept-Encoding", path
 
 
 @pytest.mark.usefixtures("built")

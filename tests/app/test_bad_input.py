@@ -142,7 +142,8 @@ def test_a_request_that_is_none_is_refused(site: Site, name: str) -> None:
     ],
 )
 def test_a_path_leads_out_of_the_site_to_nowhere(site: Site, path: str) -> None:
-    said = ask(site.public, request(f"GET {path} HTTP/1.1", CLOSE))
+    with unharmed(site):
+        said = ask(site.public, request(f"GET {path} HTTP/1.1", CLOSE))
     assert status(said) in {400, 404}, said[:400]
     assert b"root:" not in said
     assert b"<?php" not in said
@@ -230,9 +231,11 @@ def test_floods_of_it_leave_the_memory_as_it_was(site: Site) -> None:
 
 
 def test_who_never_finishes_a_request_loses_the_connection_and_nobody_else_does(
-    site: Site, websocket: Instance, client: httpx.Client
+    site: Site, websocket: Instance, client: httpx.Client, member: httpx.Client
 ) -> None:
-    """The service's handshake has 10 s, nginx's header 10 s, a body 15 s between two pieces."""
+    """The service's handshake has 10 s, nginx's header 10 s, a body and an answer 15 s between two pieces. nginx hangs
+    up without an answer; its log has 408, and of an answer that nobody takes in that it isn't finished."""
+    url = upload(member, picture(5_000_000)).json()["url"]
     never = {
         "header": (site.public, b"GET / HTTP/1.1\r\nHost: vision-week.example\r\nX-Odd: "),
         "handshake through nginx": (site.public, b"GET /ws HTTP/1.1\r\nHost: vision-week.example\r\n" + UPGRADE),
@@ -245,16 +248,25 @@ def test_who_never_finishes_a_request_loses_the_connection_and_nobody_else_does(
         ),
         "chunks": (site.public, request(POST, JSON, "Transfer-Encoding: chunked", body=b"5\r\n{}")),
     }
+    reading = request(f"GET {url} HTTP/1.1", "X-Request-Id: a-reader-that-stops")
     with unharmed(site, websocket.process.pid), contextlib.ExitStack() as stack:
         began = time.monotonic()
         open_ones = [stack.enter_context(connected(*each)) for each in never.values()]
+        ended = select.poll()
+        ended.register(stack.enter_context(connected(site.public, reading, buffer=4096)), select.POLLHUP)
         assert client.get("/api/exhibits").status_code == 200
         with websocket.connect() as ada:
             say(ada, "still here")
             assert hear(ada)["text"] == "still here"
-        said = [answer(each) for each in open_ones]
+        said = dict(zip(never, [answer(each) for each in open_ones], strict=True))
         assert time.monotonic() - began < 20
-    assert {status(each) for each in said} <= {0, 408}
+        wait_for(lambda: ended.poll(0), "the reader to be hung up on", patience=60)
+    assert {name for name, each in said.items() if each} <= {"handshake", "nothing at all"}, "the service's own words"
+    assert {status(each) for each in said.values()} <= {0, 408}
+    wait_for(lambda: site.logged("request_id", "a-reader-that-stops"), "the reader's line in the log")
+    assert site.logged("request_id", "a-reader-that-stops")[0]["finished"] == ""
+    late = {line["path"] for line in site.lines_of_nginx() if line["status"] == 408}
+    assert late >= {"/", "/ws", "/api/exhibits", "/api/uploads"}
 
 
 def begin(client: str) -> bytes:

@@ -16,6 +16,7 @@ from tests.unit.parts import namespace, settings
 # Here everybody connects from loopback, which is whoever stands directly before the application.
 BEFORE_IT = "127.0.0.0/8"
 CDN = "198.18.0.0/15"
+CDN_OF_IPV6 = "2001:db8:cd::/48"
 
 
 def files(edge: dict[str, Any], *proxies: str) -> dict[str, str]:
@@ -29,7 +30,7 @@ def behind(folder: Path, postgres: Postgres, redis: Redis, site: Site) -> Iterat
     assert site.uploads.is_dir()  # it made the schema
     sites = {}
     for name, edge in (("gateway", GATEWAY), ("ingress", INGRESS)):
-        sites[name] = Site(folder / name, postgres, redis, files(edge, BEFORE_IT, CDN))
+        sites[name] = Site(folder / name, postgres, redis, files(edge, BEFORE_IT, CDN, CDN_OF_IPV6))
         sites[name].start()
     yield sites
     for each in sites.values():
@@ -61,6 +62,9 @@ def seen(site: Site, redis: Redis, forwarded: str, **claims: str) -> list[str]:
         ("10.0.0.1", "10.0.0.1"),
         ("nonsense, 203.0.113.45, 198.18.0.7", "203.0.113.45"),
         ("2001:db8:5:6::7, 198.18.0.7", "2001:db8:5:6::/64"),
+        ("192.0.2.1, 203.0.113.48, 2001:db8:cd::7", "203.0.113.48"),
+        ("2001:db8:ce::1, 2001:db8:5:6::7, 2001:db8:cd:1::7, 198.18.0.7", "2001:db8:5:6::/64"),
+        ("203.0.113.49, 2001:db8:ce::1", "2001:db8:ce::/64"),
     ],
 )
 def test_the_client_is_whom_the_first_of_our_proxies_saw(

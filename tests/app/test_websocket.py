@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -13,9 +14,11 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
+from tests.app.raw import UPGRADE, connected, request, status
 from tests.app.realtime import Instance, hear, say
 from tests.app.servers import Redis
 from tests.app.site import Site
+from tests.app.test_app_headers import SECURITY
 from tests.waiting import wait_for
 
 
@@ -109,6 +112,36 @@ def test_the_applications_nginx_leads_to_the_service(first: Instance, site: Site
         assert hear(ada)["text"] == "through nginx"
     with site.client() as client:
         assert client.get("/ws").status_code == 426
+
+
+@pytest.mark.usefixtures("first")
+def test_what_the_service_answers_through_nginx_carries_the_security_headers_once(site: Site) -> None:
+    """S3.1"""
+    secure, key = "X-Forwarded-Proto: https", UPGRADE.strip()
+    asked = {
+        101: request("GET /ws HTTP/1.1", secure, key),
+        403: request("GET /ws HTTP/1.1", secure, key, "Origin: https://elsewhere.example", "Connection: close"),
+        426: request("GET /ws HTTP/1.1", secure, "Connection: close"),
+        431: request("GET /ws HTTP/1.1", secure, key, *(f"X-Odd-{number}: x" for number in range(200))),
+    }
+    for code, sent in asked.items():
+        with connected(site.public, sent) as connection:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                head += connection.recv(65536)
+        assert status(head) == code, head
+        lines = head.partition(b"\r\n\r\n")[0].decode().split("\r\n")
+        for name, value in SECURITY.items():
+            assert [line for line in lines if line.startswith(f"{name}: ")] == [f"{name}: {value}"], code
+        for name in ("Content-Security-Policy", "X-Request-Id"):
+            assert len([line for line in lines if line.startswith(f"{name}: ")]) == 1, (code, name)
+
+
+def test_a_silent_websocket_has_an_hour(site: Site) -> None:
+    """S3.4: the service pings every 20 s."""
+    (location,) = re.findall(r"location = /ws {([^}]+)}", (site.folder / "etc/nginx.conf").read_text())
+    for directive in ("proxy_read_timeout 1h;", "proxy_send_timeout 1h;"):
+        assert directive in location
 
 
 def test_pages_of_other_sites_cannot_connect(first: Instance) -> None:

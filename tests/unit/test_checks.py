@@ -4,8 +4,11 @@ from typing import Any
 
 import pytest
 
+from components.bounds import php_variables
 from components.checks import contradictions
 from components.configuration import parse
+from components.settings import App, Timeouts
+from components.values import Resources, mebibytes
 from tests.unit.faults import GATEWAY, GKE, faults, refused, told
 from tests.unit.parts import LEAST
 
@@ -109,10 +112,29 @@ def test_an_edge_that_the_cluster_runs_needs_no_quota() -> None:
 
 def test_workers_that_do_not_fit_the_memory_are_refused() -> None:
     """10 workers of 64Mi and 96Mi that they share."""
-    assert told(app={"php_resources": resources("736Mi")}) == []
-    assert refused(app={"php_resources": resources("735Mi")}) == [
+    assert told(app={"workers": 10, "php_resources": resources("736Mi")}) == []
+    assert refused(app={"workers": 10, "php_resources": resources("735Mi")}) == [
         "app.php_resources.memory: is too little for 10 workers of 64Mi and what they share: 736Mi; "
         "give it more, or write fewer app.workers"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("memory", "each", "workers"),
+    [("160Mi", "64Mi", 1), ("735Mi", "64Mi", 9), ("736Mi", "64Mi", 10), ("736Mi", "128Mi", 5), ("64Gi", "64Mi", 200)],
+)
+def test_there_are_as_many_workers_as_the_memory_holds(memory: str, each: str, workers: int) -> None:
+    """S6, beyond"""
+    app = App(php_resources=Resources(**resources(memory)), worker_memory=each)
+    assert (app.php_workers, php_variables(app, Timeouts())["PHP_FPM_WORKERS"]) == (workers, str(workers))
+    assert app.php_memory <= mebibytes(memory)
+    assert App(workers=3, php_resources=Resources(**resources(memory)), worker_memory=each).php_workers == 3
+
+
+def test_memory_that_holds_no_worker_is_refused() -> None:
+    assert refused(app={"php_resources": resources("159Mi")}) == [
+        "app.php_resources.memory: is too little for 1 workers of 64Mi and what they share: 160Mi; "
+        "give it more, or write a smaller app.worker_memory"
     ]
 
 

@@ -1,33 +1,25 @@
 """The edge: its objects by mocks, its configuration in a real nginx before a service that repeats what it hears."""
 
-import contextlib
 import http.client
-import json
 import os
 import re
-import shutil
+import select
 import socket
 import ssl
-import subprocess
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from socketserver import BaseServer
-from typing import Any, ClassVar, cast
+from typing import Any
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from components.edge import entrance
 from components.settings import NGINX_CONNECTIONS, NginxEdge
+from tests.app.raw import ask
 from tests.unit import edges
+from tests.unit.balancer import Echo, Front, port_of, running
 from tests.unit.edges import API_HOST, HOST, HOSTS, NGINX, WEBSOCKET_HOST
 from tests.unit.parts import namespace, settings
 from tests.unit.recording import CHECKOUT, Recording
@@ -101,156 +93,10 @@ def test_another_certificate_rolls_the_pods() -> None:
 # --- the real nginx
 
 
-class Echo(BaseHTTPRequestHandler):
-    """Says which service it is, which headers reached it and over which connection; with one of S3.1's own on
-    `/own-header`. On `/gone` it hangs up instead of answering."""
-
-    protocol_version = "HTTP/1.1"
-    begun: ClassVar[list[str]] = []
-    heard: ClassVar[list[str]] = []
-
-    def do_GET(self) -> None:
-        self.begun.append(f"{self.command} {self.path}")
-        length = int(self.headers.get("Content-Length", 0))
-        if len(self.rfile.read(length)) < length:
-            self.close_connection = True
-            return
-        self.heard.append(f"{self.command} {self.path}")
-        if self.path == "/gone":
-            self.close_connection = True
-            return
-        connection = self.client_address[1]
-        body = json.dumps(
-            {"port": port_of(self.server), "connection": connection, "headers": dict(self.headers)}
-        ).encode()
-        self.send_response(200)
-        if self.path == "/own-header":
-            self.send_header("X-Frame-Options", "DENY")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_POST(self) -> None:
-        self.do_GET()
-
-    def log_message(self, *_: Any) -> None:
-        """Nothing."""
-
-
-def port_of(server: BaseServer) -> int:
-    _, port = cast("tuple[str, int]", server.server_address)
-    return port
-
-
-class Front:
-    """A running edge and where its ports are."""
-
-    def __init__(self, folder: Path, **settings: Any) -> None:
-        self.folder = folder
-        self.settings = settings
-        self.ports = {name: free_port() for name in ("8080", "8081", "8443")}
-        self.app = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-        self.websocket = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
-        self.context = ssl.create_default_context(cafile=str(folder / "tls.crt"))
-
-    def get(self, path: str, **more: Any) -> httpx.Response:
-        return self.request("GET", path, **more)
-
-    def request(self, method: str, path: str, *, host: str = HOST, **more: Any) -> httpx.Response:
-        headers = {"Host": host, **more.pop("headers", {})}
-        extensions = {"sni_hostname": host}
-        with httpx.Client(verify=self.context, timeout=10) as client:
-            url = f"https://127.0.0.1:{self.ports['8443']}{path}"
-            return client.request(method, url, headers=headers, extensions=extensions, **more)
-
-    def configuration(self) -> str:
-        """The component's files, on free ports of this machine."""
-        files = built(**self.settings).one("ConfigMap", "edge").inputs["data"]
-        site = files["site.conf"]
-        for service, server in (("app", self.app), ("websocket", self.websocket)):
-            address = f"127.0.0.1:{port_of(server)}"
-            site = site.replace(f"{service}.apps.svc.cluster.local:{8080 if service == 'app' else 8090}", address)
-        (self.folder / "site.conf").write_text(self._here(site))
-        main = self.folder / "nginx.conf"
-        main.write_text(self._here(files["nginx.conf"]))
-        return str(main)
-
-    def _here(self, text: str) -> str:
-        for port, own in self.ports.items():
-            text = text.replace(f"listen {port}", f"listen 127.0.0.1:{own}")
-        text = re.sub(r"(?<!\S)(/tmp|/etc/vision-week|/etc/vision-week-tls)/", f"{self.folder}/", text)
-        return text.replace("/dev/stdout", f"{self.folder}/access.log")
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
-
-
-def write_certificate(folder: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(each) for each in (HOST, API_HOST, WEBSOCKET_HOST)]),
-            critical=False,
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    (folder / "tls.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
-    )
-    (folder / "tls.key").write_bytes(private)
-
-
-@contextmanager
-def running(folder: Path, **settings: Any) -> Iterator[Front]:
-    nginx = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
-    if nginx is None:
-        pytest.skip("nginx isn't installed; `make test` installs it")
-    write_certificate(folder)
-    front = Front(folder, **settings)
-    for server in (front.app, front.websocket):
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-    configuration = front.configuration()
-    subprocess.run([nginx, "-t", "-q", "-c", configuration], check=True)
-    process = subprocess.Popen([nginx, "-c", configuration, "-g", "daemon off; user root;"])
-    try:
-        wait_until_open(front.ports["8443"], process)
-        yield front
-    finally:
-        process.terminate()
-        process.wait(timeout=10)
-        for server in (front.app, front.websocket):
-            server.shutdown()
-            server.server_close()
-
-
 @pytest.fixture(scope="module")
 def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    with running(tmp_path_factory.mktemp("edge"), **HOSTS) as front:
+    with running(tmp_path_factory.mktemp("edge"), HOSTS) as front:
         yield front
-
-
-def wait_until_open(port: int, process: subprocess.Popen[bytes]) -> None:
-    while process.poll() is None:
-        with socket.socket() as one:
-            one.settimeout(0.1)
-            if one.connect_ex(("127.0.0.1", port)) == 0:
-                return
-    pytest.fail(f"nginx ended with {process.returncode}")
 
 
 def test_sockets_go_to_their_service_and_all_else_to_the_application(front: Front) -> None:
@@ -283,6 +129,21 @@ def test_what_a_client_claims_about_proxies_is_dropped(front: Front) -> None:
     assert heard["X-Request-Id"] != "chosen-by-the-client"
 
 
+SECURITY = (
+    "Strict-Transport-Security",
+    "Content-Security-Policy",
+    "X-Frame-Options",
+    "X-Content-Type-Options",
+    "X-XSS-Protection",
+    "X-Request-Id",
+)
+
+
+def check(answer: httpx.Response) -> None:
+    for name in SECURITY:
+        assert len(answer.headers.get_list(name)) == 1, (answer.status_code, name)
+
+
 def test_every_answer_has_each_header_once(front: Front) -> None:
     """S3.1: those of a service stay as they are, missing ones are added."""
     for answer in (
@@ -291,18 +152,81 @@ def test_every_answer_has_each_header_once(front: Front) -> None:
         front.request("POST", "/", content=b"x" * 11 * 2**20),
         front.get("/", host=API_HOST),
         front.get("/", host=WEBSOCKET_HOST),
+        front.get("/", headers={"Host": "other.example"}),
+        front.get("/gone"),
+        front.get("/api/gone"),
+        front.get("/", headers={"X-Large": "x" * 9000}),
     ):
-        for name in (
-            "Strict-Transport-Security",
-            "Content-Security-Policy",
-            "X-Frame-Options",
-            "X-Content-Type-Options",
-            "X-XSS-Protection",
-            "X-Request-Id",
-        ):
-            assert len(answer.headers.get_list(name)) == 1, (answer.status_code, name)
+        check(answer)
     assert front.get("/own-header").headers["X-Frame-Options"] == "DENY"
     assert front.get("/").headers["X-Frame-Options"] == "SAMEORIGIN"
+
+
+def test_http_on_the_port_of_https_is_refused_with_the_headers(front: Front) -> None:
+    """S3.1; what would hold for HTTPS isn't said without it."""
+    said = ask(front.ports["8443"], f"GET / HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
+    assert said.startswith(b"HTTP/1.1 400 ")
+    assert {name: said.count(f"\r\n{name}: ".encode()) for name in SECURITY} == {
+        name: 0 if name == "Strict-Transport-Security" else 1 for name in SECURITY
+    }
+
+
+def problem(answer: httpx.Response) -> tuple[int, str | None]:
+    """What a program learns of an error: its status, and when to come back."""
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    said = answer.json()
+    assert said["status"] == answer.status_code
+    assert said["title"] == httpx.codes.get_reason_phrase(answer.status_code).replace("Request Entity", "Content")
+    assert said["request_id"] == answer.headers["X-Request-Id"]
+    assert said["type"] == "about:blank"
+    assert said["detail"]
+    check(answer)
+    return answer.status_code, answer.headers.get("Retry-After")
+
+
+def test_programs_are_told_of_errors_in_json(front: Front) -> None:
+    """RFC 9457, as the application's nginx has it; a service that is away is worth another try in 5 s."""
+    large: dict[str, Any] = {"content": b"x" * 11 * 2**20}
+    assert problem(front.request("POST", "/api/uploads", **large)) == (413, None)
+    assert problem(front.request("POST", "/login", **large)) == (413, None)
+    assert problem(front.request("POST", "/api/uploads", host=API_HOST, **large)) == (413, None)
+    assert problem(front.get("/api/gone")) == (502, "5")
+    assert problem(front.get("/nothing", host=API_HOST)) == (404, None)
+    page = front.get("/gone")
+    assert (page.status_code, page.headers["Retry-After"]) == (502, "5")
+    assert page.headers["Content-Type"] == "text/html"
+
+
+def test_an_answer_that_takes_too_long_is_a_504_and_a_websocket_has_an_hour(tmp_path: Path) -> None:
+    """S3.4"""
+    Echo.let_go.clear()
+    Echo.heard.clear()
+    with running(tmp_path, {"timeouts": {"edge": 5, "nginx": 4, "php": 3, "database": 1}}) as front:
+        with ThreadPoolExecutor() as pool:
+            socket_ = pool.submit(front.get, "/ws", headers={"X-Held": "yes"})
+            wait_for(lambda: "GET /ws" in Echo.heard, "it to wait for its service", patience=20)
+            try:
+                assert problem(front.request("POST", "/api/x", headers={"X-Held": "yes"})) == (504, "5")
+                assert not socket_.done()
+            finally:
+                Echo.let_go.set()
+            assert socket_.result().status_code == 200
+        configuration = (tmp_path / "site.conf").read_text()
+    (sockets,) = re.findall(r"location = /ws {([^}]+)}", configuration)
+    assert "proxy_read_timeout 1h;" in sockets
+    assert "proxy_send_timeout 1h;" in sockets
+
+
+def test_a_reader_that_stops_is_hung_up_on(tmp_path: Path) -> None:
+    """In a second instead of a minute."""
+    get = f"GET /much HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
+    with (
+        running(tmp_path, instead={"send_timeout 60s": "send_timeout 1s"}) as front,
+        front.connected(get, buffer=4096) as connection,
+    ):
+        ended = select.poll()
+        ended.register(connection, select.POLLHUP | select.POLLERR)
+        wait_for(lambda: ended.poll(0), "the connection to end", patience=60)
 
 
 def test_more_than_ten_megabytes_are_refused(front: Front) -> None:
@@ -321,26 +245,41 @@ def test_a_body_goes_on_as_it_comes_and_waits_on_no_disk(front: Front) -> None:
     assert front.request("POST", "/slow", content=body(), headers={"Content-Length": "400000"}).status_code == 200
 
 
+def occupied(stack: ExitStack, front: Front, *more: str) -> Callable[[str], ssl.SSLSocket]:
+    """As many requests as one client may have under way; begins another. more: their headers."""
+
+    def begin(path: str, *headers: str) -> ssl.SSLSocket:
+        lines = [f"POST {path} HTTP/1.1", f"Host: {HOST}", "Content-Length: 9", *(headers or more), "", ""]
+        return stack.enter_context(front.connected("\r\n".join(lines).encode()))
+
+    Echo.begun.clear()
+    for _ in range(128):
+        begin("/waits")
+    wait_for(lambda: len(Echo.begun) == 128, "all of them to be under way", patience=60)
+    return begin
+
+
 def test_one_client_has_a_limit_of_requests_at_once(front: Front) -> None:
     """WebSockets, which stay, aren't among them."""
-    with contextlib.ExitStack() as stack:
-
-        def begin(path: str) -> ssl.SSLSocket:
-            plain = stack.enter_context(socket.create_connection(("127.0.0.1", front.ports["8443"]), timeout=10))
-            secured = stack.enter_context(front.context.wrap_socket(plain, server_hostname=HOST))
-            secured.sendall(f"POST {path} HTTP/1.1\r\nHost: {HOST}\r\nContent-Length: 9\r\n\r\n".encode())
-            return secured
-
-        Echo.begun.clear()
-        for _ in range(128):
-            begin("/waits")
-        wait_for(lambda: len(Echo.begun) == 128, "all of them to be under way", patience=20)
+    with ExitStack() as stack:
+        begin = occupied(stack, front)
         begin("/ws")
         wait_for(lambda: len(Echo.begun) == 129, "a WebSocket too", patience=20)
-        answer = begin("/one-more").recv(4096)
-    assert answer.startswith(b"HTTP/1.1 429 ")
-    assert b"\r\nRetry-After: 1\r\n" in answer
-    assert answer.count(b"X-Content-Type-Options") == 1
+        refused = begin("/one-more").recv(4096)
+        assert refused.startswith(b"HTTP/1.1 429 ")
+        assert b"\r\nRetry-After: 1\r\n" in refused
+        assert refused.count(b"X-Content-Type-Options") == 1
+        assert problem(front.get("/api/one-more")) == (429, "1")
+
+
+def test_an_address_of_ipv4_that_a_proxy_writes_as_ipv6_is_a_client_of_its_own(proxied: Front) -> None:
+    """All of them had one limit together: they were one network of IPv6."""
+    with ExitStack() as stack:
+        begin = occupied(stack, proxied, "X-Forwarded-For: ::ffff:203.0.113.7")
+        assert begin("/same").recv(4096).startswith(b"HTTP/1.1 429 ")
+        other = proxied.get("/other", headers={"X-Forwarded-For": "::ffff:203.0.113.8"})
+        assert other.status_code == 200
+        assert proxied.line_of(other)["client"] == "203.0.113.0"
 
 
 @pytest.mark.parametrize(
@@ -389,6 +328,10 @@ def test_without_those_hosts_nobody_answers_for_them(tmp_path: Path) -> None:
         ("198.51.100.1, 203.0.113.7, 10.1.2.3", "203.0.113.7"),
         ("10.9.9.9, 203.0.113.7", "203.0.113.7"),
         ("nonsense", "127.0.0.1"),
+        ("2001:db8:5:6::7", "2001:db8:5:6::7"),
+        ("203.0.113.7, 2001:db8:77::1, 10.1.2.3", "203.0.113.7"),
+        ("2001:db8:78::1, 2001:db8:5:6::7, 2001:db8:77:ffff::1", "2001:db8:5:6::7"),
+        ("2001:db8:5:6::7, 2001:db8:78::1", "2001:db8:78::1"),
     ],
 )
 def test_proxies_that_the_settings_name_say_who_the_client_is(proxied: Front, said: str, seen: str) -> None:
@@ -398,7 +341,9 @@ def test_proxies_that_the_settings_name_say_who_the_client_is(proxied: Front, sa
 
 @pytest.fixture(scope="module")
 def proxied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Front]:
-    with running(tmp_path_factory.mktemp("proxied"), trusted_proxies=["127.0.0.0/8", "10.0.0.0/8"]) as front:
+    with running(
+        tmp_path_factory.mktemp("proxied"), {"trusted_proxies": ["127.0.0.0/8", "10.0.0.0/8", "2001:db8:77::/48"]}
+    ) as front:
         yield front
 
 
@@ -443,6 +388,14 @@ def test_old_tls_is_refused_and_new_is_spoken(front: Front) -> None:
         connect(front, ssl.TLSVersion.TLSv1_1)
 
 
+def test_a_client_that_speaks_both_gets_the_newer_tls_and_http(front: Front) -> None:
+    """TLS 1.3 is preferred (service levels), and HTTP/2 is there for those who offer it."""
+    for offered, chosen in ((["http/1.1", "h2"], "h2"), (["http/1.1"], "http/1.1")):
+        with front.connected(protocols=offered) as connection:
+            assert connection.context.minimum_version <= ssl.TLSVersion.TLSv1_2
+            assert (connection.version(), connection.selected_alpn_protocol()) == ("TLSv1.3", chosen)
+
+
 def connect(front: Front, version: ssl.TLSVersion) -> str | None:
     context = ssl.create_default_context(cafile=str(front.folder / "tls.crt"))
     context.set_ciphers("DEFAULT@SECLEVEL=0")  # so that it is the server who refuses
@@ -459,21 +412,19 @@ def test_a_client_that_begins_tls_and_goes_no_further_takes_what_the_settings_co
     """S7, beyond: limits. As many as nginx lets in must fit its pod."""
     configuration = (CHECKOUT / "components/files/edge.conf").read_text()
     assert f"worker_connections {NGINX_CONNECTIONS};" in configuration
-    with running(tmp_path, **HOSTS) as front, ExitStack() as clients:
+    with running(tmp_path, HOSTS) as front, ExitStack() as clients:
         clients.enter_context(begun(front))
-        before = memory_of_the_worker(tmp_path)
+        before = resident(front.worker())
         for _ in range(500):
             clients.enter_context(begun(front))
         edge = NginxEdge(flavour="nginx", url=f"https://{HOST}")
-        each = (memory_of_the_worker(tmp_path) - before) / 500
+        each = (resident(front.worker()) - before) / 500
         assert 0 < each * NGINX_CONNECTIONS <= edge.memory * 1024**2
 
 
-def memory_of_the_worker(folder: Path) -> int:
-    """Bytes."""
-    (children,) = Path(f"/proc/{(folder / 'nginx.pid').read_text().strip()}/task").glob("*/children")
-    pages = Path(f"/proc/{children.read_text().strip()}/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+def resident(pid: int) -> int:
+    """Bytes of memory that a process has."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @contextmanager
@@ -498,10 +449,27 @@ def test_a_service_that_is_away_is_a_502_with_the_headers(tmp_path: Path) -> Non
 
 
 def test_logs_are_json_and_shorten_addresses(front: Front) -> None:
-    front.get('/quoted"path')
+    """The query stays out, and what isn't ASCII: a line with it was no JSON."""
+    for path in ("/quoted%22path?token=secret-thing", "/%ff%fe?token=secret-thing", "/api/gone?token=secret-thing"):
+        line = front.line_of(front.get(path))
+        assert (line["client"], line["path"]) == ("127.0.0.0", path.partition("?")[0])
+    for odd in (b'/quoted"path', b"/\xff\xfe"):
+        front.ask(b"GET %b HTTP/1.1\r\nHost: %b\r\nConnection: close\r\n\r\n" % (odd, HOST.encode()))
+    wait_for(lambda: {'/quoted"path', "/"} <= {line["path"] for line in front.lines()}, "the lines, written afterwards")
+    assert "secret-thing" not in (front.folder / "access.log").read_text()
 
-    def entries() -> list[Any]:
-        return [json.loads(line) for line in (front.folder / "access.log").read_text().splitlines()]
 
-    wait_for(lambda: any(entry["path"] == '/quoted"path' for entry in entries()), "the entry, written after the answer")
-    assert {entry["client"] for entry in entries()} == {"127.0.0.0"}
+def test_the_log_says_how_far_a_request_came_that_nobody_answered(tmp_path: Path) -> None:
+    """nginx's own words about it, which have the client's whole address and the query, aren't written."""
+    with running(tmp_path) as front:
+        hung_up = front.line_of(front.get("/api/gone?token=secret-thing"))
+        front.app.shutdown()
+        front.app.server_close()
+        refused = front.line_of(front.get("/api/gone?token=secret-thing"))
+    assert {hung_up["status"], refused["status"]} == {502}
+    assert float(hung_up["connect_seconds"].split(", ")[-1]) >= 0
+    assert set(hung_up["header_seconds"].split(", ")) == {"-"}
+    assert set(refused["connect_seconds"].split(", ")) == {"-"}
+    errors = (tmp_path / "error.log").read_text()
+    assert "127.0.0.1" not in errors
+    assert "secret-thing" not in errors

@@ -155,7 +155,10 @@ FORMS: dict[str, tuple[list[Any], list[Any]]] = {
     "edge.security_policy": NAMES,
     "edge.ssl_policy": NAMES,
     "edge.tls_secret": NAMES,
-    "edge.trusted_proxies": ([["10.0.0.0/8"], ["1.2.3.4"]], [["0.0.0.0/0"], ["10.0.0.0/8", "0.0.0.0/7"], ["x"]]),
+    "edge.trusted_proxies": (
+        [["10.0.0.0/8"], ["1.2.3.4"], ["2001:db8::/32"], ["2001:db8::1"]],
+        [["0.0.0.0/0"], ["10.0.0.0/8", "0.0.0.0/7"], ["x"], ["2000::/15"], ["2001:db8::1/32"]],
+    ),
     "edge.url": (
         ["https://a.example", "https://localhost:8443", "https://a:1"],
         [
@@ -314,7 +317,7 @@ def test_a_number_beyond_its_range_is_refused(path: str) -> None:
 @pytest.mark.parametrize("path", RANGES)
 @pytest.mark.parametrize("value", ["many", "5", None, True, [5], {}], ids=str)
 def test_what_is_no_number_is_refused(path: str, value: Any) -> None:
-    may_be_left_open = value is None and path in {"redis.quorum", "edge.node_port"}
+    may_be_left_open = value is None and path in {"app.workers", "redis.quorum", "edge.node_port"}
     assert bool(own_faults(path, value)) is not may_be_left_open
 
 
