@@ -113,7 +113,7 @@ class Redis(ComponentResource):
                     ],
                     service_account=account.metadata.name,
                     configuration=kubernetes.checksum(files, secrets),
-                    # A primary hands over, within 7 s; then what is in memory is written to disk.
+                    # A primary hands over, within 20 s; then what is in memory is written to disk.
                     grace=60,
                     pool=args.namespace.pool,
                 ),

@@ -6,29 +6,32 @@ set -eu
 
 if [ -z "$others" ] || [ "$(role_of 127.0.0.1)" != master ]; then exit 0; fi
 
-# Every replica that is connected has all: Sentinel may choose any.
+# Every replica that is connected has all: Sentinel may choose any. They are asked themselves, since the primary hears of
+# it only once a second.
 in_step() {
-    here info replication | awk -F '[:,=]' '
-        /^slave[0-9]/ { for (i = 1; i < NF; i++) if ($i == "offset") at[++replicas] = $(i + 1) }
-        /^master_repl_offset/ { offset = $2 }
-        END { for (i in at) if (at[i] != offset) exit 1; exit replicas == 0 }'
+    state=$(here info replication)
+    replicas=$(echo "$state" | sed -n 's/^slave[0-9]*:ip=\([^,]*\),.*/\1/p')
+    offset=$(echo "$state" | sed -n 's/^master_repl_offset://p')
+    for replica in $replicas; do
+        if [ "$(ask "$replica" info replication | sed -n 's/^slave_repl_offset://p')" != "$offset" ]; then return 1; fi
+    done
+    [ -n "$replicas" ]
 }
 
-# Tries so many times, 50 ms apart.
+# Tries for so many seconds, 50 ms apart; whoever is asked last and doesn't answer takes 2 s more.
 within() {
-    tries=$1
+    end=$(($(date +%s) + $1))
     shift
     until "$@"; do
-        tries=$((tries - 1))
-        if [ "$tries" -le 0 ]; then return 1; fi
+        if [ "$(date +%s)" -ge "$end" ]; then return 1; fi
         sleep 0.05
     done
 }
 
-# One of the others says that it is primary.
+# One of them says that it is primary.
 promoted() {
-    for other in $others; do
-        if [ "$(role_of "$other")" = master ]; then new=$other && return; fi
+    for replica in $replicas; do
+        if [ "$(role_of "$replica")" = master ]; then new=$replica && return; fi
     done
     return 1
 }
@@ -42,10 +45,10 @@ give_up() {
 }
 
 # Reads go on. Longer than what follows takes; it ends with this member if not before.
-here client pause 10000 write > /dev/null
-within 40 in_step || give_up "no replica is in step"
-within 20 fail_over || give_up "Sentinel chooses nobody"
-within 60 promoted || give_up "nobody was promoted"
+here client pause 20000 write > /dev/null
+within 3 in_step || give_up "no replica is in step"
+within 2 fail_over || give_up "Sentinel chooses nobody"
+within 4 promoted || give_up "nobody was promoted"
 here replicaof "$new" "$port" > /dev/null
 # Whoever waits here to write comes again, and is led to the new primary.
 here client kill type normal > /dev/null

@@ -23,6 +23,7 @@ def test_what_the_stack_is_for_comes_out(development: Recording) -> None:
     assert set(development.outputs["images"]) == {
         "app",
         "websocket",
+        "haproxy",
         "postgres",
         "nginx",
         "prometheus",
