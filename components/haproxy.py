@@ -48,7 +48,7 @@ defaults
     timeout connect 2s
     # A member that accepts at once and answers late is busy, not gone: Sentinel waits for it, too.
     timeout check 2s
-    # HAProxy would try the same member again, after a second. Whoever is refused comes again sooner, and is led elsewhere.
+    # HAProxy would try the same member again, after a second. Who is refused comes again sooner, and is led elsewhere.
     retries 0
     # Clients keep connections; those of a machine that is gone are found by TCP's own probes.
     timeout client 1h
