@@ -26,7 +26,7 @@ SERVERS: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "app": ("app", (8080, 8081)),
     "websocket": ("app", (8090, 8091)),
     "postgres": ("data", (5432, 8008)),
-    "redis": ("data", (6379, 26379)),
+    "redis": ("data", (6379, 6380, 8404, 26379)),
     "prometheus": ("monitoring", (9090,)),
     "alertmanager": ("monitoring", (9093,)),
 }

@@ -9,8 +9,8 @@ import signal
 
 import pytest
 
-from tests.cluster.containers import first_process
 from tests.cluster.database import MEMBERS, inside, members, node_of, primary, psql, whole
+from tests.cluster.machines import first_process
 from tests.cluster.stack import PREFIX, Stack
 from tests.cluster.writes import Writes
 

@@ -16,8 +16,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.cluster.containers import first_process
 from tests.cluster.crowd import CUT_OFF, TOLD_TO_GO, Gather
+from tests.cluster.machines import first_process
 from tests.cluster.releases import change
 from tests.cluster.stack import HOST, PORT, PREFIX, Stack
 from tests.waiting import wait_for
