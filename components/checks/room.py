@@ -115,7 +115,7 @@ def memory_suffices(settings: Settings) -> Iterator[Fault]:
     data = redis.data_bytes // MEBIBYTE
     replication = mebibytes(redis.backlog) * (2 if redis.members > 1 else 1) + 8
     # Every worker's, and each WebSocket pod's two; where the other HAProxies are away, at one.
-    clients = (app.replicas.max + 1) * app.workers + (settings.websocket.replicas.max + 1) * 2
+    clients = (app.replicas.max + 1) * app.php_workers + (settings.websocket.replicas.max + 1) * 2
     for path, limit, needed, parts, hint in (
         (
             "app.php_resources.memory",
