@@ -65,6 +65,7 @@ class Images(ComponentResource):
     nginx: str
     prometheus: str
     redis: str
+    haproxy: str
 
     def __init__(self, name: str, args: ImagesArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:images:Images", name, None, opts)
@@ -86,6 +87,7 @@ class Images(ComponentResource):
             "postgres", Build(dockerfile="images/postgres/Dockerfile", context="images/postgres")
         )
         self.alertmanager = self._published("alertmanager")
+        self.haproxy = self._published("haproxy")
         self.nginx = self._published("nginx")
         self.prometheus = self._published("prometheus")
         self.redis = self._published("redis")

@@ -1,8 +1,11 @@
-"""Redis 7 with Sentinel: one primary, replicas where there is more than one member, a Sentinel beside each.
+"""Redis 7 with Sentinel: one primary, replicas where there is more than one member; beside each a Sentinel and HAProxy.
 
 Members know each other by address, each by a Service of its own: an announced host name would have to be looked up at
-the very moment that DNS may be slow, and Sentinel stands still meanwhile. Data is appended to a file once a second and
-dumped now and then. Sessions, cache and messages live here, nothing that PostgreSQL should keep.
+the very moment that DNS may be slow, and Sentinel stands still meanwhile. Clients need not know of any of this: the
+Service `redis` leads to an HAProxy, whichever, and that to the primary. One member alone is the same, with one of each.
+
+Data is appended to a file once a second and dumped now and then. Sessions, cache and messages live here, nothing that
+PostgreSQL should keep.
 """
 
 from collections.abc import Sequence
@@ -14,14 +17,14 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pulumi_kubernetes import apps, core, meta, networking
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
-from components import kubernetes
+from components import haproxy, kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.scaling import disruption_budget
 from components.settings import Redis as RedisSettings
 from components.values import mebibytes
 
 NAME = "redis"
-PORT = 6379
+MEMBER_PORT = 6380
 SENTINEL_PORT = 26379
 _FILES = Path(__file__).parent / "files"
 
@@ -30,13 +33,15 @@ _FILES = Path(__file__).parent / "files"
 class RedisArgs:
     """What Redis needs.
 
-    settings: members, sizes, what is evicted. image: of Redis and Sentinel. storage_class: of its volumes.
+    settings: members, sizes, what is evicted. image: of Redis and Sentinel. haproxy_image: of HAProxy.
+    storage_class: of its volumes.
     clients: pods that may connect. protect: its members are not removed before this is taken away.
     """
 
     namespace: Namespace
     settings: RedisSettings
     image: Input[str]
+    haproxy_image: Input[str]
     storage_class: Input[str]
     clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
     protect: bool
@@ -62,11 +67,23 @@ class Redis(ComponentResource):
             "members.env": addresses.apply(
                 lambda found: _members_env(dict(zip(members, found, strict=True)), args.settings.agreeing)
             ),
-            "members.sh": (_FILES / "redis-members.sh").read_text(),
-            "start.sh": (_FILES / "redis-start.sh").read_text(),
-            "sentinel.sh": (_FILES / "redis-sentinel.sh").read_text(),
+            **{
+                f"{script}.sh": (_FILES / f"redis-{script}.sh").read_text()
+                for script in ("members", "start", "ready", "stop", "sentinel")
+            },
         }
-        secrets = {"redis-password": self.password}
+        connections = haproxy.connections(mebibytes(args.settings.haproxy_resources.memory))
+        secrets: dict[str, Input[str]] = {
+            "redis-password": self.password,
+            "haproxy.cfg": Output.all(addresses, self.password).apply(
+                lambda known: haproxy.configuration(
+                    dict(zip(members, known[0], strict=True)),
+                    port=MEMBER_PORT,
+                    password=known[1],
+                    connections=connections,
+                )
+            ),
+        }
         config = core.v1.ConfigMap(NAME, metadata=self._metadata(NAME), data=files, opts=self._child)
         secret = core.v1.Secret(NAME, metadata=self._metadata(NAME), string_data=secrets, opts=self._child)
         account = core.v1.ServiceAccount(
@@ -82,10 +99,13 @@ class Redis(ComponentResource):
             spec=apps.v1.StatefulSetSpecArgs(
                 replicas=args.settings.members,
                 service_name=together.metadata.name,
+                # They find each other by themselves. One after the other, the first would wait for an answer of those
+                # that wait for it to be ready.
+                pod_management_policy="Parallel",
                 selector=meta.v1.LabelSelectorArgs(match_labels=selector(NAME)),
                 template=kubernetes.pod(
                     NAME,
-                    [self._redis(), self._sentinel()],
+                    [self._redis(), self._sentinel(), self._haproxy()],
                     volumes=[
                         kubernetes.config_files("config", config.metadata.name),
                         kubernetes.secret_files("secrets", secret.metadata.name),
@@ -93,7 +113,7 @@ class Redis(ComponentResource):
                     ],
                     service_account=account.metadata.name,
                     configuration=kubernetes.checksum(files, secrets),
-                    # To write what is in memory to disk.
+                    # A primary hands over, within 20 s; then what is in memory is written to disk.
                     grace=60,
                     pool=args.namespace.pool,
                 ),
@@ -109,17 +129,17 @@ class Redis(ComponentResource):
                 spec=disruption_budget(NAME, args.settings.disruptions),
                 opts=self._child,
             )
-        service = self._service(NAME, selector(NAME), sentinel=False)
-        self.endpoint = Endpoint(host=kubernetes.host_of(service), port=PORT)
+        service = self._service(NAME, selector(NAME), {NAME: haproxy.PORT})
+        self.endpoint = Endpoint(host=kubernetes.host_of(service), port=haproxy.PORT)
         self.register_outputs({"host": self.endpoint.host})
 
     def _metadata(self, name: str, annotations: dict[str, str] | None = None) -> meta.v1.ObjectMetaArgs:
         return metadata(name, self._args.namespace.name, app=NAME, annotations=annotations)
 
     def _service(
-        self, name: str, chosen: dict[str, str], *, headless: bool = False, sentinel: bool = True
+        self, name: str, chosen: dict[str, str], ports: dict[str, int] | None = None, *, headless: bool = False
     ) -> core.v1.Service:
-        ports = {"redis": PORT, **({"sentinel": SENTINEL_PORT} if sentinel else {})}
+        """For clients a Service with the ports that they use; without any it is the members' own."""
         return core.v1.Service(
             name,
             # They come before their pods, whose configuration has their addresses.
@@ -127,23 +147,26 @@ class Redis(ComponentResource):
             spec=core.v1.ServiceSpecArgs(
                 cluster_ip="None" if headless else None,
                 # Members must find each other before they are ready; clients get ready ones.
-                publish_not_ready_addresses=sentinel or None,
+                publish_not_ready_addresses=None if ports else True,
                 selector=chosen,
                 ports=[
                     core.v1.ServicePortArgs(name=port, port=number, target_port=number)
-                    for port, number in ports.items()
+                    for port, number in (ports or {"member": MEMBER_PORT, "sentinel": SENTINEL_PORT}).items()
                 ],
             ),
             opts=self._child,
         )
 
     def _connections(self) -> networking.v1.NetworkPolicySpecArgs:
-        """Clients to Redis; members and their Sentinels to each other."""
+        """Clients to HAProxy; members, their Sentinels and HAProxies to each other's Redis and Sentinel."""
         members = [kubernetes.pods_of(self._args.namespace.name, NAME)]
         return kubernetes.allow(
             NAME,
-            ingress=[kubernetes.from_(self._args.clients, PORT), kubernetes.from_(members, PORT, SENTINEL_PORT)],
-            egress=[kubernetes.to(members, PORT, SENTINEL_PORT)],
+            ingress=[
+                kubernetes.from_(self._args.clients, haproxy.PORT),
+                kubernetes.from_(members, MEMBER_PORT, SENTINEL_PORT),
+            ],
+            egress=[kubernetes.to(members, MEMBER_PORT, SENTINEL_PORT)],
         )
 
     def _redis(self) -> Container:
@@ -152,12 +175,14 @@ class Redis(ComponentResource):
             image=self._args.image,
             command=["sh", "/etc/redis/start.sh"],
             resources=self._args.settings.resources,
-            ports={"redis": PORT},
+            ports={"member": MEMBER_PORT},
             mounts=_MOUNTS,
-            # Ready is who knows the password and answers; alive is who answers anything.
-            readiness=kubernetes.exec_probe(["sh", "-c", _PING], period=5, failures=2),
-            liveness=kubernetes.exec_probe(["redis-cli", "ping"], period=10, failures=6),
+            # Ready is who is primary or in step with it: a roll-out waits for that before it takes the next one. A
+            # fail-over lasts less than this, so that nobody becomes unready by it. Alive is who answers anything.
+            readiness=kubernetes.exec_probe(["sh", "/etc/redis/ready.sh"], period=5, failures=3),
+            liveness=kubernetes.exec_probe(["redis-cli", "-p", str(MEMBER_PORT), "ping"], period=10, failures=6),
             startup=kubernetes.exec_probe(["sh", "-c", _PING], period=2, failures=150),
+            pre_stop=["sh", "/etc/redis/stop.sh"],
         )
 
     def _sentinel(self) -> Container:
@@ -171,6 +196,25 @@ class Redis(ComponentResource):
             mounts=_MOUNTS,
             readiness=kubernetes.exec_probe(ping, period=5, failures=3),
             liveness=kubernetes.exec_probe(ping, period=10, failures=6),
+            # It waits for its member.
+            startup=kubernetes.exec_probe(ping, period=2, failures=150),
+            # It is asked to choose another primary while its member hands over.
+            pre_stop=["sh", "-c", f"while redis-cli -p {MEMBER_PORT} ping > /dev/null 2>&1; do sleep 0.5; done"],
+        )
+
+    def _haproxy(self) -> Container:
+        return Container(
+            name="haproxy",
+            image=self._args.haproxy_image,
+            command=["haproxy", "-db", "-f", "/etc/haproxy/haproxy.cfg"],
+            resources=self._args.settings.haproxy_resources,
+            ports={NAME: haproxy.PORT, "health": haproxy.HEALTH_PORT},
+            mounts=[Mount(volume="secrets", path="/etc/haproxy/haproxy.cfg", file="haproxy.cfg", read_only=True)],
+            # After 10 s without a primary it takes no clients; it takes them again soon after it sees one.
+            readiness=kubernetes.http_probe("/ready", "health", period=2, failures=5),
+            liveness=kubernetes.http_probe("/live", "health", period=10, failures=3),
+            # Until all nodes have heard that this pod is going.
+            pre_stop=["sleep", "5"],
         )
 
 
@@ -181,7 +225,7 @@ _MOUNTS = (
     Mount(volume="data", path="/data"),
     Mount(volume="run", path="/run/redis"),
 )
-_PING = 'REDISCLI_AUTH="$(cat /etc/vision-week/secrets/redis-password)" redis-cli ping | grep -q PONG'
+_PING = f'REDISCLI_AUTH="$(cat /etc/vision-week/secrets/redis-password)" redis-cli -p {MEMBER_PORT} ping | grep -q PONG'
 _SENTINEL_CONF = f"""\
 port {SENTINEL_PORT}
 bind * -::*
@@ -196,7 +240,7 @@ def _redis_conf(settings: RedisSettings) -> str:
     lag = settings.replica_lag
     several = f"min-replicas-to-write 1\nmin-replicas-max-lag {lag}\n" if settings.members > 1 else ""
     return f"""\
-port {PORT}
+port {MEMBER_PORT}
 bind * -::*
 protected-mode no
 dir /data

@@ -25,12 +25,7 @@ def refuse_unbuilt(settings: Settings) -> None:
 
 def unbuilt(settings: Settings) -> list[Fault]:
     """Every setting that the program can't do justice to."""
-    return [*_several_redis(settings), *_later(settings, "")]
-
-
-def _several_redis(settings: Settings) -> Iterator[Fault]:
-    if settings.redis.members > 1:
-        yield Fault("redis.members", "nothing leads clients to the primary among several yet", "use 1")
+    return list(_later(settings, ""))
 
 
 def _later(model: BaseModel, path: str) -> Iterator[Fault]:

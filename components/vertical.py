@@ -97,7 +97,11 @@ def _workloads(args: VerticalAutoscalingArgs) -> Iterator[Workload]:
         kind="StatefulSet",
         name=redis.NAME,
         mode="Initial",
-        containers={redis.NAME: args.redis.resources, "sentinel": args.redis.sentinel_resources},
+        containers={
+            redis.NAME: args.redis.resources,
+            "sentinel": args.redis.sentinel_resources,
+            "haproxy": args.redis.haproxy_resources,
+        },
     )
     if isinstance(args.edge, NginxEdge):
         yield Workload(

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from components import haproxy
 from components.checks.fault import Fault
-from components.settings import NGINX_CONNECTIONS, GoogleCluster, NginxEdge, NodePool, Settings
+from components.settings import NGINX_CONNECTIONS, GoogleCluster, NginxEdge, NodePool, Redis, Settings
 from components.values import MEBIBYTE, Resources, amount, mebibytes
 
 
@@ -52,7 +53,7 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
         ],
         "data": [
             (postgres.members, _at_most([postgres.resources, postgres.roles_resources], sized)),
-            (redis.members, _at_most([redis.resources, redis.sentinel_resources], sized)),
+            (redis.members, _at_most(_redis_pod(redis), sized)),
         ],
         "edge": [(edge.replicas + 1, _at_most([edge.resources], sized))] if isinstance(edge, NginxEdge) else [],
         "monitoring": [
@@ -62,6 +63,10 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
         if watched.enabled
         else [],
     }
+
+
+def _redis_pod(redis: Redis) -> list[Resources]:
+    return [redis.resources, redis.sentinel_resources, redis.haproxy_resources]
 
 
 def _at_most(pod: list[Resources], sized: bool) -> list[Resources]:
@@ -80,7 +85,7 @@ def sized_pods_fit_a_node(settings: Settings) -> Iterator[Fault]:
     app, websocket, redis, edge = settings.app, settings.websocket, settings.redis, settings.edge
     pods = [
         ("postgres.resources", "data", [settings.postgres.resources, settings.postgres.roles_resources]),
-        ("redis.resources", "data", [redis.resources, redis.sentinel_resources]),
+        ("redis.resources", "data", _redis_pod(redis)),
     ]
     if not app.replicas.autoscaled:
         pods.append(("app.php_resources", "apps", [app.nginx_resources, app.php_resources]))
@@ -109,6 +114,8 @@ def memory_suffices(settings: Settings) -> Iterator[Fault]:
     # A replica's output buffer is as large as the backlog; Redis itself takes some.
     data = redis.data_bytes // MEBIBYTE
     replication = mebibytes(redis.backlog) * (2 if redis.members > 1 else 1) + 8
+    # Every worker's, and each WebSocket pod's two; where the other HAProxies are away, at one.
+    clients = (app.replicas.max + 1) * app.php_workers + (settings.websocket.replicas.max + 1) * 2
     for path, limit, needed, parts, hint in (
         (
             "app.php_resources.memory",
@@ -130,6 +137,13 @@ def memory_suffices(settings: Settings) -> Iterator[Fault]:
             data + replication,
             f"data ({data}Mi, {redis.memory_percent} %) and replication ({replication}Mi)",
             "or a smaller redis.memory_percent",
+        ),
+        (
+            "redis.haproxy_resources.memory",
+            redis.haproxy_resources.memory,
+            haproxy.memory(clients),
+            f"{clients} connections of clients",
+            "or write fewer app.workers",
         ),
         *(
             [

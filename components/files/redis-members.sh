@@ -1,8 +1,10 @@
-# Read by what starts Redis and Sentinel: who the members are, and which of them is primary. Addresses are those of the
-# Services that each member has to itself: they stay when a pod goes, and no name has to be looked up in between.
+# Read by what starts and stops Redis and Sentinel: who the members are, and which of them is primary. Addresses are those
+# of the Services that each member has to itself: they stay when a pod goes, and no name has to be looked up in between.
 # /etc/redis/members.env gives `addresses` ("redis-0=10.0.0.1 redis-1=10.0.0.2") and `quorum`.
 . /etc/redis/members.env
 
+port=6380
+sentinel_port=26379
 password=$(cat /etc/vision-week/secrets/redis-password)
 export REDISCLI_AUTH="$password"
 
@@ -13,22 +15,32 @@ address_of() {
 }
 
 own=$(address_of "$HOSTNAME")
+first=$(address_of redis-0)
+others=$(for member in $addresses; do if [ "${member#*=}" != "$own" ]; then echo "${member#*=}"; fi; done)
+
+# Asks the Redis at an address; the one here without one.
+ask() { timeout 2 redis-cli -h "$1" -p "$port" --raw "$2" ${3+"$3"} ${4+"$4"} ${5+"$5"} 2> /dev/null | tr -d '\r'; }
+here() { ask 127.0.0.1 "$@"; }
+
+role_of() { ask "$1" info replication | sed -n 's/^role://p'; }
 
 # The primary as the other members' Sentinels see it; nothing if none of them answers.
 named_by_others() {
-    for member in $addresses; do
-        if [ "${member#*=}" != "$own" ]; then
-            timeout 2 redis-cli -h "${member#*=}" -p 26379 --raw sentinel get-master-addr-by-name vision-week |
-                grep -E -m 1 '^[0-9.]+$' && return
-        fi
+    for other in $others; do
+        timeout 2 redis-cli -h "$other" -p "$sentinel_port" --raw sentinel get-master-addr-by-name vision-week \
+            2> /dev/null | grep -E -m 1 '^[0-9.]+$' && return
     done || true
 }
 
 # Else the one that this member's own Sentinel remembers, else the first member: nobody has been primary yet.
 primary() {
     named=$(named_by_others)
-    if [ -z "$named" ] && [ -e /data/sentinel.conf ]; then
+    if [ -z "$named" ] && [ -e /data/joined ] && [ -e /data/sentinel.conf ]; then
         named=$(sed -n 's/^sentinel monitor vision-week \([^ ]*\) .*/\1/p' /data/sentinel.conf)
     fi
-    echo "${named:-$(address_of redis-0)}"
+    # An address that a member has no more is nobody's.
+    case " $addresses " in
+        *"=${named:-nobody} "*) echo "$named" ;;
+        *) echo "$first" ;;
+    esac
 }

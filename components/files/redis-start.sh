@@ -5,13 +5,30 @@ set -eu
 umask 077
 . /etc/redis/members.sh
 
-# A member whose data is gone, but which the others still take for the primary, would wipe theirs: it waits until they
-# have chosen another. A dump alone doesn't count: with the append-only file switched on Redis starts without reading it.
-if [ ! -e /data/appendonlydir/appendonly.aof.manifest ]; then
-    while [ "$(named_by_others)" = "$own" ]; do
-        echo "no data here, and still named primary: waiting for another one"
+# Whoever follows an empty primary is emptied. So a member whose data is gone doesn't become one: while the others take it
+# for the primary, it waits until they have chosen another. Where nobody is named, the first member begins when all
+# others have answered that they are empty too.
+others_are_empty() {
+    for other in $others; do
+        if [ "$(ask "$other" dbsize)" != 0 ]; then return 1; fi
+    done
+}
+
+may_start_empty() {
+    named=$(named_by_others)
+    if [ -z "$named" ] && [ "$own" = "$first" ]; then others_are_empty; else [ "$named" != "$own" ]; fi
+}
+
+# A dump alone doesn't count as data: with the append-only file switched on Redis starts without reading it. Nor does a
+# file that was begun and never filled by a primary: see redis-ready.sh.
+priority=100
+if [ ! -e /data/joined ] || [ ! -e /data/appendonlydir/appendonly.aof.manifest ]; then
+    rm -f /data/joined
+    until may_start_empty; do
+        echo "no data here: waiting for another primary, or for all others to say that they have none"
         sleep 1
     done
+    priority=0
 fi
 
 primary=$(primary)
@@ -20,7 +37,9 @@ primary=$(primary)
     echo "requirepass $password"
     echo "masterauth $password"
     echo "replica-announce-ip $own"
-    if [ "$primary" != "$own" ]; then echo "replicaof $primary 6379"; fi
+    # 0: Sentinel doesn't choose it while it has not copied a primary.
+    echo "replica-priority $priority"
+    if [ "$primary" != "$own" ]; then echo "replicaof $primary $port"; fi
 } > /run/redis/redis.conf
 unset REDISCLI_AUTH
 exec redis-server /run/redis/redis.conf

@@ -90,8 +90,8 @@ class Redis(Strict):
     """Redis 7 with Sentinel."""
 
     members: Members = 3
-    """One primary, the others its replicas, a Sentinel beside each: 1, 3 or 5, since an even number decides no better
-    (S5.3)."""
+    """One primary, the others its replicas, a Sentinel and HAProxy beside each: 1, 3 or 5, since an even number decides
+    no better (S5.3)."""
     quorum: Annotated[int, Field(ge=1, le=5)] | None = None
     """Sentinels that must agree that the primary is gone, 1 to 5; without it the majority (S5.3)."""
     size: Size = "10Gi"
@@ -113,6 +113,8 @@ class Redis(Strict):
     """Of each member (S5.3)."""
     sentinel_resources: Resources = Resources(cpu="50m", cpu_limit="500m", memory="64Mi")
     """Of each Sentinel (S5.3)."""
+    haproxy_resources: Resources = Resources(cpu="50m", cpu_limit="500m", memory="64Mi")
+    """Of the HAProxy beside each member; a connection takes 40 KiB, beyond the first 24 MiB (S5.3)."""
 
     @property
     def agreeing(self) -> int:

@@ -97,6 +97,12 @@ STAND_INS = (
         differs="Redis 7.0; where the entry point is bypassed, protected-mode is on unless the configuration says no",
     ),
     StandIn(
+        name="haproxy",
+        reference="docker.io/library/haproxy:3.2-bookworm",
+        contract="haproxy on PATH; runs as any uid; ends softly by SIGUSR1, which is the image's stop signal",
+        differs="HAProxy 2.6; no docker-entrypoint.sh",
+    ),
+    StandIn(
         name="nginx-unprivileged",
         reference="docker.io/nginxinc/nginx-unprivileged:1.28-bookworm",
         contract="listens on 8080 as user 101 or any uid; /etc/nginx/conf.d; pid and temporary files under /tmp; logs "

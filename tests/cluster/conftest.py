@@ -1,23 +1,26 @@
 """The platform as real pods: one stack named `test` beside the developer's own, made once for all tests in this folder.
 
-It is the development stack under other namespaces and another port, with as many members of PostgreSQL as a stack for
-people has, brought up by the real engine. `make test` has set up the local cloud and its environment before pytest
-starts.
+It is the development stack under other namespaces and another port, with as many members of PostgreSQL and Redis as a
+stack for people has, brought up by the real engine. `make test` has set up the local cloud and its environment before
+pytest starts.
 """
 
 import secrets
 import ssl
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.cluster.database import MEMBERS, whole
+from tests.cluster import database, store, stored_writes
+from tests.cluster.crowd import Crowd, Gather
 from tests.cluster.receiver import Receiver, receiver
 from tests.cluster.releases import copy_of_the_checkout
 from tests.cluster.stack import HOST, NODE_PORT, PORT, PREFIX, Stack
+from tests.cluster.stored_writes import StoredWrites
+from tests.cluster.visitors import conversation, member_adding, visitors
 from tests.cluster.writes import Writes, writer
 
 
@@ -36,7 +39,8 @@ def stack(tmp_path_factory: pytest.TempPathFactory, on_call: Receiver) -> Stack:
     stack.set("storage.class_name", "fast-ssd-test")
     stack.set("edge.node_port", NODE_PORT)
     stack.set("edge.url", f"https://{HOST}:{PORT}")
-    stack.set("postgres.members", MEMBERS)
+    stack.set("postgres.members", database.MEMBERS)
+    stack.set("redis.members", store.MEMBERS)
     told = {"name": "on-call", "secret": "on-call", "severities": ["critical", "heartbeat"]}
     stack.set("monitoring.receivers", [{**told, "authority": on_call.certificate}])
     stack.ensure()
@@ -139,12 +143,39 @@ def member(stack: Stack, client: httpx.Client) -> httpx.Client:
 
 
 @pytest.fixture
+def gather(trusted: ssl.SSLContext, visitor: Callable[..., httpx.Client], member: httpx.Client) -> Gather:
+    """Brings the crowd, for as long as a block lasts."""
+
+    @contextmanager
+    def crowd() -> Iterator[Crowd]:
+        with ExitStack() as here:
+            visits = here.enter_context(visitors(visitor(), visitor(keep=False)))
+            additions = here.enter_context(member_adding(member))
+            yield Crowd(visits, additions, here.enter_context(conversation(trusted, "Ada", "Grace")))
+
+    return crowd
+
+
+@pytest.fixture
 def writes(stack: Stack, record_property: Callable[[str, object], None]) -> Iterator[Writes]:
     """A cluster that is whole, and somebody who writes. At the end it is whole again, and has all that it promised."""
-    whole(stack)
+    database.whole(stack)
     with writer(stack) as writes:
         yield writes
-        whole(stack)
+        database.whole(stack)
         writes.go_on()
         assert writes.lost() == set()
         record_property("writes paused", f"{writes.longest_pause:.1f} s")
+
+
+@pytest.fixture
+def stored(stack: Stack, record_property: Callable[[str, object], None]) -> Iterator[StoredWrites]:
+    """The same of Redis. What wasn't confirmed by a replica is only counted: that it stays is not promised."""
+    store.whole(stack)
+    with stored_writes.writer(stack) as writes:
+        yield writes
+        store.whole(stack)
+        writes.go_on()
+        assert writes.lost("confirmed") == set()
+        record_property("confirmed writes paused", f"{writes.longest_pause:.1f} s")
+        record_property("plain writes lost", len(writes.lost("plain")))

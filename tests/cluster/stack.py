@@ -75,6 +75,10 @@ class Stack:
             pytest.fail(f"kubectl {' '.join(arguments)} exits with {done.returncode}:\n{done.stdout}\n{done.stderr}")
         return done.stdout
 
+    def tried(self, *arguments: str) -> str:
+        """What `kubectl` printed, whether it went well or not."""
+        return subprocess.run(["kubectl", *arguments], capture_output=True, text=True, check=False).stdout
+
     def objects(self, namespace: str, kind: str, selector: str = "") -> list[dict[str, Any]]:
         """The objects of one kind in one of the stack's namespaces (`app`, `data`, `edge`)."""
         found = self.kubectl("-n", f"{PREFIX}-{namespace}", "get", kind, "-l", selector, "-o", "json")

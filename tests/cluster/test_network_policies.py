@@ -26,13 +26,14 @@ SERVERS: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "app": ("app", (8080, 8081)),
     "websocket": ("app", (8090, 8091)),
     "postgres": ("data", (5432, 8008)),
-    "redis": ("data", (6379, 26379)),
+    "redis": ("data", (6379, 6380, 8404, 26379)),
     "prometheus": ("monitoring", (9090,)),
     "alertmanager": ("monitoring", (9093,)),
 }
 OUTSIDE = {
     "DNS": (layout.DNS_SERVICE, 53),
     "API server": (layout.API_SERVICE, 443),
+    "API server itself": (layout.CONTROL_PLANE_ADDRESS, 6443),
     "another machine": (layout.REGISTRY_ADDRESS, 5000),
 }
 # Who tries, and in which container: all have bash here.
@@ -54,31 +55,64 @@ ALLOWED = {
     ("app", "postgres", 5432),
     ("app", "redis", 6379),
     ("websocket", "redis", 6379),
+    ("migrations", "postgres", 5432),
     ("postgres", "API server", 443),
+    ("postgres", "API server itself", 6443),
+    ("postgres", "postgres", 5432),
+    ("postgres", "postgres", 8008),
     ("prometheus", "app", 8081),
     ("prometheus", "websocket", 8091),
     ("prometheus", "postgres", 8008),
     ("prometheus", "alertmanager", 9093),
-    *((client, "DNS", 53) for client in CLIENTS),
+    *((client, "DNS", 53) for client in [*CLIENTS, "migrations"]),
 }
 # Whoever is in the cluster may come in by the door, as everybody outside may.
 ALLOWED_TO_STRANGERS = {("edge", 8443), ("edge", 8080)}
 
 
+Addresses = Mapping[tuple[str, int], str]
+
+
 @pytest.fixture(scope="module")
-def addresses(stack: Stack) -> Mapping[tuple[str, int], str]:
-    """Everything that can be tried: what it is and the port -> where."""
+def pods(stack: Stack) -> Mapping[str, Mapping[str, str]]:
+    """The pods that are ready: whose -> their names -> their addresses."""
 
-    def address(name: str, area: str) -> str | None:
+    def ready(name: str, area: str) -> Mapping[str, str]:
         found = stack.objects(area, "pods", f"app.kubernetes.io/name={name}")
-        return next((str(pod["status"]["podIP"]) for pod in found if is_ready(pod)), None)
+        return {pod["metadata"]["name"]: pod["status"]["podIP"] for pod in found if is_ready(pod)}
 
-    pods = {
-        (name, port): wait_for(partial(address, name, area), f"a pod of {name}")
-        for name, (area, ports) in SERVERS.items()
-        for port in ports
-    }
-    return pods | {(name, port): address for name, (address, port) in OUTSIDE.items()}
+    return {name: wait_for(partial(ready, name, area), f"a pod of {name}") for name, (area, _) in SERVERS.items()}
+
+
+def addresses(stack: Stack, pods: Mapping[str, Mapping[str, str]], namespace: str, client: str) -> Addresses:
+    """Everything that a pod can try: what it is and the port -> where; of its own kind another, if there is one.
+
+    Its own node is out of the question: from there and to there all is allowed, whatever a policy says.
+    """
+    node = stack.kubectl("-n", namespace, "get", "pod", client, "-o", "jsonpath={.spec.nodeName}")
+    kubelet = next(each.address for each in layout.NODES if each.name != node)
+    others = {name: [address for pod, address in found.items() if pod != client] for name, found in pods.items()}
+    inside = {(name, port): others[name][0] for name, (_, ports) in SERVERS.items() for port in ports if others[name]}
+    outside = {(name, port): address for name, (address, port) in OUTSIDE.items()}
+    return inside | outside | {("another node's kubelet", 10250): kubelet}
+
+
+@pytest.fixture(scope="module")
+def migrations(stack: Stack) -> Iterator[str]:
+    """A pod like that of the migrations, which has ended long ago; this one waits."""
+    (job,) = stack.objects("app", "jobs", "app.kubernetes.io/name=migrations")
+    template = job["spec"]["template"]
+    labels = {key: value for key, value in template["metadata"]["labels"].items() if key.startswith("app.")}
+    (container,) = template["spec"]["containers"]
+    spec = {**template["spec"], "containers": [{**container, "command": ["sleep", "3600"]}]}
+    spec["terminationGracePeriodSeconds"] = 0
+    name = f"migrations-{secrets.token_hex(4)}"
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels}, "spec": spec}
+    namespace = f"{PREFIX}-app"
+    stack.kubectl("-n", namespace, "create", "-f", "-", stdin=json.dumps(pod))
+    stack.kubectl("-n", namespace, "wait", "--for=condition=Ready", f"pod/{name}", "--timeout=120s")
+    yield name
+    stack.kubectl("-n", namespace, "delete", "pod", name, "--wait=false")
 
 
 @pytest.fixture(scope="module")
@@ -106,9 +140,7 @@ def is_ready(pod: Mapping[str, Any]) -> bool:
     return any(each["type"] == "Ready" and each["status"] == "True" for each in conditions)
 
 
-def reached(
-    stack: Stack, namespace: str, pod: str, container: str, addresses: Mapping[tuple[str, int], str]
-) -> set[tuple[str, int]]:
+def reached(stack: Stack, namespace: str, pod: str, container: str, addresses: Addresses) -> set[tuple[str, int]]:
     """What a pod reaches of all this, tried at once."""
     tried = list(addresses)
     program = " ".join(
@@ -131,27 +163,28 @@ def nothing_but(allowed: set[Found], look: Callable[[], set[Found]]) -> None:
 
 
 def test_the_platforms_pods_reach_whom_they_need_and_nobody_else(
-    stack: Stack, addresses: Mapping[tuple[str, int], str]
+    stack: Stack, pods: Mapping[str, Mapping[str, str]], migrations: str
 ) -> None:
     """S7.1: from the edge to the application, from there to the data, and no other way; names for all."""
 
+    clients = {name: (SERVERS[name][0], next(iter(pods[name])), container) for name, container in CLIENTS.items()}
+    clients["migrations"] = ("app", migrations, "migrations")
+
     def of(client: str) -> set[tuple[str, str, int]]:
-        area = SERVERS[client][0]
-        pods = stack.objects(area, "pods", f"app.kubernetes.io/name={client}")
-        name = next(pod["metadata"]["name"] for pod in pods if is_ready(pod))
-        others = {each: address for each, address in addresses.items() if each[0] != client}
-        return {(client, *each) for each in reached(stack, f"{PREFIX}-{area}", name, CLIENTS[client], others)}
+        area, pod, container = clients[client]
+        namespace = f"{PREFIX}-{area}"
+        tried = addresses(stack, pods, namespace, pod)
+        return {(client, *each) for each in reached(stack, namespace, pod, container, tried)}
 
     def found() -> set[tuple[str, str, int]]:
         with ThreadPoolExecutor() as pool:
-            return set[tuple[str, str, int]]().union(*pool.map(of, CLIENTS))
+            return set[tuple[str, str, int]]().union(*pool.map(of, clients))
 
     nothing_but(ALLOWED, found)
 
 
-def test_strangers_get_in_by_the_door_alone(
-    stack: Stack, stranger: str, addresses: Mapping[tuple[str, int], str]
-) -> None:
+def test_strangers_get_in_by_the_door_alone(stack: Stack, stranger: str, pods: Mapping[str, Mapping[str, str]]) -> None:
     """It reaches what is outside too: nothing restricts it, so what it doesn't reach is shut by the other side."""
-    allowed = ALLOWED_TO_STRANGERS | {(name, port) for name, (_, port) in OUTSIDE.items()}
-    nothing_but(allowed, lambda: reached(stack, STRANGERS_NAMESPACE, stranger, "main", addresses))
+    tried = addresses(stack, pods, STRANGERS_NAMESPACE, stranger)
+    allowed = ALLOWED_TO_STRANGERS | {each for each in tried if each[0] not in SERVERS}
+    nothing_but(allowed, lambda: reached(stack, STRANGERS_NAMESPACE, stranger, "main", tried))

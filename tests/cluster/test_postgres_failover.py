@@ -6,11 +6,11 @@ The bounds are there to end a test that hangs; how long writes pause is measured
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
 from tests.cluster.database import MEMBERS, inside, members, node_of, primary, psql, whole
+from tests.cluster.machines import first_process
 from tests.cluster.stack import PREFIX, Stack
 from tests.cluster.writes import Writes
 
@@ -29,7 +29,7 @@ def test_the_primarys_pod_is_deleted_and_another_member_takes_over(stack: Stack,
 @pytest.mark.drill
 def test_the_primarys_container_is_killed(stack: Stack, writes: Writes) -> None:
     """With all that runs in it, Patroni first: nobody says goodbye."""
-    os.kill(first_process(stack, primary(stack)), signal.SIGKILL)
+    os.kill(first_process(stack, "data", primary(stack), "postgres"), signal.SIGKILL)
     writes.break_off_and_resume()
 
 
@@ -89,30 +89,3 @@ def test_all_members_are_killed_at_once(stack: Stack, writes: Writes) -> None:
     assert len(every) == MEMBERS
     stack.kubectl("-n", DATA, "delete", "pod", *every, "--grace-period=0", "--force")
     writes.break_off_and_resume()
-
-
-def first_process(stack: Stack, member: str) -> int:
-    """The number that this machine has for a container's first process."""
-    (pod,) = (one for one in stack.objects("data", "pods") if one["metadata"]["name"] == member)
-    (status,) = (one for one in pod["status"]["containerStatuses"] if one["name"] == "postgres")
-    container = status["containerID"].rpartition("/")[2]
-    found = [
-        int(entry.name)
-        for entry in Path("/proc").iterdir()
-        if entry.name.isdecimal() and container in cgroup(entry) and inner_number(entry) == "1"
-    ]
-    assert len(found) == 1, f"{found} are first processes of {container}"
-    return found[0]
-
-
-def cgroup(process: Path) -> str:
-    try:
-        return (process / "cgroup").read_text()
-    except OSError:  # it has ended
-        return ""
-
-
-def inner_number(process: Path) -> str:
-    """The number that a process has in its own container."""
-    lines = (process / "status").read_text().splitlines()
-    return next(line.split()[-1] for line in lines if line.startswith("NSpid:"))

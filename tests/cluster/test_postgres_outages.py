@@ -5,39 +5,17 @@ Drills, with the local cloud's machines frozen: whoever talks to one waits, as f
 
 import subprocess
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
 from localcloud.cluster import layout
-from localcloud.docker import docker
 from tests.cluster.database import node_of, primary, whole
+from tests.cluster.machines import frozen
 from tests.cluster.stack import Stack
 from tests.cluster.writes import Writes
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.drill]
-
-
-@contextmanager
-def frozen(container: str) -> Iterator[None]:
-    """One of the local cloud's machines answers nothing meanwhile.
-
-    Its processes stand still and its wire is cut: the kernel, which it shares with us, would go on confirming packets.
-    """
-    number = docker("exec", container, "cat", "/sys/class/net/eth0/iflink").strip()
-    wire = next(
-        file.parent.name for file in Path("/sys/class/net").glob("*/ifindex") if file.read_text().strip() == number
-    )
-    docker("pause", container)
-    subprocess.run(["ip", "link", "set", "dev", wire, "down"], check=True)
-    try:
-        yield
-    finally:
-        subprocess.run(["ip", "link", "set", "dev", wire, "up"], check=True)
-        docker("unpause", container)
 
 
 def test_the_api_server_is_away_and_nobody_notices(stack: Stack, writes: Writes) -> None:

@@ -4,50 +4,25 @@ Visitors ask for pages, a member writes through the API and two people talk over
 test is of every `make test`; the others are drills.
 """
 
+import os
+import signal
 import socket
 import ssl
 import subprocess
-from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
+from tests.cluster.crowd import CUT_OFF, TOLD_TO_GO, Gather
+from tests.cluster.machines import first_process
 from tests.cluster.releases import change
-from tests.cluster.stack import PREFIX, Stack
-from tests.cluster.visitors import Conversation, Visits, conversation, member_adding, visitors
+from tests.cluster.stack import HOST, PORT, PREFIX, Stack
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
-
-# The service goes, or restarts: connect again (RFC 6455, 7.4.1, and IANA's registry of close codes).
-TOLD_TO_GO = {1001, 1012}
-# No goodbye: nginx can't say it in another's protocol to those who are still there 70 s after it was told to end.
-CUT_OFF = 1006
-
-
-@dataclass(frozen=True)
-class Crowd:
-    """Everybody who is there."""
-
-    visits: Visits
-    additions: Visits
-    talks: tuple[Conversation, ...]
-
-    def noticed_nothing(self, ends: Collection[int] = TOLD_TO_GO) -> None:
-        """Every request was answered well; whose connection was ended could connect again, and missed no message."""
-        assert self.visits.bad == []
-        assert self.additions.bad == []
-        assert self.visits.good > 0
-        assert self.additions.good > 0
-        said = {text for talk in self.talks for text in talk.said}
-        assert said
-        for talk in self.talks:
-            assert talk.refused == []
-            assert set(talk.codes) <= set(ends)
-            assert said - talk.heard == set()
 
 
 @contextmanager
@@ -60,23 +35,6 @@ def forwarded(pod: str) -> Iterator[int]:
             yield int(forwarding.stdout.readline().split()[2].rpartition(":")[2])
         finally:
             forwarding.terminate()
-
-
-Gather = Callable[[], AbstractContextManager[Crowd]]
-
-
-@pytest.fixture
-def gather(trusted: ssl.SSLContext, visitor: Callable[..., httpx.Client], member: httpx.Client) -> Gather:
-    """Brings the crowd, for as long as a block lasts."""
-
-    @contextmanager
-    def crowd() -> Iterator[Crowd]:
-        with ExitStack() as here:
-            visits = here.enter_context(visitors(visitor(), visitor(keep=False)))
-            additions = here.enter_context(member_adding(member))
-            yield Crowd(visits, additions, here.enter_context(conversation(trusted, "Ada", "Grace")))
-
-    return crowd
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -147,14 +105,81 @@ def test_a_drained_node_goes_unnoticed(stack: Stack, gather: Gather) -> None:
 
 
 @pytest.mark.drill
+def test_other_settings_and_another_certificate_go_unnoticed(
+    stack: Stack, gather: Gather, trusted: ssl.SSLContext
+) -> None:
+    """No new release: what PHP and nginx are told, and what the edge shows."""
+    before = pods(stack, "app", "edge")
+    another = "another.vision-week.localhost"
+    assert another not in names_shown(trusted)
+    stack.set("app.session_lifetime", 1800)
+    stack.set("app.limits.login_per_minute", 6)
+    stack.set("edge.certificate_names", [HOST, another])
+    with gather() as crowd:
+        stack.pulumi("up", "--yes", "--skip-preview")
+        wait_for(lambda: not before & pods(stack), "the old pods to be gone")
+    crowd.noticed_nothing(TOLD_TO_GO | {CUT_OFF})
+    assert another in names_shown(trusted)
+
+
+@pytest.mark.drill
 def test_a_pod_that_is_killed_takes_only_what_it_was_answering(stack: Stack, gather: Gather) -> None:
-    """Three visitors ask one thing at a time each: so many answers can be lost, and no more."""
-    victim = stack.objects("app", "pods", "app.kubernetes.io/name=app")[0]["metadata"]["name"]
+    victim = ready(stack)[0]
+
+    def kill() -> None:
+        stack.kubectl("-n", f"{PREFIX}-app", "delete", "pod", victim, "--grace-period=0", "--force")
+
+    takes_only_what_it_was_answering(stack, gather, kill, lambda: victim not in ready(stack))
+
+
+@pytest.mark.drill
+def test_an_nginx_that_is_killed_takes_only_what_it_was_answering(stack: Stack, gather: Gather) -> None:
+    """Its pod is still there, and listed until its node notices: whoever is led to it is refused, and asks again."""
+    victim = ready(stack)[0]
+    before = restarts(stack, victim)
+
+    def kill() -> None:
+        os.kill(first_process(stack, "app", victim, "nginx"), signal.SIGKILL)
+
+    takes_only_what_it_was_answering(stack, gather, kill, lambda: restarts(stack, victim) > before)
+
+
+def takes_only_what_it_was_answering(
+    stack: Stack, gather: Gather, kill: Callable[[], None], gone: Callable[[], bool]
+) -> None:
+    """Three visitors ask one thing at a time each: so many answers can be lost, no more. Those who talk, talk on."""
     with gather() as crowd:
         wait_for(lambda: crowd.visits.good > 20, "visitors")
-        stack.kubectl("-n", f"{PREFIX}-app", "delete", "pod", victim, "--grace-period=0", "--force")
-        wait_for(lambda: victim not in pods(stack) and len(ready(stack)) == 2, "another pod in its place")
-    assert len(crowd.visits.bad) + len(crowd.additions.bad) <= 3
+        kill()
+        wait_for(gone, "the victim to be gone")
+        wait_for(lambda: len(ready(stack)) == 2, "two to be there again")
+        since = crowd.visits.good
+        wait_for(lambda: crowd.visits.good > since + 20, "visitors")
+    lost = crowd.visits.bad + crowd.additions.bad
+    assert len(lost) <= 3, lost
+    said = {text for talk in crowd.talks for text in talk.said}
+    assert said
+    for talk in crowd.talks:
+        assert talk.refused == []
+        assert talk.codes == []
+        assert said - talk.heard == set()
+
+
+def names_shown(trusted: ssl.SSLContext) -> set[str]:
+    """Those of the certificate that the edge shows."""
+    with (
+        socket.create_connection(("127.0.0.1", PORT), timeout=10) as plain,
+        trusted.wrap_socket(plain, server_hostname=HOST) as connection,
+    ):
+        shown = connection.getpeercert()
+    assert shown is not None
+    return {str(each[1]) for each in shown["subjectAltName"]}
+
+
+def restarts(stack: Stack, pod: str) -> int:
+    """How often the containers of a pod of the application were started again."""
+    (found,) = (one for one in stack.objects("app", "pods") if one["metadata"]["name"] == pod)
+    return sum(each["restartCount"] for each in found["status"]["containerStatuses"])
 
 
 def ready(stack: Stack) -> list[str]:
@@ -167,9 +192,10 @@ def ready(stack: Stack) -> list[str]:
     ]
 
 
-def pods(stack: Stack) -> set[str]:
-    """The names of all that serve."""
+def pods(stack: Stack, *names: str) -> set[str]:
+    """The names of all that serve, or of those pods of these services."""
     found: set[str] = set()
     for area, name in (("app", "app"), ("app", "websocket"), ("edge", "edge")):
-        found |= {pod["metadata"]["name"] for pod in stack.objects(area, "pods", f"app.kubernetes.io/name={name}")}
+        if not names or name in names:
+            found |= {pod["metadata"]["name"] for pod in stack.objects(area, "pods", f"app.kubernetes.io/name={name}")}
     return found

@@ -61,6 +61,7 @@ EXAMPLES: dict[str, Any] = {
     "images.flutter": "3.32.0",
     "monitoring.alerts.availability_percent": 99.5,
     "monitoring.alerts.server_errors_per_second": 0.2,
+    "redis.quorum": 4,
     "release": "v2.0.0",
     "source.constants": {"FIREBASE_PROJECT_ID": "vision-week"},
     "source.document_root": "web",
@@ -89,6 +90,8 @@ GIVEN: dict[str, dict[str, Any]] = {
     "edge(nginx).disruptions": {"edge": {"replicas": 3}},
     "edge(nginx).node_port": {"edge": {"service": "NodePort"}},
     "postgres.disruptions": {"postgres": {"members": 5}},
+    "redis.disruptions": {"redis": {"members": 5}},
+    "redis.quorum": {"redis": {"members": 5}},
     "source.git": {"source": {"git": "https://git.example/app.git", "reference": "0" * 40}},
     "source.reference": {"source": {"git": "https://git.example/app.git", "reference": "0" * 40}},
     "websocket.replicas.disruptions": {"websocket": {"replicas": {"min": 3, "max": 10}}},
@@ -101,7 +104,6 @@ OTHER_EDGES = {
 # And in a cluster that is there already.
 OTHER_CLUSTERS = {"existing": {"flavour": "existing", "context": "some-context"}}
 _TOGETHER = "refused without images.registry, which is of the same project and region"
-_SEVERAL = "several members are refused in words until clients are led to the primary among them"
 # Settings, or with a dot at the end all that begin so, that change nothing.
 WITHOUT_EFFECT: dict[str, str] = {
     "cluster(gke).project": _TOGETHER,
@@ -111,10 +113,6 @@ WITHOUT_EFFECT: dict[str, str] = {
     "images.allow_unpinned": "only admits or refuses; what runs is the catalogue's",
     "policies.exemptions": "the policy pack reads them; they change nothing themselves",
     "purpose": "says what is demanded of the stack, and changes nothing itself",
-    "redis.members": _SEVERAL,
-    "redis.disruptions": _SEVERAL,
-    "redis.quorum": _SEVERAL,
-    "redis.replica_lag": _SEVERAL,
 }
 
 

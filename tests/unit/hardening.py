@@ -50,7 +50,10 @@ class Field:
 
     @property
     def evidence(self) -> str:
-        return "mocks; *unverified* at Google" if self.type.startswith(_GOOGLE) else "mocks"
+        googles = self.type.startswith(_GOOGLE) or any(
+            part.startswith("networking.gke.io/") for part in map(str, self.path)
+        )
+        return "mocks; *unverified* at Google" if googles else "mocks"
 
 
 @dataclass(frozen=True)

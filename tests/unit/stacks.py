@@ -85,12 +85,6 @@ REPLACEMENTS = (
         lambda edge: {key: value for key, value in edge.items() if key != "dns_zone"},
     ),
     Replacement(
-        "redis.members: 1, because nothing leads clients to the primary among several yet",
-        "vision-week:redis",
-        lambda config: config.get("vision-week:redis", {}).get("members") != 1,
-        lambda redis: {**(redis or {}), "members": 1},
-    ),
-    Replacement(
         "images.allow_unpinned: all, because the catalogue has no digests yet",
         "vision-week:images",
         lambda config: config["vision-week:images"].get("allow_unpinned") != "all",

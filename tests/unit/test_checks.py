@@ -31,8 +31,9 @@ def test_a_quota_below_what_the_workloads_may_need_is_refused(area: str) -> None
 NEEDS = {
     # 20 app pods, 10 of the WebSocket service, one more of each for a roll-out, and the migrations.
     "app": {"pods": 33, "cpu": "14.2", "memory": "20992Mi"},
-    # What is sized by its use may ask for its limits: 3 and 0.2 for PostgreSQL, 2 and 0.5 for Redis, 1 at the edge.
-    "data": {"pods": 6, "cpu": "17.1", "memory": "15648Mi"},
+    # What is sized by its use may ask for its limits: 3 and 0.2 for PostgreSQL, 2 and twice 0.5 for Redis, 1 at the
+    # edge.
+    "data": {"pods": 6, "cpu": "18.6", "memory": "15840Mi"},
     "edge": {"pods": 3, "cpu": "3", "memory": "768Mi"},
 }
 
@@ -51,7 +52,7 @@ def test_a_quota_that_lacks_the_least_is_refused(area: str) -> None:
     ]
 
 
-@pytest.mark.parametrize(("area", "cpu"), [("data", "3.93"), ("edge", "0.3")])
+@pytest.mark.parametrize(("area", "cpu"), [("data", "4.08"), ("edge", "0.3")])
 def test_what_is_not_sized_by_its_use_needs_a_quota_for_its_requests(area: str, cpu: str) -> None:
     assert told(vertical_autoscaling=False, tenancy={area: {**NEEDS[area], "cpu": cpu}}) == []
     assert told(vertical_autoscaling=True, tenancy={area: {**NEEDS[area], "cpu": cpu}}) == [f"tenancy.{area}.cpu"]
@@ -177,6 +178,12 @@ def test_data_and_replication_that_do_not_fit_redis_memory_are_refused(
     assert told(redis={"members": members, "resources": resources(too_little)}) == ["redis.resources.memory"]
 
 
+def test_clients_that_do_not_fit_haproxy_are_refused() -> None:
+    """21 pods of 10 workers and 11 of two connections, 40 KiB each, and 24 MiB."""
+    assert told(redis={"haproxy_resources": resources("34Mi")}) == []
+    assert told(redis={"haproxy_resources": resources("33Mi")}) == ["redis.haproxy_resources.memory"]
+
+
 def test_a_larger_backlog_takes_memory() -> None:
     assert told(redis={"backlog": "300Mi"}) == ["redis.resources.memory"]
 
@@ -192,7 +199,7 @@ def test_connections_for_every_worker_at_the_largest_scale_are_asked_for() -> No
 
 # --- who stays
 
-ROOMY = {"tenancy": {"data": {"pods": 24, "cpu": "24", "memory": "64Gi"}}}
+ROOMY = {"tenancy": {"data": {"pods": 24, "cpu": "26", "memory": "64Gi"}}}
 
 
 @pytest.mark.parametrize(

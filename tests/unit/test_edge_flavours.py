@@ -1,6 +1,6 @@
 """The flavours of the edge that leave the work to a gateway or to an Ingress's controller: what they ask for.
 
-Whether an API server takes it is asked in `tests/cluster/test_edge_flavours.py`.
+Whether an API server takes it is asked in `tests/localcloud/test_cluster_edge.py`.
 """
 
 from collections.abc import Iterator, Mapping

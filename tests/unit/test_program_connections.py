@@ -50,7 +50,7 @@ def test_the_connections_that_are_allowed_are_these(program: Recording, stack: s
         ("prometheus", "prometheus", 9090),
         ("prometheus", "alertmanager", 9093),
         *RECEIVERS[stack],
-        ("redis", "redis", 6379),
+        ("redis", "redis", 6380),
         ("redis", "redis", 26379),
         *((name, resolver, 53) for name in pods for resolver in ("kube-dns", "169.254.20.10/32")),
     }

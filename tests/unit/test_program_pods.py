@@ -76,7 +76,12 @@ def test_our_images_run_by_digest_and_others_by_exact_version(stacks: Stacks, st
     own_edge = {"docker.io/nginxinc/nginx-unprivileged:1.28-bookworm"} if stack == "development" else set()
     # On Google they come through a repository of the stack's own project.
     source = "docker.io" if stack == "development" else f"{registry.rpartition('/')[0]}/docker-io"
-    names = ("library/redis:7.4-bookworm", "prom/prometheus:v3.5.0", "prom/alertmanager:v0.28.1")
+    names = (
+        "library/haproxy:3.2-bookworm",
+        "library/redis:7.4-bookworm",
+        "prom/prometheus:v3.5.0",
+        "prom/alertmanager:v0.28.1",
+    )
     others = {f"{source}/{name}" for name in names}
     assert images - ours == others | own_edge
     assert images <= set(recording.outputs["images"].values())

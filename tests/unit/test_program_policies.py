@@ -13,9 +13,9 @@ from tests.unit.conftest import Stacks
 from tests.unit.recording import Recording
 from tests.unit.stacks import buildable
 
-# Redis until several members are built (tests/unit/stacks.py); Grafana, which operators can be without for a minute:
-# the stacks' files will have to say so, as an exemption, once more than one is demanded.
-SINGLE = {("workload-replicated", "redis"), ("workload-replicated", "grafana")}
+# Grafana, which operators can be without for a minute: the stacks' files will have to say so, as an exemption, once
+# more than one is demanded.
+SINGLE = {("workload-replicated", "grafana")}
 
 
 def settings_of(stack: str) -> Stack:

@@ -23,6 +23,7 @@ def built(*, preview: bool = False, **changes: Any) -> Recording:
                 namespace=namespace("data"),
                 settings=settings(redis=changes).redis,
                 image="registry.example/redis:7",
+                haproxy_image="registry.example/haproxy:3",
                 storage_class="fast-ssd",
                 clients=[pods_of("apps", "app")],
                 protect=False,
@@ -85,7 +86,7 @@ def test_the_password_is_in_no_configuration_and_no_argument() -> None:
         assert password not in one.clear
 
 
-def test_only_clients_of_the_data_are_published() -> None:
+def test_clients_reach_haproxy_and_nothing_else() -> None:
     (port,) = built().one("Service", "redis").at("spec", "ports")
     assert port["port"] == 6379
 

@@ -250,6 +250,7 @@ SAME_AS = {
     "redis.resources": "websocket.resources",
     "postgres.roles_resources": "websocket.resources",
     "redis.sentinel_resources": "websocket.resources",
+    "redis.haproxy_resources": "websocket.resources",
     "tenancy.data": "tenancy.app",
     "tenancy.edge": "tenancy.app",
     "monitoring.alertmanager_resources": "websocket.resources",

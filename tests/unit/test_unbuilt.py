@@ -15,7 +15,6 @@ from tests.unit.recording import run_stack, stack_config
 
 BUILT = {
     **LEAST,
-    "redis": {"members": 1},
     "postgres": {"backups": {"enabled": False}},
     "storage": {"snapshots": {"enabled": False}},
     "monitoring": {"grafana": False, "kube_state_metrics": False, "traces": False},
@@ -76,12 +75,6 @@ def test_what_is_switched_off_asks_for_nothing() -> None:
 @pytest.mark.parametrize("edge", [GATEWAY, INGRESS])
 def test_every_flavour_of_the_edge_is_built(edge: dict[str, Any]) -> None:
     assert said({**BUILT, "edge": edge}) == []
-
-
-def test_several_members_of_redis_are_refused() -> None:
-    assert said({**BUILT, "redis": {}}) == [
-        "redis.members: nothing leads clients to the primary among several yet; use 1"
-    ]
 
 
 def test_every_mark_is_tried_here() -> None:

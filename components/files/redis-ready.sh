@@ -1,0 +1,17 @@
+#!/bin/sh
+# Whether this member is primary, or has all that its primary has. From then on it may become primary itself.
+set -eu
+. /etc/redis/members.sh
+
+state=$(here info replication)
+case $state in
+    *role:master* | *master_link_status:up*) ;;
+    *)
+        echo "neither primary nor in step with it: $state"
+        exit 1
+        ;;
+esac
+if [ ! -e /data/joined ]; then
+    [ "$(here config set replica-priority 100)" = OK ]
+    : > /data/joined
+fi

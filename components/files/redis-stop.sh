@@ -1,0 +1,55 @@
+#!/bin/sh
+# Runs before a member is stopped: a primary hands over first, so that writes pause for less than a second, and none that
+# was acknowledged is lost. Sentinel alone would leave it primary for seconds beside the new one.
+set -eu
+. /etc/redis/members.sh
+
+if [ -z "$others" ] || [ "$(role_of 127.0.0.1)" != master ]; then exit 0; fi
+
+# Every replica that is connected has all: Sentinel may choose any. They are asked themselves, since the primary hears of
+# it only once a second.
+in_step() {
+    state=$(here info replication)
+    replicas=$(echo "$state" | sed -n 's/^slave[0-9]*:ip=\([^,]*\),.*/\1/p')
+    offset=$(echo "$state" | sed -n 's/^master_repl_offset://p')
+    for replica in $replicas; do
+        if [ "$(ask "$replica" info replication | sed -n 's/^slave_repl_offset://p')" != "$offset" ]; then return 1; fi
+    done
+    [ -n "$replicas" ]
+}
+
+# Tries for so many seconds, 50 ms apart; whoever is asked last and doesn't answer takes 2 s more.
+within() {
+    end=$(($(date +%s) + $1))
+    shift
+    until "$@"; do
+        if [ "$(date +%s)" -ge "$end" ]; then return 1; fi
+        sleep 0.05
+    done
+}
+
+# One of them says that it is primary.
+promoted() {
+    for replica in $replicas; do
+        if [ "$(role_of "$replica")" = master ]; then new=$replica && return; fi
+    done
+    return 1
+}
+
+fail_over() { timeout 2 redis-cli -p "$sentinel_port" --raw sentinel failover vision-week 2> /dev/null | grep -q '^OK'; }
+
+give_up() {
+    here client unpause > /dev/null
+    echo "$1: the others will find out by themselves"
+    exit 0
+}
+
+# Reads go on. Longer than what follows takes; it ends with this member if not before.
+here client pause 20000 write > /dev/null
+within 3 in_step || give_up "no replica is in step"
+within 2 fail_over || give_up "Sentinel chooses nobody"
+within 4 promoted || give_up "nobody was promoted"
+here replicaof "$new" "$port" > /dev/null
+# Whoever waits here to write comes again, and is led to the new primary.
+here client kill type normal > /dev/null
+here client unpause > /dev/null
