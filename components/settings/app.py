@@ -10,8 +10,8 @@ from components.values import AddressAndPort, Resources, Size, Strict, mebibytes
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 # What PHP-FPM's pod holds beside its workers: opcache 64 MiB and its strings 8, the counters' 8, the master and the two
-# workers for probes (images/app/php, images/app/php-fpm.conf). Measured with ten workers that are full: 703 MiB, opcache
-# and counters as if they were full, too, of the 736 that this makes (tests/app/test_worker_memory.py).
+# workers for probes (images/app/php, images/app/php-fpm.conf). Measured with ten workers that are full: 703 MiB, all of
+# opcache and of the counters in it, of the 736 that this makes (tests/app/test_worker_memory.py).
 _PHP_SHARED = 96
 _MOST_WORKERS = 200
 
