@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from components import haproxy
+from components import bounds, haproxy
 from components.checks.fault import Fault
 from components.settings import NGINX_CONNECTIONS, GoogleCluster, NginxEdge, NodePool, Redis, Settings
 from components.values import MEBIBYTE, Resources, amount, mebibytes
@@ -47,7 +47,7 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
     watched = settings.monitoring
     return {
         "app": [
-            (app.replicas.max + 1, _at_most([app.nginx_resources, app.php_resources], app_sized)),
+            (app.replicas.max + 1, _at_most(_of_app(settings), app_sized)),
             (1, [app.php_resources]),
             (websocket.replicas.max + 1, _at_most([websocket.resources], websocket_sized)),
         ],
@@ -69,6 +69,13 @@ def _redis_pod(redis: Redis) -> list[Resources]:
     return [redis.resources, redis.sentinel_resources, redis.haproxy_resources]
 
 
+def _of_app(settings: Settings) -> list[Resources]:
+    """The containers of the application's pod; GKE adds the one that mounts the bucket of uploads."""
+    app = settings.app
+    mounting = [bounds.mounting(app)] if isinstance(settings.cluster, GoogleCluster) else []
+    return [app.nginx_resources, app.php_resources, *mounting]
+
+
 def _at_most(pod: list[Resources], sized: bool) -> list[Resources]:
     return [each.model_copy(update={"cpu": each.cpu_limit}) for each in pod] if sized else pod
 
@@ -88,7 +95,7 @@ def sized_pods_fit_a_node(settings: Settings) -> Iterator[Fault]:
         ("redis.resources", "data", _redis_pod(redis)),
     ]
     if not app.replicas.autoscaled:
-        pods.append(("app.php_resources", "apps", [app.nginx_resources, app.php_resources]))
+        pods.append(("app.php_resources", "apps", _of_app(settings)))
     if not websocket.replicas.autoscaled:
         pods.append(("websocket.resources", "apps", [websocket.resources]))
     if isinstance(edge, NginxEdge):

@@ -101,6 +101,8 @@ OTHER_EDGES = {
     flavour: {**own, "api_host": "api.vision-week.example", "websocket_host": "ws.vision-week.example"}
     for flavour, own in (("nginx", NGINX), ("ingress", INGRESS))
 }
+# What only has a meaning in a cluster that is there already: where the program makes one, uploads are in a bucket.
+OF_EXISTING_CLUSTERS = frozenset({"app.uploads", "storage.shared_access", "storage.shared_class"})
 # And in a cluster that is there already.
 OTHER_CLUSTERS = {"existing": {"flavour": "existing", "context": "some-context"}}
 _TOGETHER = "refused without images.registry, which is of the same project and region"
@@ -193,6 +195,8 @@ def effect(leaf: Leaf) -> Effect | None:
     base = copy.deepcopy(_base())
     base["edge"] = OTHER_EDGES.get(leaf.variant.get(("edge",), ""), base["edge"])
     base["cluster"] = OTHER_CLUSTERS.get(leaf.variant.get(("cluster",), ""), base["cluster"])
+    if leaf.name in OF_EXISTING_CLUSTERS:
+        base["cluster"] = OTHER_CLUSTERS["existing"]
     for key, value in GIVEN.get(leaf.name, {}).items():
         base[key] = {**base.get(key, {}), **value}
     settings = parse(base).model_dump(mode="json")
