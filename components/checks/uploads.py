@@ -9,7 +9,7 @@ from components.settings import GoogleCluster, Settings
 def uploads_are_in_one_place(settings: Settings) -> Iterator[Fault]:
     """A bucket has no class and no size, a volume of somebody's class no versions (S2.3)."""
     if isinstance(settings.cluster, GoogleCluster):
-        given = ("app.uploads", "storage.shared_access", "storage.shared_class")
+        given: tuple[str, ...] = ("app.uploads", "storage.shared_access", "storage.shared_class")
         why = "has no effect where the program makes the cluster: uploads are in a bucket"
     else:
         given = ("storage.uploads_days",)
