@@ -1,19 +1,23 @@
 """The page in a real browser, under the policy that every answer carries (S3.1)."""
 
-import os
+import json
 import re
-import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
-from tests.app.processes import USER, as_user, give, program
+from tests.app.processes import USER, Process, give
 from tests.app.realtime import Instance
 from tests.app.servers import Redis
 from tests.app.site import Site
 from tests.unit.balancer import Front, running
 from tests.unit.edges import HOST
+from tests.waiting import wait_for
 
 # What a Flutter web build does and what an injected script would, each with what comes of it.
 TRIES = {
@@ -92,31 +96,39 @@ for (const [name, attempt] of Object.entries(tries)) {
     done[name] = false;
   }
 }
-for (const [name, result] of Object.entries(done)) {
-  add("li", `${name}: ${result}`);
-}
-add("b", [...blocked].sort().join(" "));
+await fetch(`/probed/${encodeURIComponent(JSON.stringify({ done, blocked: [...blocked].sort() }))}`);
 """
 
 
 @pytest.fixture(scope="module")
-def front(folder: Path, site: Site, redis: Redis) -> Iterator[Front]:
+def own(folder: Path) -> Path:
     own = folder / "browsed"
     own.mkdir()
-    websocket = Instance(own, redis)
+    return own
+
+
+@pytest.fixture(scope="module")
+def websocket(own: Path, redis: Redis) -> Iterator[Instance]:
+    instance = Instance(own, redis)
+    yield instance
+    instance.process.stop()
+
+
+@pytest.fixture(scope="module")
+def front(own: Path, site: Site, websocket: Instance) -> Iterator[Front]:
     with running(own, services={"app": site.public, "websocket": websocket.port}) as front:
         yield front
-    websocket.process.stop()
 
 
-def browse(front: Front, path: str) -> tuple[str, str]:
-    """The page as it is in the end, and what the browser's console said."""
-    home = front.folder / "browser"
-    home.mkdir(exist_ok=True)
+@contextmanager
+def browsing(front: Front, path: str) -> Iterator[Process]:
+    """A browser that has the page open; its log has what the console says."""
+    home = front.folder / f"browser{path.replace('/', '-')}"
+    home.mkdir()
     give(home, USER)
     port = front.ports["8443"]
     command = [
-        program("chromium"),
+        "chromium",
         "--headless",
         # A test's machine may be a container, which can't make another one.
         "--no-sandbox",
@@ -124,33 +136,37 @@ def browse(front: Front, path: str) -> tuple[str, str]:
         "--disable-dev-shm-usage",
         "--no-first-run",
         f"--user-data-dir={home}/profile",
+        # It ends by itself unless somebody might debug it.
+        "--remote-debugging-port=0",
         # The names are this machine's, and so is the authority.
         f"--host-resolver-rules=MAP {HOST}:{port} 127.0.0.1:{port}, MAP elsewhere.example 127.0.0.1:{port}",
         "--ignore-certificate-errors",
         "--enable-logging=stderr",
-        "--virtual-time-budget=20000",
-        "--dump-dom",
         f"https://{HOST}:{port}{path}",
     ]
-    done = subprocess.run(
-        command,
-        env={"PATH": os.environ["PATH"], "HOME": str(home)},
-        text=True,
-        capture_output=True,
-        check=True,
-        timeout=300,
-        **as_user(USER),  # type: ignore[call-overload]
-    )
-    return done.stdout, "\n".join(re.findall(r'CONSOLE.*?"(.*)", source', done.stderr))
+    browser = Process(command, log=home / "log", environment={"HOME": str(home)})
+    try:
+        yield browser
+    finally:
+        browser.stop()
 
 
-def test_the_page_works_under_the_policy_and_breaks_it_nowhere(front: Front) -> None:
-    page, console = browse(front, "/")
-    assert "Content Security Policy" not in console
-    assert console == ""
-    assert '<span id="version">1.2.3</span>' in page, "the configuration was fetched"
-    assert "Loading" not in page, "the exhibits were fetched"
-    assert 'data-state="on"' in page, "the WebSocket is open"
+def console(browser: Process) -> list[str]:
+    return re.findall(r'CONSOLE.*?"(.*)", source', browser.log.read_text(errors="replace"))
+
+
+def answered(front: Front, path: str) -> list[int]:
+    return [line["status"] for line in front.lines() if line["path"] == path]
+
+
+def test_the_page_works_under_the_policy_and_breaks_it_nowhere(front: Front, websocket: Instance) -> None:
+    """Its style, its script, what that fetches, and its WebSocket."""
+    with browsing(front, "/") as browser:
+        browser.wait_until(lambda: websocket.value("connections") == 1, "the page to open its WebSocket")
+        for path in ("/", "/style.css", "/app.js", "/config.json", "/api/exhibits"):
+            wait_for(partial(answered, front, path), f"the page to ask for {path}")
+            assert set(answered(front, path)) == {200}, path
+        assert console(browser) == []
 
 
 def test_the_policy_lets_a_flutter_build_work_and_nothing_injected_run(front: Front, site: Site) -> None:
@@ -158,11 +174,18 @@ def test_the_policy_lets_a_flutter_build_work_and_nothing_injected_run(front: Fr
     public = site.folder / "html/public"
     (public / "probe.js").write_text(PROBE)
     (public / "probe.html").write_text('<!doctype html><body><script type="module" src="probe.js"></script>')
+
+    def told() -> dict[str, Any] | None:
+        said = [line["path"] for line in front.lines() if line["path"].startswith("/probed/")]
+        found: dict[str, Any] | None = json.loads(unquote(said[0].removeprefix("/probed/"))) if said else None
+        return found
+
     try:
-        page, console = browse(front, "/probe.html")
+        with browsing(front, "/probe.html") as browser:
+            browser.wait_until(lambda: told() is not None, "the page to tell what came of it")
+            found = told() or {}
     finally:
         (public / "probe.js").unlink()
         (public / "probe.html").unlink()
-    found = dict(re.findall(r"<li>([^:<]+): (\w+)</li>", page))
-    assert found == {name: str(works).lower() for name, works in TRIES.items()}, console
-    assert re.findall(r"<b>(.*)</b>", page) == ["connect-src img-src script-src script-src-attr script-src-elem"]
+    assert found["done"] == TRIES, console(browser)
+    assert found["blocked"] == ["connect-src", "img-src", "script-src", "script-src-attr", "script-src-elem"]
