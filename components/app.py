@@ -57,6 +57,18 @@ class Store:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Uploads:
+    """The volume that all its pods mount, each reading what another has written.
+
+    claim: what is asked for. annotations: of the pods, for whoever mounts it. connections: that mounting it takes.
+    """
+
+    claim: core.v1.PersistentVolumeClaimSpecArgs
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    connections: Sequence[networking.v1.NetworkPolicyEgressRuleArgs] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class AppArgs:
     """What the application needs.
 
@@ -67,7 +79,6 @@ class AppArgs:
     websocket: where its pages find the WebSocket service, a path or an address.
     notice: seconds until all clients have heard that a pod is going.
     nginx_settings: files of `images/app/nginx/settings` that the edge makes otherwise, by name.
-    uploads_class, uploads_access: a storage class whose volumes many pods may mount, and how they do.
     after: what must be ready before the migrations run.
     rollout_timeout: seconds in which the next new pod must become ready.
     protect: the uploads are not removed before this is taken away.
@@ -86,8 +97,7 @@ class AppArgs:
     websocket: str
     notice: int
     nginx_settings: Mapping[str, str]
-    uploads_class: Input[str]
-    uploads_access: str
+    uploads: Uploads
     after: Sequence[Resource]
     rollout_timeout: int
     protect: bool
@@ -123,11 +133,7 @@ class App(ComponentResource):
         uploads = core.v1.PersistentVolumeClaim(
             "uploads",
             metadata=self._metadata("uploads"),
-            spec=core.v1.PersistentVolumeClaimSpecArgs(
-                access_modes=[args.uploads_access],
-                storage_class_name=args.uploads_class,
-                resources=core.v1.VolumeResourceRequirementsArgs(requests={"storage": args.settings.uploads}),
-            ),
+            spec=args.uploads.claim,
             opts=ResourceOptions(parent=self, protect=args.protect),
         )
         policy = networking.v1.NetworkPolicy(
@@ -157,6 +163,7 @@ class App(ComponentResource):
                     if args.settings.hot_reload
                     else [],
                     service_account=account,
+                    annotations=args.uploads.annotations,
                     configuration=kubernetes.checksum(environment, self._nginx_files, secrets),
                     grace=ending(args.notice, args.timeouts),
                 ),
@@ -267,7 +274,8 @@ class App(ComponentResource):
         }
 
     def _connections(self) -> networking.v1.NetworkPolicySpecArgs:
-        """The edge to nginx; PHP to its database and to Redis, and to the one debugger that is named."""
+        """The edge to nginx; PHP to its database, to Redis and to the one debugger that is named; its uploads' mount to
+        where they are."""
         database, redis = self._args.database, self._args.redis
         return kubernetes.allow(
             NAME,
@@ -275,6 +283,7 @@ class App(ComponentResource):
             egress=[
                 kubernetes.to([database.peer], database.endpoint.port),
                 kubernetes.to([redis.peer], redis.endpoint.port),
+                *self._args.uploads.connections,
                 *self._to_debugger(),
             ],
         )

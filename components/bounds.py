@@ -8,7 +8,7 @@ the body, PHP what comes by another way.
 from collections.abc import Mapping
 
 from components.settings import App, Limits, Timeouts
-from components.values import MEBIBYTE, amount, mebibytes
+from components.values import MEBIBYTE, Resources, amount, mebibytes
 
 # What images/app/nginx/stored.conf lets wait on disk at once.
 _BODIES, _FILES = 24, 64
@@ -66,6 +66,18 @@ def on_disk(app: App) -> int:
     """MiB that the pod's /tmp must hold, or the node ends the pod: what waits for slow clients, one upload for each of
     PHP's workers, and some to spare."""
     return (_BODIES + _FILES) * body(app.limits) + app.workers * php_body(app.limits) + 16
+
+
+def mounting(app: App) -> Resources:
+    """What the container may take that mounts a bucket in each pod: 128 MiB for itself and what it knows of objects,
+    and 16 MiB, what its library sends at once, for each of PHP's workers."""
+    return Resources(cpu="100m", cpu_limit="1", memory=f"{128 + 16 * app.workers}Mi")
+
+
+def staged(app: App) -> int:
+    """MiB on the node's disk where that container keeps files until they are whole: one upload for each of PHP's
+    workers, and some to spare for its log."""
+    return app.workers * body(app.limits) + 64
 
 
 def upload(limits: Limits) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from components.checks import Fault
-from components.settings import NginxEdge, Settings
+from components.settings import GoogleCluster, NginxEdge, Settings
 
 _BOTH = frozenset({"live", "rehearsal"})
 _LIVE = frozenset({"live"})
@@ -140,8 +140,15 @@ DEMANDS = (
         "storage.snapshots.enabled",
         _LIVE,
         lambda settings: settings.storage.snapshots.enabled,
-        "uploads would have no second line (S11.2)",
+        "the databases' volumes would have no second line (S11.2)",
         "write true",
+    ),
+    Demand(
+        "storage.uploads_days",
+        _LIVE,
+        lambda settings: not isinstance(settings.cluster, GoogleCluster) or settings.storage.uploads_days >= 30,
+        "30 days are promised (service levels: backups)",
+        "write 30 or more",
     ),
     Demand(
         "images.allow_unpinned",

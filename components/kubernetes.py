@@ -148,6 +148,7 @@ def pod(
     configuration: Input[str],
     grace: int,
     before: Sequence[Container] = (),
+    annotations: Mapping[str, str] | None = None,
     token: bool = False,
     restart: str | None = None,
     pool: str | None = None,
@@ -155,12 +156,15 @@ def pod(
     """The hardened pod that all workloads run (S7.2, Pod Security `restricted`).
 
     configuration: checksum of what it reads. grace: seconds to end in. before: run to their end before the others
-    start. token: it talks to the Kubernetes API. pool: the nodes that are kept for it.
+    start. annotations: for whoever adds something to it. token: it talks to the Kubernetes API. pool: the nodes that
+    are kept for it.
     Its pods avoid each other's nodes (weight 100: S5.1) and are spread over zones, as far as there are any.
     """
     same = meta.v1.LabelSelectorArgs(match_labels=selector(name))
     return core.v1.PodTemplateSpecArgs(
-        metadata=meta.v1.ObjectMetaArgs(labels=labels(name), annotations={CHECKSUM: configuration}),
+        metadata=meta.v1.ObjectMetaArgs(
+            labels=labels(name), annotations={CHECKSUM: configuration, **(annotations or {})}
+        ),
         spec=core.v1.PodSpecArgs(
             service_account_name=service_account,
             automount_service_account_token=token,

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
+from pulumi_kubernetes import core
 
 from components import app, bounds, catalogue, edge, patroni, postgres, redis, websocket
-from components.app import App, AppArgs, Database, Store
+from components.app import App, AppArgs, Database, Store, Uploads
 from components.certificates import Authority, AuthorityArgs
 from components.cluster import Cluster, ClusterArgs
 from components.edge import Backend, Edge, EdgeArgs
-from components.google.uploads import Uploads, UploadsArgs
 from components.images import Images, ImagesArgs
 from components.kubernetes import pods_of
 from components.monitoring import Alertmanager, AlertmanagerArgs, Prometheus, PrometheusArgs, Target, alertmanager
@@ -31,7 +31,8 @@ class _Ground:
 
     context, kubeconfig, identifier: of its cluster. control_plane: addresses of its API server.
     ready: what must be there before something is made in it. pools: area -> nodes that are kept for its pods.
-    parameters: of the databases' volumes, beside the settings'. network: of the nodes, where the program has made it.
+    parameters: of the databases' volumes, beside the settings'. uploads: the bucket for them, where the program has
+    made it; uploads_ready: without which nobody can mount it.
     mirrors: host of somebody's registry -> what stands in its place. registry: what must be there before a push.
     """
 
@@ -44,7 +45,8 @@ class _Ground:
     parameters: Mapping[str, Input[str]] = field(default_factory=dict)
     mirrors: Mapping[str, str] = field(default_factory=dict)
     registry: Sequence[Resource] = ()
-    network: Output[str] | None = None
+    uploads: Output[str] | None = None
+    uploads_ready: Sequence[Resource] = ()
 
 
 class Platform(ComponentResource):
@@ -179,8 +181,7 @@ class Platform(ComponentResource):
                 websocket=settings.edge.websocket_address,
                 notice=way_in.notice,
                 nginx_settings=way_in.nginx_settings,
-                uploads_class=_uploads_class(settings, ground, inside),
-                uploads_access=settings.storage.shared_access,
+                uploads=_uploads(settings, ground, inside),
                 after=[database, memory],
                 rollout_timeout=settings.rollout_timeout,
                 protect=settings.protect,
@@ -339,6 +340,13 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
             registry=settings.images.registry,
             kept=list(pools.values()),
             purpose=settings.purpose,
+            uploads_user=f"ns/{settings.namespace_prefix}-app/sa/{app.NAME}",
+            uploads_days=settings.storage.uploads_days,
+            snapshots=settings.storage.snapshots,
+            snapshots_of=[
+                f"{settings.namespace_prefix}-{area}"
+                for area in ("data", *(["monitoring"] if settings.monitoring.enabled else []))
+            ],
             protect=settings.protect,
         ),
         opts=child,
@@ -353,19 +361,31 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
         parameters={"disk-encryption-kms-key": google.disks_key},
         mirrors=catalogue.mirrors(chosen.registry),
         registry=google.registry_ready,
-        network=google.network,
+        uploads=google.uploads,
+        uploads_ready=google.uploads_ready,
     )
 
 
-def _uploads_class(settings: Settings, ground: _Ground, inside: ResourceOptions) -> Input[str]:
-    """The class of volumes for uploads: the cluster's own, or one in the network that the program has made."""
-    name = settings.storage.shared_class
-    if ground.network is None:
-        return name
-    args = UploadsArgs(
-        class_name=name,
-        network=ground.network,
-        retain=settings.storage.retain,
-        labels={"part-of": "vision-week", "stack": settings.namespace_prefix},
+def _uploads(settings: Settings, ground: _Ground, inside: ResourceOptions) -> Uploads:
+    """Where the uploads are: in a volume of a class that the cluster has, or in a bucket that the program has made."""
+    if ground.uploads is None:
+        return Uploads(
+            claim=core.v1.PersistentVolumeClaimSpecArgs(
+                access_modes=[settings.storage.shared_access],
+                storage_class_name=settings.storage.shared_class,
+                resources=core.v1.VolumeResourceRequirementsArgs(requests={"storage": settings.app.uploads}),
+            )
+        )
+    from components.google.volume import Volume, VolumeArgs  # noqa: PLC0415
+
+    volume = Volume(
+        "uploads",
+        VolumeArgs(
+            name=f"{settings.namespace_prefix}-uploads",
+            bucket=ground.uploads,
+            ready=ground.uploads_ready,
+            settings=settings.app,
+        ),
+        opts=inside,
     )
-    return Uploads("uploads", args, opts=inside).class_name
+    return Uploads(claim=volume.claim, annotations=volume.annotations, connections=volume.connections)

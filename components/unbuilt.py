@@ -11,7 +11,7 @@ from pulumi import RunError
 from pydantic import BaseModel
 
 from components.checks import Fault
-from components.settings import Settings
+from components.settings import GoogleCluster, Settings
 from components.stack_file import NAMESPACE
 from components.values import LATER
 
@@ -25,12 +25,21 @@ def refuse_unbuilt(settings: Settings) -> None:
 
 def unbuilt(settings: Settings) -> list[Fault]:
     """Every setting that the program can't do justice to."""
-    return [*_several_redis(settings), *_later(settings, "")]
+    return [*_several_redis(settings), *_somebody_s_snapshots(settings), *_later(settings, "")]
 
 
 def _several_redis(settings: Settings) -> Iterator[Fault]:
     if settings.redis.members > 1:
         yield Fault("redis.members", "nothing leads clients to the primary among several yet", "use 1")
+
+
+def _somebody_s_snapshots(settings: Settings) -> Iterator[Fault]:
+    if settings.storage.snapshots.enabled and not isinstance(settings.cluster, GoogleCluster):
+        yield Fault(
+            "storage.snapshots.enabled",
+            "is on unless switched off, and only made in a cluster that the program makes",
+            "write false",
+        )
 
 
 def _later(model: BaseModel, path: str) -> Iterator[Fault]:

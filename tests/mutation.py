@@ -37,7 +37,7 @@ _MODELS = ("settings", "checks", "checks_networks", "unbuilt", "stack_files")
 TESTS: dict[str, Sequence[str]] = {
     **{
         f"components/checks/{name}.py": ("checks", "checks_networks", "settings", "configuration")
-        for name in ("__init__", "application", "disks", "members", "networks", "room", "times")
+        for name in ("__init__", "application", "disks", "members", "networks", "room", "times", "uploads")
     },
     "components/configuration.py": ("configuration", "settings", "stack_files", "demands"),
     "components/demands.py": ("demands", "settings"),

@@ -7,7 +7,7 @@ change, so that the person who reads it has nothing to look up. What a stack mus
 
 from collections.abc import Callable, Iterator
 
-from components.checks import application, disks, members, networks, room, times
+from components.checks import application, disks, members, networks, room, times, uploads
 from components.checks.fault import Fault
 from components.settings import Settings
 
@@ -35,6 +35,7 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Fault]], ...] = (
     times.backups_reach_back,
     times.alarm_is_beyond_the_goal,
     disks.disks_go_with_machines,
+    uploads.uploads_are_in_one_place,
     application.an_engineer_s_tools_have_their_image,
     application.source_is_one_place,
     application.variables_are_told_apart,

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
+from components import bounds
 from components.checks.fault import Fault
 from components.settings import NGINX_CONNECTIONS, GoogleCluster, NginxEdge, NodePool, Settings
 from components.values import MEBIBYTE, Resources, amount, mebibytes
@@ -46,7 +47,7 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
     watched = settings.monitoring
     return {
         "app": [
-            (app.replicas.max + 1, _at_most([app.nginx_resources, app.php_resources], app_sized)),
+            (app.replicas.max + 1, _at_most(_of_app(settings), app_sized)),
             (1, [app.php_resources]),
             (websocket.replicas.max + 1, _at_most([websocket.resources], websocket_sized)),
         ],
@@ -62,6 +63,13 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
         if watched.enabled
         else [],
     }
+
+
+def _of_app(settings: Settings) -> list[Resources]:
+    """The containers of the application's pod; GKE adds the one that mounts the bucket of uploads."""
+    app = settings.app
+    mounting = [bounds.mounting(app)] if isinstance(settings.cluster, GoogleCluster) else []
+    return [app.nginx_resources, app.php_resources, *mounting]
 
 
 def _at_most(pod: list[Resources], sized: bool) -> list[Resources]:
@@ -83,7 +91,7 @@ def sized_pods_fit_a_node(settings: Settings) -> Iterator[Fault]:
         ("redis.resources", "data", [redis.resources, redis.sentinel_resources]),
     ]
     if not app.replicas.autoscaled:
-        pods.append(("app.php_resources", "apps", [app.nginx_resources, app.php_resources]))
+        pods.append(("app.php_resources", "apps", _of_app(settings)))
     if not websocket.replicas.autoscaled:
         pods.append(("websocket.resources", "apps", [websocket.resources]))
     if isinstance(edge, NginxEdge):

@@ -53,9 +53,11 @@ class GoogleClusterArgs:
 class GoogleCluster(ComponentResource):
     """The cluster.
 
-    endpoint: DNS name of its API server. pools: its nodes, without which no pod starts.
+    id: as Google's other APIs name it. endpoint: DNS name of its API server.
+    pools: its nodes, without which no pod starts.
     """
 
+    id: Output[str]
     endpoint: Output[str]
     pools: Sequence[Resource]
 
@@ -77,6 +79,7 @@ class GoogleCluster(ComponentResource):
         )
         cluster = self._cluster(account, notices, rights)
         self.pools = [self._pool(each, cluster, account, rights) for each in args.pools]
+        self.id = cluster.id
         # pulumi-gcp has no way to ask for the DNS name without asking for what stands around it.
         self.endpoint = cluster.control_plane_endpoints_config.apply(
             lambda config: str(config.dns_endpoint_config.endpoint) if config.dns_endpoint_config else ""
@@ -297,7 +300,6 @@ def _addons() -> container.ClusterAddonsConfigArgs:
         gce_persistent_disk_csi_driver_config=container.ClusterAddonsConfigGcePersistentDiskCsiDriverConfigArgs(
             enabled=True
         ),
-        gcp_filestore_csi_driver_config=container.ClusterAddonsConfigGcpFilestoreCsiDriverConfigArgs(enabled=True),
         gcs_fuse_csi_driver_config=container.ClusterAddonsConfigGcsFuseCsiDriverConfigArgs(enabled=True),
         gke_backup_agent_config=container.ClusterAddonsConfigGkeBackupAgentConfigArgs(enabled=True),
         # Fail-over paths don't wait for a central DNS.

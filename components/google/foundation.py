@@ -13,7 +13,10 @@ from components.google.keys import Keys, KeysArgs
 from components.google.network import Network, NetworkArgs
 from components.google.registry import Registry, RegistryArgs
 from components.google.services import Services, ServicesArgs
+from components.google.snapshots import Snapshots, SnapshotsArgs
+from components.google.uploads import Uploads, UploadsArgs
 from components.settings import GoogleCluster as GoogleClusterSettings
+from components.settings import Snapshots as SnapshotsSettings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +25,9 @@ class FoundationArgs:
 
     prefix: of every name. registry: prefix of our images' names.
     kept: pools that take only the pods that ask for them. purpose: of the stack, for the bill.
+    uploads_user: the Kubernetes service account that mounts the uploads (`ns/NAMESPACE/sa/NAME`).
+    uploads_days: in which a former version of one can be had back.
+    snapshots: of the volumes in the namespaces snapshots_of.
     protect: whether what holds data can be removed.
     """
 
@@ -30,6 +36,10 @@ class FoundationArgs:
     registry: str
     kept: Sequence[str]
     purpose: str
+    uploads_user: str
+    uploads_days: int
+    snapshots: SnapshotsSettings
+    snapshots_of: Sequence[str]
     protect: bool
 
 
@@ -38,7 +48,7 @@ class Foundation(ComponentResource):
 
     kubeconfig, identifier: of its cluster. ready: what pods need to start, and images to be pushed.
     disks_key: what volumes are encrypted with.
-    network: name of the network that its nodes are in.
+    uploads: name of the bucket. uploads_ready: without which nobody can mount it.
     """
 
     kubeconfig: Output[str]
@@ -46,7 +56,8 @@ class Foundation(ComponentResource):
     ready: Sequence[Resource]
     registry_ready: Sequence[Resource]
     disks_key: Output[str]
-    network: Output[str]
+    uploads: Output[str]
+    uploads_ready: Sequence[Resource]
 
     def __init__(self, name: str, args: FoundationArgs, opts: ResourceOptions | None = None) -> None:
         access.require_plugin()
@@ -84,7 +95,12 @@ class Foundation(ComponentResource):
         network = Network(
             "network",
             NetworkArgs(
-                prefix=args.prefix, region=region, ranges=chosen.network, node_tag=node_tag, after=services.ready
+                prefix=args.prefix,
+                region=region,
+                ranges=chosen.network,
+                node_tag=node_tag,
+                after=services.ready,
+                labels=bill("network"),
             ),
             opts=inside,
         )
@@ -123,9 +139,43 @@ class Foundation(ComponentResource):
             ),
             opts=inside,
         )
+        uploads = Uploads(
+            "uploads",
+            UploadsArgs(
+                project=project,
+                number=chosen.project_number,
+                bucket=chosen.uploads,
+                region=region,
+                user=args.uploads_user,
+                # Google makes the pool of a project's identities with its first cluster.
+                identities=cluster.pools,
+                key=keys["uploads"],
+                days=args.uploads_days,
+                protect=args.protect,
+                after=services.ready,
+                labels=bill("uploads"),
+            ),
+            opts=inside,
+        )
+        if args.snapshots.enabled:
+            Snapshots(
+                "snapshots",
+                SnapshotsArgs(
+                    prefix=args.prefix,
+                    region=region,
+                    cluster=cluster.id,
+                    namespaces=args.snapshots_of,
+                    settings=args.snapshots,
+                    # Google makes them as the account that the cluster's key is for.
+                    key=keys["cluster"].id,
+                    protect=args.protect,
+                    labels=bill("snapshots"),
+                ),
+                opts=inside,
+            )
         self.kubeconfig = access.kubeconfig(cluster.endpoint)
         self.identifier = f"projects/{project}/locations/{region}/clusters/{args.prefix}"
         self.ready, self.registry_ready = cluster.pools, registry.repositories
         self.disks_key = keys["disks"].id
-        self.network = network.name
+        self.uploads, self.uploads_ready = uploads.bucket, [*uploads.ready, *network.storage]
         self.register_outputs({"identifier": self.identifier, "endpoint": cluster.endpoint})

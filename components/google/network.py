@@ -3,18 +3,27 @@
 Nothing in it has a public address. Nodes reach Google's APIs from within, everybody else by Cloud NAT, and nobody
 reaches them but through the load balancer: whatever comes in otherwise is refused, and the refusal logged. Of the
 connections there are, half are logged too, enough to see who talked to whom (S7.1).
+
+Cloud Storage is found at four addresses that Google keeps for networks like this one, so that a pod can be let through
+to them and to nothing else of the internet.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 
 from pulumi import ComponentResource, Output, Resource, ResourceOptions
-from pulumi_gcp import compute
+from pulumi_gcp import compute, dns
 
 from components.settings import ClusterNetwork
 
 # Of the subnet's secondary ranges, and the tag of every node.
 PODS, SERVICES = "pods", "services"
+# Google's APIs as restricted.googleapis.com has them: those alone that VPC Service Controls can guard.
+GOOGLE_APIS = "199.36.153.4/30"
+# Where a pod gets the tokens of its own identity, with Dataplane V2 ("Workload Identity Federation for GKE").
+METADATA_SERVER = "169.254.169.254/32"
+_STORAGE = "storage.googleapis.com."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +31,7 @@ class NetworkArgs:
     """What the network needs.
 
     prefix: of the names. node_tag: of the machines that the firewall is about. after: what must be there before.
+    labels: for the bill.
     """
 
     prefix: str
@@ -29,19 +39,21 @@ class NetworkArgs:
     ranges: ClusterNetwork
     node_tag: str
     after: Sequence[Resource]
+    labels: Mapping[str, str]
 
 
 class Network(ComponentResource):
     """A network for one cluster.
 
     id, nodes, control_plane: of the network and its two subnets. way_out: without which no node starts.
+    storage: without which no pod reaches Cloud Storage.
     """
 
     id: Output[str]
-    name: Output[str]
     nodes: Output[str]
     control_plane: Output[str]
     way_out: Sequence[Resource]
+    storage: Sequence[Resource]
 
     def __init__(self, name: str, args: NetworkArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:google:Network", name, None, opts)
@@ -104,9 +116,29 @@ class Network(ComponentResource):
             log_config=compute.FirewallLogConfigArgs(metadata="INCLUDE_ALL_METADATA"),
             opts=child,
         )
-        self.id, self.name = network.id, network.name
-        self.nodes, self.control_plane = nodes.id, control_plane.id
-        self.way_out = [nat]
+        zone = dns.ManagedZone(
+            "storage",
+            name=f"{args.prefix}-storage",
+            dns_name=_STORAGE,
+            description="Cloud Storage, for pods that are let through to nothing else",
+            visibility="private",
+            private_visibility_config=dns.ManagedZonePrivateVisibilityConfigArgs(
+                networks=[dns.ManagedZonePrivateVisibilityConfigNetworkArgs(network_url=network.id)]
+            ),
+            labels=args.labels,
+            opts=child,
+        )
+        addresses = dns.RecordSet(
+            "storage",
+            managed_zone=zone.name,
+            name=_STORAGE,
+            type="A",
+            ttl=300,
+            rrdatas=[str(address) for address in IPv4Network(GOOGLE_APIS)],
+            opts=child,
+        )
+        self.id, self.nodes, self.control_plane = network.id, nodes.id, control_plane.id
+        self.way_out, self.storage = [nat], [addresses]
         self.register_outputs({"id": self.id, "nodes": self.nodes, "control_plane": self.control_plane})
 
 

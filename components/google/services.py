@@ -21,7 +21,7 @@ APIS = (
     "container",
     "containersecurity",
     "containerscanning",
-    "file",
+    "dns",
     "gkebackup",
     "iam",
     "iamcredentials",
@@ -29,6 +29,7 @@ APIS = (
     "monitoring",
     "pubsub",
     "serviceusage",
+    "storage",
 )
 
 
@@ -77,6 +78,7 @@ class Services(ComponentResource):
                 ("cluster", "container-engine-robot"),
                 ("disks", "compute-system"),
                 ("registry", "gcp-sa-artifactregistry"),
+                ("uploads", "gs-project-accounts"),
             )
         }
         self.register_outputs({})

@@ -1,52 +1,92 @@
-"""The storage class whose volumes many pods may mount: Filestore, in the cluster's own network.
+"""The bucket of the files that people upload: one identity mounts it, and what it forgets can be had back.
 
-GKE brings classes of its own for that, but theirs make instances in the project's network `default`, which no node of
-ours is in. An instance has a tebibyte at least, whatever its claim asks for.
+The application never writes a file over and takes away none but those that its database refused, so every other version
+that is no longer current is a mistake or an attack: each is kept for some days. A version that somebody deletes by its
+number is kept for a week more, which nobody can shorten for what is deleted already.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pulumi import ComponentResource, Input, Output, ResourceOptions
-from pulumi_kubernetes import storage
+from pulumi import ComponentResource, Output, Resource, ResourceOptions
+from pulumi_gcp import storage
 
-from components.kubernetes import metadata
+from components.google.keys import Key
+
+# Seven days are the fewest that Google takes.
+_DELETED = 7 * 24 * 3600
+# What the application calls a file that isn't whole yet; one that a pod left behind is nobody's.
+_UNFINISHED = ".part"
 
 
 @dataclass(frozen=True, kw_only=True)
 class UploadsArgs:
-    """What the class needs.
+    """What the bucket needs.
 
-    class_name: its name. network: of the nodes. retain: keep the volume when its claim goes. labels: for the bill;
-    another one makes another class, so they are of what doesn't change.
+    number: the project's. bucket: its name. user: the Kubernetes service account that mounts it, as Google names it
+        (`ns/NAMESPACE/sa/NAME`). identities: without which Google knows no such accounts.
+    days: in which a former version can be had back. protect: whether it can be removed, with what is in it.
+    after: what must be there before. labels: for the bill.
     """
 
-    class_name: str
-    network: Input[str]
-    retain: bool
+    project: str
+    number: int
+    bucket: str
+    region: str
+    user: str
+    identities: Sequence[Resource]
+    key: Key
+    days: int
+    protect: bool
+    after: Sequence[Resource]
     labels: Mapping[str, str]
 
 
 class Uploads(ComponentResource):
-    """The storage class."""
+    """The bucket.
 
-    class_name: Output[str]
+    bucket: its name. ready: without which nobody can mount it.
+    """
+
+    bucket: Output[str]
+    ready: Sequence[Resource]
 
     def __init__(self, name: str, args: UploadsArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:google:Uploads", name, None, opts)
-        made = storage.v1.StorageClass(
+        bucket = storage.Bucket(
             "uploads",
-            metadata=metadata(args.class_name, app="storage"),
-            provisioner="filestore.csi.storage.gke.io",
-            parameters={
-                "tier": "standard",
-                "network": args.network,
-                "labels": ",".join(f"{key}={value}" for key, value in sorted(args.labels.items())),
-            },
-            reclaim_policy="Retain" if args.retain else "Delete",
-            allow_volume_expansion=True,
-            volume_binding_mode="WaitForFirstConsumer",
-            opts=ResourceOptions(parent=self),
+            name=args.bucket,
+            location=args.region,
+            # Also what Google wants of a bucket that Kubernetes' own identities write to.
+            uniform_bucket_level_access=True,
+            public_access_prevention="enforced",
+            versioning=storage.BucketVersioningArgs(enabled=True),
+            soft_delete_policy=storage.BucketSoftDeletePolicyArgs(retention_duration_seconds=_DELETED),
+            lifecycle_rules=[
+                _deleted(storage.BucketLifecycleRuleConditionArgs(days_since_noncurrent_time=args.days)),
+                _deleted(
+                    storage.BucketLifecycleRuleConditionArgs(age=1, matches_suffixes=[_UNFINISHED], with_state="ANY")
+                ),
+            ],
+            encryption=storage.BucketEncryptionArgs(default_kms_key_name=args.key.id),
+            force_destroy=not args.protect,
+            labels=args.labels,
+            opts=ResourceOptions(parent=self, protect=args.protect, depends_on=[*args.after, *args.key.usable]),
         )
-        self.class_name = made.metadata.name
-        self.register_outputs({"class_name": self.class_name})
+        pool = f"projects/{args.number}/locations/global/workloadIdentityPools/{args.project}.svc.id.goog"
+        granted = storage.BucketIAMMember(
+            "user",
+            bucket=bucket.name,
+            role="roles/storage.objectUser",
+            # The account itself, with no service account of Google's between that others might come to use.
+            member=f"principal://iam.googleapis.com/{pool}/subject/{args.user}",
+            opts=ResourceOptions(parent=self, depends_on=args.identities),
+        )
+        self.bucket, self.ready = bucket.name, [granted]
+        self.register_outputs({"bucket": self.bucket})
+
+
+def _deleted(condition: storage.BucketLifecycleRuleConditionArgs) -> storage.BucketLifecycleRuleArgs:
+    return storage.BucketLifecycleRuleArgs(
+        action=storage.BucketLifecycleRuleActionArgs(type="Delete"), condition=condition
+    )

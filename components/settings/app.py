@@ -35,7 +35,8 @@ class App(Strict):
     replicas: Scale = Replicas(min=3, max=20)
     """Pods (S5.1, S6.1)."""
     uploads: Size = "100Gi"
-    """Of the volume that all its pods share, at least 1Mi; it can grow, never shrink (S2.3)."""
+    """Of the volume that all its pods share, at least 1Mi; it can grow, never shrink; a bucket, where the program makes
+    the cluster, has no size (S2.3)."""
     session_lifetime: int = Field(default=3600, ge=60, le=86400)
     """Seconds that a login lasts without use, 60 to 86400: at most a day (service levels: sessions)."""
     workers: int = Field(default=10, ge=1, le=200)

@@ -170,6 +170,11 @@ class GoogleCluster(Strict):
         """Where all of its images come from."""
         return f"{self.region}-docker.pkg.dev/{self.project}"
 
+    @property
+    def uploads(self) -> str:
+        """Name of the bucket of uploads: unique in the world, as the project's id is."""
+        return f"{self.project}-uploads"
+
 
 def _context(value: Any) -> Any:
     """`vision-week:cluster: kind-kind` is short for the context of an existing cluster."""

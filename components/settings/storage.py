@@ -34,12 +34,15 @@ class Storage(Strict):
     retain: bool = True
     """Volumes outlive their claims (DESIGN: stateful things are protected)."""
     shared_class: Name = "shared-rwx"
-    """The class whose volumes many pods may mount, for uploads: the cluster's own, or on GKE the name of the one that
-    the program makes, since Google's lie in another network; 40 characters at most (S2.3)."""
+    """The class whose volumes many pods may mount, for uploads, and whose backups are the cluster's own; where the
+    program makes the cluster, uploads are in a bucket instead; 40 characters at most (S2.3)."""
     shared_access: Literal["ReadWriteMany", "ReadWriteOnce"] = "ReadWriteMany"
     """How they do; ReadWriteOnce will do where there is one node, and the class knows no better (kind) (S2.3)."""
-    snapshots: Annotated[Snapshots, LATER] = Snapshots()
-    """Of the volumes of this class (S11.2)."""
+    uploads_days: int = Field(default=30, ge=1, le=365)
+    """Days in which an upload that is gone, or was written over, can be had back from the bucket that the program makes
+    on GKE, 1 to 365 (service levels: backups)."""
+    snapshots: Snapshots = Snapshots()
+    """Of the volumes of this class, where the program makes the cluster (S11.2)."""
 
 
 def _in_catalogue(name: str) -> str:

@@ -114,6 +114,7 @@ ON_DEMAND = (
     ),
     Module(name="actionlint", packages={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"}, space=0.25),
     Module(name="cyclonus", packages={"cyclonus": "vision-week/localcloud/toolchain/cyclonus"}),
+    Module(name="fake-gcs-server", packages={"fake-gcs-server": "github.com/fsouza/fake-gcs-server"}, space=1.5),
     Module(name="policy-probe", packages={"policy-probe": "vision-week/localcloud/toolchain/policy-probe"}, space=0.25),
     VERTICAL_POD_AUTOSCALER,
 )

@@ -4,10 +4,11 @@ import os
 import re
 import signal
 import sys
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import httpx
 import typer
@@ -26,6 +27,9 @@ from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.release import released
 from operations.delivery.target import Target
 from operations.problem import Problem
+
+if TYPE_CHECKING:
+    from operations.delivery.uploads import Plan
 
 # The name that the local cloud gives its cluster (docs/local-cloud.md).
 _LOCAL: Final = "vision-week"
@@ -324,8 +328,10 @@ def _agree(found: Preview, *, dry_run: bool, yes: bool, stateful: bool) -> bool:
             f"Data or identities would go with what is replaced or deleted: {', '.join(lost)}.",
             "if that is meant, say --stateful",
         )
-    if yes:
-        return True
+    return yes or _confirmed()
+
+
+def _confirmed() -> bool:
     if not sys.stdin.isatty():
         raise DeliveryError("There is nobody to ask.", "say --yes where you are sure")
     return typer.confirm("Go on?")
@@ -364,6 +370,58 @@ def show_tests(
             f"./scripts/deploy.sh {target.stack} logs --level warning",
             Exit.TESTS,
         )
+
+
+_RESTORE_UPLOADS: Final = """
+Bring back the files that people had uploaded at some time, from the versions that their bucket keeps. Nothing is
+deleted: what came after that time stays, and what is written over is kept as a former version.
+
+Examples:
+
+  ./scripts/deploy.sh production restore-uploads --to 2026-03-01T12:00:00Z --dry-run
+
+  ./scripts/deploy.sh production restore-uploads --to 2026-03-01T12:00:00Z
+"""
+
+
+@app.command(name="restore-uploads", help=_RESTORE_UPLOADS)
+def restore_uploads(
+    context: typer.Context,
+    *,
+    to: Annotated[str, typer.Option(help="A time with its zone: 2026-03-01T12:00:00Z.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
+    yes: Yes = False,
+) -> None:
+    try:
+        moment = datetime.fromisoformat(to)
+    except ValueError:
+        raise DeliveryError(f"--to {to} is no time.", "write it like 2026-03-01T12:00:00Z") from None
+    if moment.tzinfo is None:
+        raise DeliveryError(f"--to {to} has no zone.", "end it with Z for UTC, or with an offset like +02:00")
+    # Only here: no other action waits for Google's library to load.
+    from operations.delivery.uploads import restore  # noqa: PLC0415
+
+    restore(target_of(context), moment, partial(_agree_to_uploads, dry_run=dry_run, yes=yes), _say)
+
+
+def _agree_to_uploads(plan: "Plan", *, dry_run: bool, yes: bool) -> bool:
+    """Whether the person agrees to what would come back."""
+    table = Table("file", Column("bytes", justify="right"), "of", "instead of", box=None)
+    for each in plan.returns[:20]:
+        version, current = each.version, each.instead_of
+        over = f"one of {current.begun.isoformat(timespec='seconds')}" if current else "nothing"
+        table.add_row(version.name, str(version.size), version.begun.isoformat(timespec="seconds"), over)
+    if plan.returns:
+        console.print(table)
+    if len(plan.returns) > 20:
+        console.print(f"and {len(plan.returns) - 20} more")
+    console.print(
+        f"{len(plan.returns)} come back ({plan.size} bytes), {plan.same} are as they were, "
+        f"{len(plan.newer)} came after that and stay"
+    )
+    if dry_run or not plan.returns:
+        return False
+    return yes or _confirmed()
 
 
 _DESTROY: Final = """

@@ -3,12 +3,14 @@
 import json
 import re
 import ssl
+import subprocess
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.cluster.database import psql
-from tests.cluster.stack import HOST, PORT, PREFIX, Stack
+from tests.cluster.stack import CHECKOUT, HOST, PORT, PREFIX, Stack
 from tests.cluster.visitors import open_socket
 
 pytestmark = pytest.mark.cluster
@@ -72,6 +74,22 @@ def test_an_upload_survives_the_pod_that_took_it(stack: Stack, member: httpx.Cli
     assert added.status_code == 201, added.text
     restart_app(stack)
     assert member.get(added.json()["url"]).content == content
+
+
+def test_uploads_that_were_saved_come_back_by_the_commands_of_the_page(
+    stack: Stack, member: httpx.Client, tmp_path: Path
+) -> None:
+    """S11.2"""
+    page = (CHECKOUT / "docs/uploads.md").read_text().replace("vision-week-app", f"{PREFIX}-app")
+    save, bring_back = [line.removeprefix("$ ") for line in page.splitlines() if line.startswith("$ kubectl")]
+    content = b"The catalogue of the summer.\n"
+    url = member.post("/api/uploads", files={"file": ("catalogue.txt", content, "text/plain")}).json()["url"]
+    file = psql(stack, f"SELECT file FROM uploads WHERE id = '{url.rpartition('/')[2]}'")  # noqa: S608
+    subprocess.run(save, shell=True, cwd=tmp_path, check=True)  # noqa: S602  as a person types it
+    stack.kubectl("-n", f"{PREFIX}-app", "exec", "deploy/app", "-c", "php", "--", "rm", f"storage/uploads/{file}")
+    assert member.get(url).status_code == 500
+    subprocess.run(bring_back, shell=True, cwd=tmp_path, check=True)  # noqa: S602
+    assert member.get(url).content == content
 
 
 def test_an_upload_over_ten_megabytes_is_refused(member: httpx.Client) -> None:

@@ -97,8 +97,11 @@ OTHER_EDGES = {
     flavour: {**own, "api_host": "api.vision-week.example", "websocket_host": "ws.vision-week.example"}
     for flavour, own in (("nginx", NGINX), ("ingress", INGRESS))
 }
+# What only has a meaning in a cluster that is there already: where the program makes one, uploads are in a bucket.
+OF_EXISTING_CLUSTERS = frozenset({"app.uploads", "storage.shared_access", "storage.shared_class"})
 # And in a cluster that is there already.
 OTHER_CLUSTERS = {"existing": {"flavour": "existing", "context": "some-context"}}
+NO_SNAPSHOTS = {"snapshots": {"enabled": False}}
 _TOGETHER = "refused without images.registry, which is of the same project and region"
 _SEVERAL = "several members are refused in words until clients are led to the primary among them"
 # Settings, or with a dot at the end all that begin so, that change nothing.
@@ -194,6 +197,10 @@ def effect(leaf: Leaf) -> Effect | None:
     base = copy.deepcopy(_base())
     base["edge"] = OTHER_EDGES.get(leaf.variant.get(("edge",), ""), base["edge"])
     base["cluster"] = OTHER_CLUSTERS.get(leaf.variant.get(("cluster",), ""), base["cluster"])
+    if leaf.name in OF_EXISTING_CLUSTERS:
+        base["cluster"] = OTHER_CLUSTERS["existing"]
+    if base["cluster"]["flavour"] == "existing":
+        base["storage"] = {**base.get("storage", {}), **NO_SNAPSHOTS}
     for key, value in GIVEN.get(leaf.name, {}).items():
         base[key] = {**base.get(key, {}), **value}
     settings = parse(base).model_dump(mode="json")

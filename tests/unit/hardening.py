@@ -300,7 +300,7 @@ CIS = (
                 "disks-id",
                 "fast-ssd",
             ),
-            Open("uploads: Filestore's standard tier takes no key of ours"),
+            Field("gcp:storage/bucket:Bucket", ("encryption", "defaultKmsKeyName"), "uploads-id", "uploads"),
         ],
     ),
     Item("5.9.2", "Disks of nodes encrypted with our key", [_node("bootDiskKmsKey", value="disks-id")]),

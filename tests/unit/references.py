@@ -18,6 +18,7 @@ _REFERS_TO_NOTHING = {
     "ConfigMap",
     "LimitRange",
     "Namespace",
+    "PersistentVolume",
     "ResourceQuota",
     "Secret",
     "ServiceAccount",
@@ -50,9 +51,7 @@ class _Check:
             "Ingress": self._of_ingress,
             "Job": self._of_workload,
             "NetworkPolicy": self._of_policy,
-            "PersistentVolumeClaim": lambda one: self.exists(
-                one, "StorageClass", "", one.at("spec", "storageClassName")
-            ),
+            "PersistentVolumeClaim": self._of_claim,
             "PodDisruptionBudget": self._of_budget,
             "Role": self._of_role,
             "RoleBinding": self._of_binding,
@@ -164,6 +163,17 @@ class _Check:
             for container in workload.at("spec", "template", "spec", "containers") if workload else []:
                 if resource not in container["resources"]["requests"]:
                     yield f"HorizontalPodAutoscaler {one.name} measures {resource}, which {container['name']} lacks"
+
+    def _of_claim(self, one: Made) -> Iterator[str]:
+        """The class that makes its volume; or the volume itself, whose class is the claim's and need not be there."""
+        wanted, volume = one.at("spec", "storageClassName"), one.at("spec", "volumeName")
+        if volume is None:
+            yield from self.exists(one, "StorageClass", "", wanted)
+            return
+        yield from self.exists(one, "PersistentVolume", "", volume)
+        found = self.objects.get(("PersistentVolume", "", volume))
+        if found and found.at("spec", "storageClassName") != wanted:
+            yield f"{one.kind} {one.name} is of the class {wanted}, and its volume is not"
 
     def _of_target(self, one: Made) -> Iterator[str]:
         target = one.inputs["spec"]["targetRef"]

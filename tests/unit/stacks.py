@@ -49,12 +49,6 @@ REPLACEMENTS = (
         lambda postgres: {**(postgres or {}), "backups": {"enabled": False}},
     ),
     Replacement(
-        "storage.snapshots: off, because they are not built yet",
-        "vision-week:storage",
-        lambda config: config.get("vision-week:storage", {}).get("snapshots", {}).get("enabled") is not False,
-        lambda storage: {**(storage or {}), "snapshots": {"enabled": False}},
-    ),
-    Replacement(
         "monitoring: without dashboards, traces, logs and what the cluster says of its objects, because "
         "they are not built yet",
         "vision-week:monitoring",

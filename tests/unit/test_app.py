@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from pulumi import Output
+from pulumi_kubernetes import core
 
-from components.app import MISTAKEN, App, AppArgs, Database, Store
+from components.app import MISTAKEN, App, AppArgs, Database, Store, Uploads
 from components.kubernetes import pods_of
 from components.logins import Login
 from components.settings import VARIABLES
@@ -56,8 +57,11 @@ def built(
                 websocket="/ws",
                 notice=5,
                 nginx_settings=nginx_settings or {},
-                uploads_class="shared",
-                uploads_access="ReadWriteMany",
+                uploads=Uploads(
+                    claim=core.v1.PersistentVolumeClaimSpecArgs(
+                        access_modes=["ReadWriteMany"], storage_class_name="shared"
+                    )
+                ),
                 after=[],
                 rollout_timeout=300,
                 protect=True,

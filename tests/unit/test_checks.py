@@ -289,6 +289,48 @@ def test_an_alarm_within_the_goal_is_refused() -> None:
     ]
 
 
+# --- volumes
+
+PLACE = {"registry": "europe-west1-docker.pkg.dev/a-project/vision-week"}
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"storage": {"shared_class": "shared"}},
+        {"storage": {"shared_access": "ReadWriteMany"}},
+        {"app": {"uploads": "10Gi"}},
+    ],
+)
+def test_where_uploads_are_in_a_bucket_no_volume_of_a_class_can_be_meant(given: dict[str, Any]) -> None:
+    ((part, settings),) = given.items()
+    (setting,) = settings
+    assert told(**given) == []
+    assert refused(cluster=GKE, images=PLACE, **given) == [
+        f"{part}.{setting}: has no effect where the program makes the cluster: uploads are in a bucket; leave it out"
+    ]
+
+
+def test_where_uploads_are_in_a_volume_there_are_no_versions_to_keep() -> None:
+    kept = {"storage": {"uploads_days": 40}}
+    assert told(cluster=GKE, images=PLACE, **kept) == []
+    assert refused(**kept) == [
+        "storage.uploads_days: has no effect in a cluster that is there already: uploads are in a volume of "
+        "storage.shared_class; leave it out"
+    ]
+
+
+def test_a_quota_has_room_for_the_containers_that_mount_a_bucket() -> None:
+    """One in each of 21 pods: a tenth of a core and 288 MiB."""
+    without = {"pods": 33, "cpu": "14.2", "memory": "20992Mi"}
+    assert told(tenancy={"app": without}) == []
+    assert refused(cluster=GKE, images=PLACE, tenancy={"app": without}) == [
+        f"tenancy.app.{what}: is too little: the workloads at their largest, with a roll-out, need {needed}; "
+        f"write {needed} or more, or make the workloads smaller"
+        for what, needed in (("cpu", "16.3"), ("memory", "27040Mi"))
+    ]
+
+
 # --- texts
 
 

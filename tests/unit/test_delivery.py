@@ -40,7 +40,7 @@ def actions() -> list[str]:
 @pytest.mark.parametrize("action", actions())
 def test_every_action_has_help_with_examples_that_are_its_own(action: str) -> None:
     told = asked("staging", action, "--help")
-    examples = re.findall(r"\./scripts/deploy\.sh (\w+) (\w+)", told)
+    examples = re.findall(r"\./scripts/deploy\.sh (\w+) ([\w-]+)", told)
     assert examples
     assert {name for _, name in examples} == {action}
 

@@ -36,7 +36,8 @@ BOTH: list[tuple[str, Any, Any, str]] = [
 LIVE_ALONE = [
     ("protect", False, True, "would take the data along"),
     ("storage.retain", False, True, "would take its volume along"),
-    ("storage.snapshots.enabled", False, True, "uploads would have no second line"),
+    ("storage.snapshots.enabled", False, True, "the databases' volumes would have no second line"),
+    ("storage.uploads_days", 29, 30, "30 days are promised"),
     ("images.allow_unpinned", ["nginx"], [], "a tag may be another program tomorrow"),
     ("images.allow_unpinned", "all", [], "a tag may be another program tomorrow"),
     ("images.origin", "built", "promoted", "what runs must be what was tried"),

@@ -9,23 +9,35 @@ import pytest
 
 from components.google import access
 from components.google.foundation import Foundation, FoundationArgs
-from components.settings import GoogleCluster
+from components.settings import GoogleCluster, Snapshots
 from tests.unit.conftest import Stacks
 from tests.unit.faults import GKE, changed, faults, refused, told
 from tests.unit.parts import LEAST
-from tests.unit.recording import Made, Recording, computed, record, run_stack
+from tests.unit.recording import CHECKOUT, Made, Recording, computed, record, run_stack
 from tests.unit.stacks import buildable
 
 PLACE = "europe-west1-docker.pkg.dev/a-project"
+_OBJECT_USER = "roles/storage.objectUser"
 
 
-def google(*, preview: bool = False, protect: bool = True, **changes: Any) -> Recording:
+def google(
+    *,
+    preview: bool = False,
+    protect: bool = True,
+    uploads_days: int = 30,
+    snapshots: Snapshots | None = None,
+    **changes: Any,
+) -> Recording:
     args = FoundationArgs(
         prefix="here",
         settings=GoogleCluster.model_validate({**GKE, **changes}),
         registry=f"{PLACE}/ours",
         kept=["data"],
         purpose="live",
+        uploads_user="ns/here-app/sa/app",
+        uploads_days=uploads_days,
+        snapshots=snapshots or Snapshots(),
+        snapshots_of=["here-data"],
         protect=protect,
     )
     return record(lambda: Foundation("google", args), preview=preview)
@@ -55,11 +67,14 @@ def test_every_api_is_enabled_before_it_is_used(made: Recording) -> None:
         "artifactregistry": "artifactregistry",
         "binaryauthorization": "binaryauthorization",
         "compute": "compute",
+        "dns": "dns",
+        "gkebackup": "gkebackup",
         "container": "container",
         "kms": "cloudkms",
         "projects": "cloudresourcemanager",
         "pubsub": "pubsub",
         "serviceaccount": "iam",
+        "storage": "storage",
     }
     before = {one.urn: set(one.depends_on) for one in made.made}
 
@@ -87,7 +102,7 @@ def test_whatever_takes_labels_is_on_the_bill_with_its_stack_and_component() -> 
             labels = one.inputs.get(key, {})
             assert labels.items() >= {"stack": "here", "purpose": "live", "cost-centre": "museum"}.items(), one.urn
             assert "component" in labels, one.urn
-    assert [one.kind for one in gcp(found) if labels_of(one)].count("CryptoKey") == 3
+    assert [one.kind for one in gcp(found) if labels_of(one)].count("CryptoKey") == 4
 
 
 def labels_of(one: Made) -> list[str]:
@@ -105,8 +120,8 @@ def labels_of(one: Made) -> list[str]:
 def test_each_key_has_one_user_and_gets_a_new_version_by_itself(made: Recording) -> None:
     """S7.3: rotated automatically."""
     grants = {one.name: one.inputs["member"] for one in made.of("CryptoKeyIAMMember")}
-    assert set(grants) == {one.name for one in made.of("CryptoKey")} == {"cluster", "disks", "registry"}
-    assert len(set(grants.values())) == 3
+    assert set(grants) == {one.name for one in made.of("CryptoKey")} == {"cluster", "disks", "registry", "uploads"}
+    assert len(set(grants.values())) == 4
     assert all(member.startswith("serviceAccount:service-1@") for member in grants.values())
     assert {one.inputs["rotationPeriod"] for one in made.of("CryptoKey")} == {"7776000s"}
     assert {one.inputs["rotationPeriod"] for one in google(key_rotation_days=30).of("CryptoKey")} == {"2592000s"}
@@ -122,9 +137,11 @@ def test_a_key_ring_does_not_ask_for_a_name_that_is_taken_for_ever(made: Recordi
 def test_what_holds_data_on_google_is_protected_where_the_settings_say_so(protect: bool) -> None:
     found = google(protect=protect)
     protected = {f"{one.kind} {one.name}" for one in found.made if one.protect}
-    keys = {"KeyRing keys", "CryptoKey cluster", "CryptoKey disks", "CryptoKey registry"}
-    assert protected == ({*keys, "Cluster cluster", "Repository ours"} if protect else set())
+    keys = {"KeyRing keys", *(f"CryptoKey {use}" for use in ("cluster", "disks", "registry", "uploads"))}
+    stores = {"Cluster cluster", "Repository ours", "Bucket uploads", "BackupPlan snapshots"}
+    assert protected == (keys | stores if protect else set())
     assert cluster(found)["deletionProtection"] is protect
+    assert found.one("Bucket", "uploads").inputs["forceDestroy"] is not protect
 
 
 # --- network
@@ -281,12 +298,130 @@ def test_volumes_of_databases_are_encrypted_with_our_key(stacks: Stacks) -> None
     assert parameters["disk-encryption-kms-key"] == "disks-id"
 
 
-def test_volumes_for_uploads_are_in_the_network_of_the_nodes(stacks: Stacks) -> None:
+# --- uploads
+
+
+def test_a_former_version_of_an_upload_can_be_had_back_for_the_days_of_the_settings() -> None:
+    """S11.2; and for a week more when somebody has deleted the version itself."""
+    bucket = google(uploads_days=45).one("Bucket", "uploads").inputs
+    assert bucket["versioning"] == {"enabled": True}
+    former = {"action": {"type": "Delete"}, "condition": {"daysSinceNoncurrentTime": 45}}
+    assert former in bucket["lifecycleRules"]
+    assert bucket["softDeletePolicy"] == {"retentionDurationSeconds": 604800}
+
+
+def test_what_is_no_whole_upload_is_all_that_a_rule_takes_away_while_it_is_current(made: Recording) -> None:
+    rules = [each["condition"] for each in made.one("Bucket", "uploads").inputs["lifecycleRules"]]
+    current = [each for each in rules if "daysSinceNoncurrentTime" not in each]
+    assert current == [{"age": 1, "matchesSuffixes": [".part"], "withState": "ANY"}]
+    assert '"{$this->directory}/.{$file}.part"' in (CHECKOUT / "app/src/Uploads/Uploads.php").read_text()
+
+
+def test_uploads_are_encrypted_with_a_key_of_their_own_and_never_public(made: Recording) -> None:
+    bucket = made.one("Bucket", "uploads")
+    assert bucket.inputs["encryption"] == {"defaultKmsKeyName": "uploads-id"}
+    assert made.one("CryptoKeyIAMMember", "uploads").urn in bucket.depends_on
+    assert (bucket.inputs["publicAccessPrevention"], bucket.inputs["uniformBucketLevelAccess"]) == ("enforced", True)
+
+
+def test_the_application_s_own_account_may_use_the_bucket_of_uploads_and_nobody_else(stacks: Stacks) -> None:
     production = stacks("production")
-    uploads = production.one("StorageClass", "uploads")
-    assert uploads.inputs["parameters"]["network"] == of_google(production, "Network", "network").inputs["name"]
-    claim = production.one("PersistentVolumeClaim", "uploads")
-    assert claim.at("spec", "storageClassName") == uploads.object_name
+    (grant,) = production.of("BucketIAMMember")
+    assert (grant.inputs["bucket"], grant.inputs["role"]) == ("vision-week-production-uploads", _OBJECT_USER)
+    pod = production.one("Deployment", "app")
+    account = pod.at("spec", "template", "spec", "serviceAccountName")
+    assert grant.inputs["member"] == (
+        "principal://iam.googleapis.com/projects/100000000001/locations/global/workloadIdentityPools/"
+        f"vision-week-production.svc.id.goog/subject/ns/{pod.namespace}/sa/{account}"
+    )
+    assert {one.urn for one in production.of("NodePool")} <= grant.depends_on, "the pool of identities comes with them"
+
+
+def test_every_replica_mounts_the_bucket_as_the_application_s_user(stacks: Stacks) -> None:
+    """S2.3."""
+    production = stacks("production")
+    volume, claim = (production.one(kind, "uploads") for kind in ("PersistentVolume", "PersistentVolumeClaim"))
+    assert volume.at("spec", "csi") == {
+        "driver": "gcsfuse.csi.storage.gke.io",
+        "volumeHandle": production.one("Bucket", "uploads").inputs["name"],
+    }
+    assert claim.at("spec", "volumeName") == volume.object_name
+    assert claim.at("spec", "storageClassName") == volume.at("spec", "storageClassName") != ""
+    assert claim.at("spec", "accessModes") == volume.at("spec", "accessModes") == ["ReadWriteMany"]
+    assert {"uid=1000", "gid=1000"} <= set(volume.at("spec", "mountOptions"))
+    assert production.one("BucketIAMMember", "user").urn in volume.depends_on
+    assert production.one("RecordSet", "storage").urn in volume.depends_on
+    annotations = production.one("Deployment", "app").at("spec", "template", "metadata", "annotations")
+    assert annotations["gke-gcsfuse/volumes"] == "true"
+
+
+def test_what_fsync_says_of_an_upload_is_true_of_the_bucket(stacks: Stacks) -> None:
+    """Streamed, it would be in the bucket only after `close`, and PHP doesn't say how that ends."""
+    options = stacks("production").one("PersistentVolume", "uploads").at("spec", "mountOptions")
+    assert "write:enable-streaming-writes:false" in options
+
+
+def test_an_upload_that_another_pod_has_just_stored_is_not_taken_for_missing(stacks: Stacks) -> None:
+    options = stacks("production").one("PersistentVolume", "uploads").at("spec", "mountOptions")
+    assert "metadata-cache:negative-ttl-secs:0" in options
+
+
+def test_the_container_that_mounts_the_bucket_grows_with_php_s_workers() -> None:
+    def annotations(workers: int) -> dict[str, str]:
+        config = buildable("production")
+        config["vision-week:app"] = {"workers": workers, "replicas": {"min": 3, "max": 4}}
+        found: dict[str, str] = (
+            run_stack(config).one("Deployment", "app").at("spec", "template", "metadata", "annotations")
+        )
+        return found
+
+    few, many = annotations(5), annotations(10)
+    assert (few["gke-gcsfuse/memory-limit"], many["gke-gcsfuse/memory-limit"]) == ("208Mi", "288Mi")
+    stagings = [each["gke-gcsfuse/ephemeral-storage-limit"] for each in (few, many)]
+    # 10 MB and the form around it for each.
+    assert stagings == ["114Mi", "164Mi"]
+
+
+def test_the_application_reaches_cloud_storage_and_its_identity_and_nothing_else_of_the_internet(
+    stacks: Stacks,
+) -> None:
+    production = stacks("production")
+    outside = [
+        (peer["ipBlock"]["cidr"], port["port"])
+        for rule in production.one("NetworkPolicy", "app").at("spec", "egress")
+        for peer in rule["to"]
+        for port in rule["ports"]
+        if "ipBlock" in peer
+    ]
+    assert outside == [("169.254.169.254/32", 80), ("199.36.153.4/30", 443)]
+    (zone,) = production.of("ManagedZone")
+    assert (zone.inputs["dnsName"], zone.inputs["visibility"]) == ("storage.googleapis.com.", "private")
+    addresses = production.one("RecordSet", "storage").inputs["rrdatas"]
+    assert addresses == ["199.36.153.4", "199.36.153.5", "199.36.153.6", "199.36.153.7"]
+
+
+# --- snapshots
+
+
+def test_volumes_of_databases_have_snapshots_as_often_and_for_as_long_as_the_settings_say() -> None:
+    """S11.2."""
+    plan = google(snapshots=Snapshots(every_hours=6, keep_days=20)).one("BackupPlan", "snapshots").inputs
+    assert plan["backupSchedule"] == {"cronSchedule": "30 */6 * * *"}
+    assert plan["retentionPolicy"] == {"backupRetainDays": 20}
+    assert google(snapshots=Snapshots(enabled=False)).of("BackupPlan") == []
+
+
+def test_snapshots_are_of_every_volume_of_the_databases_class_and_of_no_secret(stacks: Stacks) -> None:
+    production = stacks("production")
+    config = production.one("BackupPlan", "snapshots").inputs["backupConfig"]
+    where = {
+        one.namespace
+        for one in production.of("StatefulSet")
+        if any(claim["spec"]["storageClassName"] == "fast-ssd" for claim in one.at("spec", "volumeClaimTemplates"))
+    }
+    assert set(config["selectedNamespaces"]["namespaces"]) == where
+    assert (config["includeVolumeData"], config["includeSecrets"]) == (True, False)
+    assert config["encryptionKey"] == {"gcpKmsEncryptionKey": "cluster-id"}
 
 
 def test_a_missing_auth_plugin_is_said_before_anything_is_made(monkeypatch: pytest.MonkeyPatch) -> None:

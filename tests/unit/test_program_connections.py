@@ -22,6 +22,10 @@ _GOOGLES = {
 }
 # The engineer's machine, as the pods of its local cluster reach it (S10.1).
 DEBUGGERS = {"development": {("app", "172.31.240.1/32", 9003)}, "staging": set(), "production": set()}
+# The pods' identity, and Cloud Storage, where the uploads are in a bucket (S2.3).
+BUCKETS = {
+    stack: {("app", "169.254.169.254/32", 80), ("app", "199.36.153.4/30", 443)} for stack in ("staging", "production")
+} | {"development": set()}
 # From Alertmanager to its like, where there are several, and to the web hooks of those who are told, outside.
 RECEIVERS = {
     stack: {("alertmanager", "alertmanager", 9094), ("alertmanager", "0.0.0.0/0", 443)}
@@ -36,6 +40,7 @@ def test_the_connections_that_are_allowed_are_these(program: Recording, stack: s
     assert connections(program) == {
         *WAYS_IN[stack],
         *DEBUGGERS[stack],
+        *BUCKETS[stack],
         ("app", "postgres", 5432),
         ("migrations", "postgres", 5432),
         ("app", "redis", 6379),

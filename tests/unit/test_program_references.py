@@ -94,12 +94,19 @@ CUTS: dict[str, tuple[str, str, Path, Any, str]] = {
         "gone",
         "refers to PersistentVolumeClaim vision-week-app/gone",
     ),
+    "volume of a claim": (
+        "PersistentVolumeClaim",
+        "uploads",
+        ("spec", "volumeName"),
+        "gone",
+        "refers to PersistentVolume /gone",
+    ),
     "storage class of a claim": (
         "PersistentVolumeClaim",
         "uploads",
         ("spec", "storageClassName"),
         "gone",
-        "refers to StorageClass /gone",
+        "is of the class gone, and its volume is not",
     ),
     "storage class of members": (
         "StatefulSet",
@@ -364,8 +371,8 @@ STANDS_ALONE = (
     r"Service .*/postgres: spec\.ports\.0\.targetPort",  # Patroni writes where it leads
     r"StatefulSet .*: spec\.template\.spec\.containers\.\d\.ports\.0\.name",  # their Services go by number
     r"Deployment .*: spec\.template\.spec\.containers\.0\.ports\.\d\.containerPort",  # `internal`: by name alone
-    # Of the cluster's DNS and API server, of web hooks outside.
-    r"NetworkPolicy .*/(alertmanager|dns|postgres): spec\.egress\.\d\.ports\.\d\.port",
+    # Of the cluster's DNS and API server, of Cloud Storage, of web hooks outside.
+    r"NetworkPolicy .*/(alertmanager|app|dns|postgres): spec\.egress\.\d\.ports\.\d\.port",
     r"StatefulSet .*/alertmanager: spec\.template\.spec\.containers\.0\.ports\.1\.name",  # members ask by number
 )
 

@@ -63,6 +63,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "rollout_timeout": (30, 540),
     "secrets.generation": (1, LATEST),
     "storage.snapshots.keep_days": (1, 365),
+    "storage.uploads_days": (1, 365),
     "tenancy.app.pods": (1, 5000),
     "timeouts.database": (1, 3600),
     "timeouts.edge": (5, 3600),

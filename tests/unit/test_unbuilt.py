@@ -9,7 +9,7 @@ from components.configuration import parse
 from components.fields import walk
 from components.unbuilt import refuse_unbuilt, unbuilt
 from components.values import LATER
-from tests.unit.faults import GATEWAY, INGRESS, changed
+from tests.unit.faults import GATEWAY, GKE, INGRESS, changed
 from tests.unit.parts import LEAST
 from tests.unit.recording import run_stack, stack_config
 
@@ -55,7 +55,7 @@ def test_a_setting_without_effect_is_refused_where_it_is_given(path: str, value:
     ]
 
 
-@pytest.mark.parametrize("path", ["postgres.backups", "storage.snapshots"])
+@pytest.mark.parametrize("path", ["postgres.backups"])
 def test_what_is_on_by_default_has_to_be_switched_off(path: str) -> None:
     """Who relies on a backup must have been told that there is none."""
     for value in ({}, {"enabled": True}):
@@ -84,10 +84,19 @@ def test_several_members_of_redis_are_refused() -> None:
     ]
 
 
+def test_snapshots_are_made_where_the_program_makes_the_cluster_and_refused_elsewhere() -> None:
+    assert said(changed(BUILT, "storage.snapshots", {})) == [
+        "storage.snapshots.enabled: is on unless switched off, and only made in a cluster that the program makes; "
+        "write false"
+    ]
+    images = {"registry": "europe-west1-docker.pkg.dev/a-project/vision-week"}
+    assert said({**BUILT, "cluster": GKE, "images": images, "storage": {"snapshots": {}}}) == []
+
+
 def test_every_mark_is_tried_here() -> None:
     marked = {field.path for field in walk() if LATER in field.info.metadata}
     tried = {mark.args[1][index][0] for mark in _marks() for index in range(len(mark.args[1]))}
-    assert marked == tried | {*SWITCHES, "postgres.backups", "storage.snapshots"}
+    assert marked == tried | {*SWITCHES, "postgres.backups"}
 
 
 def _marks() -> list[Any]:

@@ -67,7 +67,7 @@ final class Uploads
                     'file' => $file,
                     'type' => $type,
                     'size' => $size,
-                    'sha256' => hash_file('sha256', "{$this->directory}/{$file}"),
+                    'sha256' => hash_file('sha256', $temporary),
                     'exhibit' => $exhibitId,
                     'user' => $userId,
                 ],
