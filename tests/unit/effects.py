@@ -105,6 +105,7 @@ OTHER_EDGES = {
 OF_EXISTING_CLUSTERS = frozenset({"app.uploads", "storage.shared_access", "storage.shared_class"})
 # And in a cluster that is there already.
 OTHER_CLUSTERS = {"existing": {"flavour": "existing", "context": "some-context"}}
+NO_SNAPSHOTS = {"snapshots": {"enabled": False}}
 _TOGETHER = "refused without images.registry, which is of the same project and region"
 # Settings, or with a dot at the end all that begin so, that change nothing.
 WITHOUT_EFFECT: dict[str, str] = {
@@ -197,6 +198,8 @@ def effect(leaf: Leaf) -> Effect | None:
     base["cluster"] = OTHER_CLUSTERS.get(leaf.variant.get(("cluster",), ""), base["cluster"])
     if leaf.name in OF_EXISTING_CLUSTERS:
         base["cluster"] = OTHER_CLUSTERS["existing"]
+    if base["cluster"]["flavour"] == "existing":
+        base["storage"] = {**base.get("storage", {}), **NO_SNAPSHOTS}
     for key, value in GIVEN.get(leaf.name, {}).items():
         base[key] = {**base.get(key, {}), **value}
     settings = parse(base).model_dump(mode="json")
