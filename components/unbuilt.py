@@ -37,15 +37,6 @@ def _somebody_s_snapshots(settings: Settings) -> Iterator[Fault]:
         )
 
 
-def _somebody_s_snapshots(settings: Settings) -> Iterator[Fault]:
-    if settings.storage.snapshots.enabled and not isinstance(settings.cluster, GoogleCluster):
-        yield Fault(
-            "storage.snapshots.enabled",
-            "is on unless switched off, and only made in a cluster that the program makes",
-            "write false",
-        )
-
-
 def _later(model: BaseModel, path: str) -> Iterator[Fault]:
     for name, info in type(model).model_fields.items():
         value, here = getattr(model, name), f"{path}.{name}".removeprefix(".")
