@@ -80,18 +80,6 @@ def staged(app: App) -> int:
     return app.php_workers * body(app.limits) + 64
 
 
-def mounting(app: App) -> Resources:
-    """What the container may take that mounts a bucket in each pod: 128 MiB for itself and what it knows of objects,
-    and 16 MiB, what its library sends at once, for each of PHP's workers."""
-    return Resources(cpu="100m", cpu_limit="1", memory=f"{128 + 16 * app.workers}Mi")
-
-
-def staged(app: App) -> int:
-    """MiB on the node's disk where that container keeps files until they are whole: one upload for each of PHP's
-    workers, and some to spare for its log."""
-    return app.workers * body(app.limits) + 64
-
-
 def upload(limits: Limits) -> int:
     """Bytes that an uploaded file may have."""
     return int(amount(limits.upload))

@@ -86,15 +86,6 @@ def test_snapshots_are_made_where_the_program_makes_the_cluster_and_refused_else
     assert said({**BUILT, "cluster": GKE, "images": images, "storage": {"snapshots": {}}}) == []
 
 
-def test_snapshots_are_made_where_the_program_makes_the_cluster_and_refused_elsewhere() -> None:
-    assert said(changed(BUILT, "storage.snapshots", {})) == [
-        "storage.snapshots.enabled: is on unless switched off, and only made in a cluster that the program makes; "
-        "write false"
-    ]
-    images = {"registry": "europe-west1-docker.pkg.dev/a-project/vision-week"}
-    assert said({**BUILT, "cluster": GKE, "images": images, "storage": {"snapshots": {}}}) == []
-
-
 def test_every_mark_is_tried_here() -> None:
     marked = {field.path for field in walk() if LATER in field.info.metadata}
     tried = {mark.args[1][index][0] for mark in _marks() for index in range(len(mark.args[1]))}
