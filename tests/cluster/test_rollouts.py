@@ -110,7 +110,7 @@ def test_other_settings_and_another_certificate_go_unnoticed(
 ) -> None:
     """No new release: what PHP and nginx are told, and what the edge shows."""
     before = pods(stack, "app", "edge")
-    another = "another.vision-week.localhost"
+    another = f"*.{HOST}"
     assert another not in names_shown(trusted)
     stack.set("app.session_lifetime", 1800)
     stack.set("app.limits.login_per_minute", 30)
