@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import core
 
-from components import app, bounds, catalogue, edge, patroni, postgres, redis, websocket
+from components import app, bounds, catalogue, edge, haproxy, patroni, postgres, redis, websocket
 from components.app import App, AppArgs, Database, Store, Uploads
 from components.certificates import Authority, AuthorityArgs
 from components.cluster import Cluster, ClusterArgs
@@ -265,6 +265,9 @@ class Platform(ComponentResource):
                         ),
                         Target(
                             job="patroni", namespace=namespaces["data"], service=postgres.NAME, port=patroni.API_PORT
+                        ),
+                        Target(
+                            job="haproxy", namespace=namespaces["data"], service=redis.NAME, port=haproxy.HEALTH_PORT
                         ),
                         Target(
                             job=alertmanager.NAME,
