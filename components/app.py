@@ -49,11 +49,11 @@ class Database:
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """Redis: where it is, its pods, its password."""
+    """Redis: where it is, its pods, what its consumer logs in with."""
 
     endpoint: Endpoint
     peer: networking.v1.NetworkPolicyPeerArgs
-    password: Output[str]
+    login: Login
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +126,7 @@ class App(ComponentResource):
         secrets = {
             "database-password": args.database.user.password,
             _DATABASE_CA: args.database.authority,
-            "redis-password": args.redis.password,
+            "redis-password": args.redis.login.password,
         }
         secret = self._secret(NAME, secrets)
         account = self._account(NAME)
@@ -231,6 +231,7 @@ class App(ComponentResource):
             "LOG_LEVEL": settings.log_level,
             "REDIS_HOST": redis.endpoint.host,
             "REDIS_PORT": str(redis.endpoint.port),
+            "REDIS_USER": redis.login.user,
             "REDIS_PASSWORD_FILE": f"{_SECRETS}/redis-password",
             "UPLOADS_PATH": _UPLOADS,
             "SESSION_LIFETIME": str(settings.session_lifetime),

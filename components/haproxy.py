@@ -8,6 +8,8 @@ from collections.abc import Mapping
 
 PORT = 6379
 HEALTH_PORT = 8404
+# Who its checks log in as.
+USER = "haproxy"
 # What a connection takes: two buffers of 16 KiB and some (HAProxy's tune.bufsize).
 _CONNECTION_KIB = 40
 # What HAProxy takes by itself.
@@ -83,7 +85,7 @@ def _backend(name: str, members: Mapping[str, str], port: int, password: str, *,
     return f"""\
 backend {name}
     option tcp-check
-    tcp-check send "AUTH {password}\\r\\nINFO replication\\r\\nQUIT\\r\\n"
+    tcp-check send "AUTH {USER} {password}\\r\\nINFO replication\\r\\nQUIT\\r\\n"
     tcp-check expect rstring "{says}"
     # Four times a second, because a fail-over as planned takes less than one; a second failure, a tenth of a second
     # later, is believed. Whoever is connected to a primary that is none any more is to come again.

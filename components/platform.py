@@ -154,11 +154,14 @@ class Platform(ComponentResource):
             ),
             opts=inside,
         )
-        store = Store(
-            endpoint=memory.endpoint,
-            peer=pods_of(namespaces["data"].name, redis.NAME),
-            password=memory.password,
-        )
+        stores = {
+            name: Store(
+                endpoint=memory.endpoint,
+                peer=pods_of(namespaces["data"].name, redis.NAME),
+                login=memory.logins[name],
+            )
+            for name in (app.NAME, websocket.NAME)
+        }
         application = App(
             "app",
             AppArgs(
@@ -177,7 +180,7 @@ class Platform(ComponentResource):
                     user=database.logins["app"],
                     authority=authority.certificate,
                 ),
-                redis=store,
+                redis=stores[app.NAME],
                 clients=way_in.clients,
                 websocket=settings.edge.websocket_address,
                 notice=way_in.notice,
@@ -204,7 +207,7 @@ class Platform(ComponentResource):
                 namespace=namespaces["app"],
                 settings=settings.websocket,
                 image=images.websocket,
-                redis=store,
+                redis=stores[websocket.NAME],
                 origins=[settings.edge.url],
                 clients=way_in.clients,
                 notice=way_in.notice,

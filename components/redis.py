@@ -4,11 +4,15 @@ Members know each other by address, each by a Service of its own: an announced h
 the very moment that DNS may be slow, and Sentinel stands still meanwhile. Clients need not know of any of this: the
 Service `redis` leads to an HAProxy, whichever, and that to the primary. One member alone is the same, with one of each.
 
+Each consumer has a user of its own with the least rights: members know hashes of their passwords alone. The members
+themselves, Sentinel and who works in their pods are Redis' `default`.
+
 Data is appended to a file once a second and dumped now and then. Sessions, cache and messages live here, nothing that
 PostgreSQL should keep.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +23,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import haproxy, kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
+from components.logins import Login
 from components.scaling import disruption_budget
 from components.settings import Redis as RedisSettings
 from components.values import mebibytes
@@ -27,6 +32,15 @@ NAME = "redis"
 MEMBER_PORT = 6380
 SENTINEL_PORT = 26379
 _FILES = Path(__file__).parent / "files"
+# What each may do, with which keys and channels. Nothing that stops others or shows what isn't theirs (@dangerous):
+# no KEYS, no FLUSHALL, no CONFIG.
+_WORK = "+@read +@write +@transaction +@connection +publish -@dangerous"
+RIGHTS = {
+    "app": f"~vision-week:* &vision-week:* {_WORK} +eval +evalsha +script|load",
+    "websocket": f"~vision-week:live:* &vision-week:live {_WORK} +subscribe +unsubscribe",
+    # It asks who is primary, and who follows.
+    haproxy.USER: "+info",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,16 +62,17 @@ class RedisArgs:
 
 
 class Redis(ComponentResource):
-    """Redis, where it is reached, and its password."""
+    """Redis, where it is reached, and what each consumer logs in with."""
 
     endpoint: Endpoint
-    password: Output[str]
+    logins: Mapping[str, Login]
 
     def __init__(self, name: str, args: RedisArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:redis:Redis", name, None, opts)
         self._args = args
         self._child = ResourceOptions(parent=self)
-        self.password = random.RandomPassword(NAME, length=32, special=False, opts=self._child).result
+        password = self._password(NAME)
+        self.logins = {user: Login(user=user, password=self._password(f"{NAME}-{user}")) for user in RIGHTS}
         members = [f"{NAME}-{number}" for number in range(args.settings.members)]
         own_services = [self._service(member, {_POD_NAME: member, **selector(NAME)}) for member in members]
         addresses = Output.all(*(service.spec.cluster_ip for service in own_services))
@@ -74,8 +89,9 @@ class Redis(ComponentResource):
         }
         connections = haproxy.connections(mebibytes(args.settings.haproxy_resources.memory))
         secrets: dict[str, Input[str]] = {
-            "redis-password": self.password,
-            "haproxy.cfg": Output.all(addresses, self.password).apply(
+            "redis-password": password,
+            "users.conf": Output.concat(*(_user_line(login) for login in self.logins.values())),
+            "haproxy.cfg": Output.all(addresses, self.logins[haproxy.USER].password).apply(
                 lambda known: haproxy.configuration(
                     dict(zip(members, known[0], strict=True)),
                     port=MEMBER_PORT,
@@ -132,6 +148,9 @@ class Redis(ComponentResource):
         service = self._service(NAME, selector(NAME), {NAME: haproxy.PORT})
         self.endpoint = Endpoint(host=kubernetes.host_of(service), port=haproxy.PORT)
         self.register_outputs({"host": self.endpoint.host})
+
+    def _password(self, name: str) -> Output[str]:
+        return random.RandomPassword(name, length=32, special=False, opts=self._child).result
 
     def _metadata(self, name: str, annotations: dict[str, str] | None = None) -> meta.v1.ObjectMetaArgs:
         return metadata(name, self._args.namespace.name, app=NAME, annotations=annotations)
@@ -233,6 +252,13 @@ dir /run/redis
 sentinel resolve-hostnames no
 sentinel announce-hostnames no
 """
+
+
+def _user_line(login: Login) -> Output[str]:
+    """A user as Redis' configuration has it. The password has 190 bits, so that its plain hash can't be turned back."""
+    return login.password.apply(
+        lambda password: f"user {login.user} on #{hashlib.sha256(password.encode()).hexdigest()} {RIGHTS[login.user]}\n"
+    )
 
 
 def _redis_conf(settings: RedisSettings) -> str:

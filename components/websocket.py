@@ -55,10 +55,11 @@ class WebSocket(ComponentResource):
             "ALLOWED_ORIGINS": " ".join(args.origins),
             "REDIS_HOST": args.redis.endpoint.host,
             "REDIS_PORT": str(args.redis.endpoint.port),
+            "REDIS_USER": args.redis.login.user,
             "REDIS_PASSWORD_FILE": f"{_SECRETS}/redis-password",
             "DRAIN_SECONDS": "10",
         }
-        secrets = {"redis-password": args.redis.password}
+        secrets = {"redis-password": args.redis.login.password}
         config = core.v1.ConfigMap(NAME, metadata=about, data=environment, opts=child)
         secret = core.v1.Secret(NAME, metadata=about, string_data=secrets, opts=child)
         account = core.v1.ServiceAccount(NAME, metadata=about, automount_service_account_token=False, opts=child)

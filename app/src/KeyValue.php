@@ -61,6 +61,7 @@ final class KeyValue
     private function connect(): Redis
     {
         $redis = new Redis();
+        $user = $this->settings->redisUser;
         $password = Settings::secret($this->settings->redisPasswordFile);
         // The warning of a failed connection comes before the exception that says the same.
         @$redis->pconnect(
@@ -70,7 +71,7 @@ final class KeyValue
             null,
             0,
             self::READ_SECONDS,
-            $password === '' ? [] : ['auth' => $password],
+            $password === '' ? [] : ['auth' => [$user, $password]],
         );
         $redis->setOption(Redis::OPT_PREFIX, self::PREFIX);
         return $redis;

@@ -33,7 +33,7 @@ fi
 
 primary=$(primary)
 {
-    cat /etc/redis/redis.conf
+    cat /etc/redis/redis.conf /etc/vision-week/secrets/users.conf
     echo "requirepass $password"
     echo "masterauth $password"
     echo "replica-announce-ip $own"

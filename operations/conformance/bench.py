@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from components import app, postgres
+from components.redis import RIGHTS
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 ROLES: Final = CHECKOUT / "components" / "files" / "roles.sql"
@@ -92,7 +93,7 @@ class Bench:
     def __init__(self, image: str, folder: Path) -> None:
         self.image = image
         self.folder = folder
-        self.passwords = {name: secrets.token_hex(16) for name in ("owner", "app", "redis")}
+        self.passwords = {name: secrets.token_hex(16) for name in ("owner", "app", "redis", "members")}
         self._started: list[str] = []
         self._run = folder / "run"
         self._run.mkdir()
@@ -112,7 +113,9 @@ class Bench:
         docker("exec", self.database.id, *psql, "--file=/roles.sql", "--file=/logins.sql")
 
     def start_store(self, image: str) -> None:
-        settings = f'requirepass {self.passwords["redis"]}\nprotected-mode no\nsave ""\n'
+        members, own = self.passwords["members"], self.passwords["redis"]
+        users = f"requirepass {members}\nuser {app.NAME} on >{own} {RIGHTS[app.NAME]}\n"
+        settings = f'{users}protected-mode no\nsave ""\n'
         folder = self._files({"redis.conf": settings}, "redis")
         options = (*_CONFINED, "--entrypoint=redis-server", f"--volume={folder}:/etc/redis:ro")
         self.store = self.run(image, "/etc/redis/redis.conf", options=options)
@@ -161,8 +164,8 @@ class Bench:
 
     def rotate(self) -> None:
         """Give the application another password of Redis, in the file alone. Connections that it kept are gone."""
-        before, after = self.passwords["redis"], secrets.token_hex(16)
-        commands = f"AUTH {before}\nCONFIG SET requirepass {after}\nCLIENT KILL TYPE normal\n"
+        after, own = secrets.token_hex(16), self.passwords["members"]
+        commands = f"AUTH {own}\nACL SETUSER {app.NAME} resetpass >{after}\nCLIENT KILL TYPE normal\n"
         docker("exec", "--interactive", self.store.id, "redis-cli", stdin=commands)
         self.passwords["redis"] = after
         (self.secrets / "redis-password").write_text(after)
@@ -197,6 +200,7 @@ class Bench:
                 "LOG_LEVEL": "debug",
                 "REDIS_HOST": self.store.address,
                 "REDIS_PORT": "6379",
+                "REDIS_USER": app.NAME,
                 "REDIS_PASSWORD_FILE": f"{SECRETS}/redis-password",
                 "UPLOADS_PATH": "/var/www/html/storage/uploads",
                 "SESSION_LIFETIME": "3600",

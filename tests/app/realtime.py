@@ -37,6 +37,7 @@ class Instance:
                 "LISTEN_PORT": str(self.port),
                 "METRICS_PORT": str(self.metrics_port),
                 "REDIS_PORT": str(redis.port),
+                "REDIS_USER": "websocket",
                 "REDIS_PASSWORD_FILE": str(password),
                 "HOSTNAME": self.name,
                 "DRAIN_SECONDS": "1",

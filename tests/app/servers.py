@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from components.redis import RIGHTS
 from tests.app.processes import Process, answers, as_user, free_port, give, program
 
 OWNER = "vision_week_owner"
@@ -105,11 +106,14 @@ class Postgres:
 
 
 class Redis:
-    """A Redis that asks for a password."""
+    """A Redis with the users that a member has, and one password for all of them.
 
-    def __init__(self, folder: Path) -> None:
+    password: another's, where one takes the place of the other.
+    """
+
+    def __init__(self, folder: Path, password: str | None = None) -> None:
         self.port = free_port()
-        self.password = secrets.token_hex(16)
+        self.password = password or secrets.token_hex(16)
         self.folder = folder / "redis"
         self.folder.mkdir()
         give(self.folder, 1000)
@@ -118,8 +122,10 @@ class Redis:
     def start(self) -> None:
         # In a file: an argument would show the password to everyone.
         configuration = self.folder / "redis.conf"
+        users = "".join(f"user {name} on >{self.password} {rights}\n" for name, rights in RIGHTS.items())
         configuration.write_text(
-            f"port {self.port}\nbind 127.0.0.1\nrequirepass {self.password}\ndir {self.folder}\nappendonly yes\n"
+            f"port {self.port}\nbind 127.0.0.1\nrequirepass {self.password}\nmasterauth {self.password}\n"
+            f"dir {self.folder}\nappendonly yes\n{users}"
         )
         self.process = Process(["redis-server", str(configuration)], log=self.folder / "log", environment={})
         self.process.wait_until(lambda: answers(self.port), "Redis starts")

@@ -122,6 +122,7 @@ class Site:
             "DATABASE_SSLMODE": "disable",
             "REDIS_HOST": "127.0.0.1",
             "REDIS_PORT": str(self.redis.port),
+            "REDIS_USER": "app",
             "REDIS_PASSWORD_FILE": str(secrets / "redis-password"),
             "UPLOADS_PATH": str(self.uploads),
             "SESSION_LIFETIME": "3600",

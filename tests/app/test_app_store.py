@@ -62,9 +62,7 @@ class Relay:
 def former(folder: Path, redis: Redis) -> Iterator[Redis]:
     """One that is the primary until a test takes that away, with the password that both have."""
     (folder / "former").mkdir()
-    server = Redis(folder / "former")
-    server.command("CONFIG", "SET", "masterauth", redis.password, "requirepass", redis.password)
-    server.password = redis.password
+    server = Redis(folder / "former", redis.password)
     yield server
     server.stop()
 
@@ -117,14 +115,12 @@ def test_a_kept_connection_is_worth_nothing_without_the_password_of_now(site: Si
 def test_a_rotated_password_is_used_without_a_restart(site: Site, redis: Redis) -> None:
     file, old = site.folder / "etc/secrets/redis-password", redis.password
     assert leave(site) == 204
-    redis.command("CONFIG", "SET", "requirepass", "rotated")
-    redis.password = "rotated"
+    redis.command("ACL", "SETUSER", "app", "resetpass", ">rotated")
     try:
         file.write_text("rotated")
         assert leave(site) == 204
     finally:
-        redis.command("CONFIG", "SET", "requirepass", old)
-        redis.password = old
+        redis.command("ACL", "SETUSER", "app", "resetpass", f">{old}")
         file.write_text(old)
     assert leave(site) == 204
 

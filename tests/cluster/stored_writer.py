@@ -20,6 +20,7 @@ def connect() -> Redis:
     return Redis(
         host=os.environ["REDIS_HOST"],
         port=int(os.environ["REDIS_PORT"]),
+        username=os.environ["REDIS_USER"],
         password=Path(os.environ["REDIS_PASSWORD_FILE"]).read_text(),
         socket_connect_timeout=1,
         socket_timeout=2,
@@ -36,7 +37,7 @@ for number in count():
         if kind not in connections:
             connections[kind] = connect()
         redis = connections[kind]
-        redis.sadd(f"vision-week:drill:{kind}", number)
+        redis.sadd(f"vision-week:live:drill:{kind}", number)
         if kind == "confirmed" and not redis.wait(1, 1000):
             raise RedisError("no replica has it")
     except (RedisError, OSError) as error:

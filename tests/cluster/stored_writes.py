@@ -58,7 +58,7 @@ class StoredWrites:
         """The numbers that were acknowledged (`confirmed` by a replica, or `plain`) and aren't there."""
         acknowledged = {one["number"] for one in self._acknowledged(kind)}
         assert acknowledged
-        there = command(self.stack, primary(self.stack), "smembers", f"vision-week:drill:{kind}")
+        there = command(self.stack, primary(self.stack), "smembers", f"vision-week:live:drill:{kind}")
         return acknowledged - {int(line) for line in there.split()}
 
 
@@ -72,7 +72,7 @@ def writer(stack: Stack) -> Iterator[StoredWrites]:
         yield writes
     finally:
         stack.kubectl("-n", f"{PREFIX}-app", "delete", "pod", _NAME, "--grace-period=1")
-        command(stack, primary(stack), "del", "vision-week:drill:confirmed", "vision-week:drill:plain")
+        command(stack, primary(stack), "del", "vision-week:live:drill:confirmed", "vision-week:live:drill:plain")
 
 
 def _pod(stack: Stack) -> dict[str, Any]:

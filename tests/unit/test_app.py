@@ -51,7 +51,7 @@ def built(
                 redis=Store(
                     endpoint=endpoint("redis", "data", 6379),
                     peer=pods_of("data", "redis"),
-                    password=Output.secret("redis's"),
+                    login=Login(user="app", password=Output.secret("redis's")),
                 ),
                 clients=[pods_of("edge", "edge")],
                 websocket="/ws",

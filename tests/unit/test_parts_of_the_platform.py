@@ -13,6 +13,7 @@ from components.certificates import Authority, AuthorityArgs, ServerCertificate,
 from components.cluster import Cluster, ClusterArgs
 from components.images import Images, ImagesArgs
 from components.kubernetes import pods_of
+from components.logins import Login
 from components.settings import Quota
 from components.storage import Storage, StorageArgs
 from components.tenancy import Tenancy, TenancyArgs
@@ -195,7 +196,9 @@ def websocket(replicas: int) -> Recording:
         settings=settings(websocket={"replicas": replicas}).websocket,
         image="registry.example/websocket@sha256:0",
         redis=Store(
-            endpoint=endpoint("redis", "data", 6379), peer=pods_of("data", "redis"), password=Output.secret("redis's")
+            endpoint=endpoint("redis", "data", 6379),
+            peer=pods_of("data", "redis"),
+            login=Login(user="websocket", password=Output.secret("redis's")),
         ),
         origins=["https://vision-week.example"],
         clients=[pods_of("edge", "edge")],

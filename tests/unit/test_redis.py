@@ -1,5 +1,6 @@
 """Redis and Sentinel as the cluster is told about them."""
 
+import hashlib
 import re
 import subprocess
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from components.kubernetes import pods_of
 from components.redis import Redis, RedisArgs
 from tests.unit.parts import namespace, settings
-from tests.unit.recording import CHECKOUT, UNKNOWN, Recording, record
+from tests.unit.recording import CHECKOUT, UNKNOWN, Recording, computed, record
 
 SCRIPTS = sorted((CHECKOUT / "components" / "files").glob("*.sh"))
 
@@ -84,6 +85,16 @@ def test_the_password_is_in_no_configuration_and_no_argument() -> None:
     assert len(password) == 32
     for one in redis.made:
         assert password not in one.clear
+
+
+def test_members_know_whether_a_password_is_right_and_not_what_it_is() -> None:
+    """S7.3: who has the members' Secret can't log in as somebody else, but for HAProxy's checks."""
+    redis = built()
+    told = redis.one("Secret", "redis").inputs["stringData"]
+    for user in ("app", "websocket"):
+        password = computed(redis.one("RandomPassword", f"redis-{user}"))["result"]
+        assert password not in "".join(told.values())
+        assert f"user {user} on #{hashlib.sha256(password.encode()).hexdigest()} ~" in told["users.conf"]
 
 
 def test_clients_reach_haproxy_and_nothing_else() -> None:

@@ -38,22 +38,25 @@ class BusError(Exception):
 class _PasswordFile(CredentialProvider):
     """Reads the password when a connection is made: rotation needs no restart."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, user: str, file: Path) -> None:
+        self._user = user
         self._file = file
 
-    def get_credentials(self) -> tuple[str]:
-        return (self._file.read_text().rstrip("\r\n"),)
+    def get_credentials(self) -> tuple[str, str]:
+        return self._user, self._file.read_text().rstrip("\r\n")
 
 
 class Bus:
     """A subscription that mends itself, and the way to publish."""
 
-    def __init__(self, host: str, port: int, password_file: Path | None, heard: Callable[[str], None]) -> None:
+    def __init__(
+        self, host: str, port: int, user: str, password_file: Path | None, heard: Callable[[str], None]
+    ) -> None:
         def connect(tries: int) -> Redis:
             return Redis(
                 host=host,
                 port=port,
-                credential_provider=_PasswordFile(password_file) if password_file else None,
+                credential_provider=_PasswordFile(user, password_file) if password_file else None,
                 decode_responses=True,
                 socket_connect_timeout=2,
                 socket_timeout=5,

@@ -39,7 +39,13 @@ class Service:
         self.settings = settings
         self.metrics = Metrics()
         self.hub = Hub(self.metrics)
-        self.bus = Bus(settings.redis_host, settings.redis_port, settings.redis_password_file, self.hub.broadcast)
+        self.bus = Bus(
+            settings.redis_host,
+            settings.redis_port,
+            settings.redis_user,
+            settings.redis_password_file,
+            self.hub.broadcast,
+        )
         self.draining = False
 
     async def run(self) -> None:

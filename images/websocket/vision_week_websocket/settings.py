@@ -13,6 +13,7 @@ class Settings:
 
     allowed_origins: the sites whose pages may connect; none named means the site that the request's Host names.
     drain_seconds: over how long the connections are closed after SIGTERM, so that clients don't all come back at once.
+    redis_user: whom it logs in as.
     redis_password_file: read at every connection, so that a rotated password needs no restart; none means no password.
     """
 
@@ -21,6 +22,7 @@ class Settings:
     listen_address: str = "0.0.0.0"  # noqa: S104 - a pod's own network; policies decide who gets there
     redis_host: str = "127.0.0.1"
     redis_port: int = 6379
+    redis_user: str = "default"
     redis_password_file: Path | None = None
     allowed_origins: frozenset[str] = frozenset()
     log_level: str = "INFO"
@@ -47,6 +49,7 @@ class Settings:
             listen_address=given.get("LISTEN_ADDRESS", cls.listen_address),
             redis_host=given.get("REDIS_HOST", cls.redis_host),
             redis_port=number("REDIS_PORT", cls.redis_port),
+            redis_user=given.get("REDIS_USER", cls.redis_user),
             redis_password_file=Path(password_file) if password_file else None,
             allowed_origins=frozenset(origin.rstrip("/").lower() for origin in origins),
             log_level=given.get("LOG_LEVEL", cls.log_level).upper(),
