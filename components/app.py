@@ -231,7 +231,6 @@ class App(ComponentResource):
             "LOG_LEVEL": settings.log_level,
             "REDIS_HOST": redis.endpoint.host,
             "REDIS_PORT": str(redis.endpoint.port),
-            "REDIS_USER": redis.login.user,
             "REDIS_PASSWORD_FILE": f"{_SECRETS}/redis-password",
             "UPLOADS_PATH": _UPLOADS,
             "SESSION_LIFETIME": str(settings.session_lifetime),
@@ -348,6 +347,7 @@ class App(ComponentResource):
             env={
                 **bounds.php_variables(settings, self._args.timeouts),
                 **self._user(self._args.database.user),
+                **self._named({"REDIS_USER": self._args.redis.login.user}),
                 **self._passwords(secret, *PASSWORDS.values()),
                 **self._debugging(),
             },

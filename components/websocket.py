@@ -55,13 +55,19 @@ class WebSocket(ComponentResource):
             "ALLOWED_ORIGINS": " ".join(args.origins),
             "REDIS_HOST": args.redis.endpoint.host,
             "REDIS_PORT": str(args.redis.endpoint.port),
-            "REDIS_USER": args.redis.login.user,
             "REDIS_PASSWORD_FILE": f"{_SECRETS}/redis-password",
             "DRAIN_SECONDS": "10",
         }
         secrets = {"redis-password": args.redis.login.password}
         config = core.v1.ConfigMap(NAME, metadata=about, data=environment, opts=child)
-        secret = core.v1.Secret(NAME, metadata=about, string_data=secrets, opts=child)
+        # Changed, it is another one under another name, which only new pods know: as the application's.
+        secret = core.v1.Secret(
+            NAME,
+            metadata=meta.v1.ObjectMetaArgs(namespace=args.namespace.name, labels=kubernetes.labels(NAME)),
+            immutable=True,
+            string_data=secrets,
+            opts=child,
+        )
         account = core.v1.ServiceAccount(NAME, metadata=about, automount_service_account_token=False, opts=child)
         policy = networking.v1.NetworkPolicy(
             NAME,
@@ -78,6 +84,8 @@ class WebSocket(ComponentResource):
             image=args.image,
             resources=args.settings.resources,
             env_from=[config.metadata.name],
+            # Beside the name of the Secret: a ConfigMap is read again by a container that starts again.
+            env={"REDIS_USER": args.redis.login.user},
             ports={"http": PORT, "internal": METRICS_PORT},
             mounts=[Mount(volume="secrets", path=_SECRETS, read_only=True)],
             readiness=kubernetes.http_probe("/ready", "internal", period=5, failures=2),

@@ -365,7 +365,7 @@ STANDS_ALONE = (
     r"Service .*/(edge|postgres-replicas|redis-\d): metadata\.name",  # from outside, by people, by address
     r"(GCPBackendPolicy|GCPGatewayPolicy|HTTPRoute|HealthCheckPolicy) .*: metadata\.name",
     r"Gateway .*: spec\.listeners\.\d\.port",  # from outside
-    r"ConfigMap .*/(app|websocket): data\.REDIS_USER",  # users of Redis, named as who they are
+    r"Deployment .*/(app|websocket): spec\.template\.spec\.containers\.\d\.env\.\d\.value",  # REDIS_USER
     r"HTTPRoute .*: spec\.rules\.0\.filters\.0\.requestRedirect\.scheme",  # the name of a listener by chance
     r"Service .*: spec\.ports\.\d\.name",
     r"Service .*/(edge|.*-members|.*-metrics|postgres-replicas|redis-\d): spec\.ports\.\d\.port",
