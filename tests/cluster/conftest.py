@@ -45,6 +45,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory, on_call: Receiver) -> Stack:
     stack.set("app.limits", {"login_per_minute": 60})
     told = {"name": "on-call", "secret": "on-call", "severities": ["critical", "heartbeat"]}
     stack.set("monitoring.receivers", [{**told, "authority": on_call.certificate}])
+    stack.set("postgres.backups", {"repository": "volume", "volume_size": "1Gi", "archive_timeout": 5, "servers": 1})
     stack.ensure()
     stack.set_secret("webhooks.on-call", on_call.address)
     stack.pulumi("up", "--yes", "--skip-preview")
