@@ -245,8 +245,9 @@ class _Check:
             for name in rule.get("resourceNames", []):
                 if "pods" in rule["resources"] and name not in self._members():
                     yield f"Role {role.name} names the pod {name}"
-                if "endpoints" in rule["resources"]:
-                    yield from self.exists(role, "Endpoints", role.namespace, name)
+                for resource, kind in (("endpoints", "Endpoints"), ("cronjobs", "CronJob")):
+                    if resource in rule["resources"]:
+                        yield from self.exists(role, kind, role.namespace, name)
 
     def _members(self) -> set[str]:
         """Names of the pods of StatefulSets."""
