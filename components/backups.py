@@ -25,6 +25,7 @@ from components.settings import Postgres as PostgresSettings
 SERVER = "pgbackrest"
 _OURS = Path(__file__).parent / "files"
 _DAYS = ("SU", "MO", "TU", "WE", "TH", "FR", "SA")  # as cron counts them
+_HOUR = 3600
 _TMP = Mount(volume="archiving-tmp", path="/tmp")  # noqa: S108  pgBackRest's own
 # Google's storage, and where a node of GKE tells a pod who it is.
 _BUCKET_AND_IDENTITY = (("0.0.0.0/0", 443), ("169.254.169.252/32", 988), ("169.254.169.254/32", 80))
@@ -69,9 +70,13 @@ class Archive:
 
 
 class Backups(ComponentResource):
-    """The repository and its jobs, and what the members are given for them."""
+    """The repository and its jobs, and what the members are given for them.
+
+    jobs: CronJob -> seconds within which it has to go well again.
+    """
 
     archive: Archive
+    jobs: Mapping[str, int]
 
     def __init__(self, name: str, args: BackupsArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:backups:Backups", name, None, opts)
@@ -92,7 +97,7 @@ class Backups(ComponentResource):
                 lambda found: pgbackrest.repository(args.settings, *found)
             ),
             "restore.conf": Output.from_input(args.bucket).apply(pgbackrest.restoring),
-            **{name: (_OURS / name).read_text() for name in ("backup.sh", "restore.sh")},
+            **{name: (_OURS / name).read_text() for name in ("backup.sh", "restore.sh", "drill.sh")},
         }
         self._config = core.v1.ConfigMap(
             pgbackrest.REPOSITORY,
@@ -103,6 +108,7 @@ class Backups(ComponentResource):
         self._volume = self._claim() if args.bucket is None else None
         self._serve()
         self._schedule()
+        self.jobs = {f"{pgbackrest.JOBS}-{each.what}": each.interval for each in times(args.settings)}
         self.archive = self._archive()
         self.register_outputs({"host": self._host})
 
@@ -242,25 +248,22 @@ class Backups(ComponentResource):
             spec=job(doing("begin"), tries=7),
             opts=ready,
         )
-        for what, when in _times(self._args.settings).items():
-            scheduled(what, when, job(doing(what), tries=2))
-        restored, sockets = (
-            kubernetes.of_its_own("restored", self._args.restored_class, self._args.settings.size),
-            "run",
-        )
+        restored = kubernetes.of_its_own("restored", self._args.restored_class, self._args.settings.size)
+        beside = [restored, kubernetes.scratch("run", "16Mi")]
+        for each in times(self._args.settings):
+            if each.what == "drill":
+                scheduled(each.what, each.when, job(self._restoring("drill.sh"), tries=1, volumes=beside))
+            else:
+                scheduled(each.what, each.when, job(doing(each.what), tries=2))
         # Never by itself: what a Job is made from by whoever restores (operations/delivery/restore.py).
-        scheduled(
-            "restore",
-            "0 0 1 1 *",
-            job(self._restoring(sockets), tries=1, volumes=[restored, kubernetes.scratch(sockets, "16Mi")]),
-            suspended=True,
-        )
+        spec = job(self._restoring("restore.sh"), tries=1, volumes=beside)
+        scheduled("restore", "0 0 1 1 *", spec, suspended=True)
 
-    def _restoring(self, sockets: str) -> Container:
+    def _restoring(self, script: str) -> Container:
         return Container(
             name="postgres",
             image=self._args.image,
-            command=["sh", f"{pgbackrest.FILES}/restore.sh"],
+            command=["sh", f"{pgbackrest.FILES}/{script}"],
             resources=self._args.settings.backups.resources,
             env={
                 "PGBACKREST_STANZA": patroni.STANZA,
@@ -270,7 +273,7 @@ class Backups(ComponentResource):
             mounts=[
                 *self._mounts(),
                 Mount(volume="restored", path=patroni.DATA),
-                Mount(volume=sockets, path="/run/postgresql"),
+                Mount(volume="run", path="/run/postgresql"),
             ],
             readiness=kubernetes.exec_probe(["test", "-e", "/tmp/restored"], period=2, failures=1),  # noqa: S108
         )
@@ -379,17 +382,28 @@ def _ping(*, period: int) -> core.v1.ProbeArgs:
     return kubernetes.exec_probe([pgbackrest.COMMAND, "server-ping"], period=period, failures=3)
 
 
-def _times(settings: PostgresSettings) -> dict[str, str]:
-    """What is done when, as cron takes it."""
+@dataclass(frozen=True)
+class Time:
+    """When something is done, as cron takes it, and how many seconds lie between two times of it at most."""
+
+    what: str
+    when: str
+    interval: int
+
+
+def times(settings: PostgresSettings) -> list[Time]:
+    """What is done by itself."""
     backups = settings.backups
-    hour, minute = (int(part) for part in backups.full_at.split(":"))
-    hours = sorted((hour + after) % 24 for after in range(backups.incremental_hours, 24, backups.incremental_hours))
-    day = _DAYS.index(backups.drill_day)
-    return {
-        "full": f"{minute} {hour} * * *",
-        "incr": f"{minute} {','.join(map(str, hours))} * * *",
+    minute, hour = (int(part) for part in reversed(backups.full_at.split(":")))
+    apart, day = backups.incremental_hours, _DAYS.index(backups.drill_day)
+    hours = sorted((hour + after) % 24 for after in range(apart, 24, apart))
+    return [
+        Time("full", f"{minute} {hour} * * *", 24 * _HOUR),
+        # The full backup takes the turn of one.
+        Time("incr", f"{minute} {','.join(map(str, hours))} * * *", 2 * apart * _HOUR),
         # Half an hour apart from the backups, at which it would only wait.
-        "check": f"{(minute + 30) % 60} * * * *",
-        # All that is stored is read, so once a week.
-        "verify": f"{minute} {(hour + 1) % 24} * * {day}",
-    }
+        Time("check", f"{(minute + 30) % 60} * * * *", _HOUR),
+        # All that is stored is read, and all of the latest restored, so once a week.
+        Time("verify", f"{minute} {(hour + 1) % 24} * * {day}", 7 * 24 * _HOUR),
+        Time("drill", f"{minute} {(hour + 2) % 24} * * {day}", 7 * 24 * _HOUR),
+    ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import core
 
-from components import app, bounds, catalogue, edge, patroni, pgbackrest, postgres, redis, websocket
+from components import app, bounds, catalogue, edge, patroni, pgbackrest, postgres, redis, watch, websocket
 from components.app import App, AppArgs, Database, Store, Uploads
 from components.backups import Backups, BackupsArgs
 from components.certificates import Authority, AuthorityArgs
@@ -23,6 +23,7 @@ from components.storage import Storage, StorageArgs
 from components.tenancy import Tenancy, TenancyArgs
 from components.unbuilt import refuse_unbuilt
 from components.vertical import VerticalAutoscaling, VerticalAutoscalingArgs
+from components.watch import Watch, WatchArgs
 from components.websocket import WebSocket, WebSocketArgs
 
 
@@ -266,6 +267,18 @@ class Platform(ComponentResource):
                 ),
                 opts=inside,
             )
+            if backups:
+                Watch(
+                    "backups-watch",
+                    WatchArgs(
+                        namespace=namespaces["data"],
+                        jobs=backups.jobs,
+                        image=images.postgres,
+                        resources=settings.postgres.backups.resources,
+                        control_plane=ground.control_plane,
+                    ),
+                    opts=inside,
+                )
             Prometheus(
                 "prometheus",
                 PrometheusArgs(
@@ -288,6 +301,11 @@ class Platform(ComponentResource):
                         ),
                         Target(
                             job="patroni", namespace=namespaces["data"], service=postgres.NAME, port=patroni.API_PORT
+                        ),
+                        *(
+                            [Target(job="backups", namespace=namespaces["data"], service=watch.NAME, port=watch.PORT)]
+                            if backups
+                            else []
                         ),
                         Target(
                             job=alertmanager.NAME,

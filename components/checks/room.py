@@ -53,8 +53,9 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
         ],
         "data": [
             (postgres.members, _at_most(_member(postgres), sized)),
-            # A server more in a roll-out, three jobs at once (a backup, a check, the weekly look), and a restore.
-            (backups.servers + 5 if backups.enabled else 0, [backups.resources]),
+            # A server and what watches, each with one more in a roll-out; three jobs at once (a backup, a check, and
+            # what is weekly), and a restore by somebody.
+            (backups.servers + 7 if backups.enabled else 0, [backups.resources]),
             (redis.members, _at_most(_redis_pod(redis), sized)),
         ],
         "edge": [(edge.replicas + 1, _at_most([edge.resources], sized))] if isinstance(edge, NginxEdge) else [],

@@ -1,5 +1,5 @@
 #!/bin/sh
-# What the jobs of the backups do: sh backup.sh begin | full | incr | check | verify
+# What the jobs of the backups do: sh backup.sh begin | adopt | full | incr | check | verify
 set -eu
 
 said=$(mktemp)
@@ -24,6 +24,12 @@ begin)
     pgbackrest info --output=json | grep --quiet '"label"' || run backup --type=full
     run check
     ;;
+adopt)
+    # A database that was restored from the repository into another cluster carries on where that one ended.
+    run stanza-upgrade
+    run backup --type=full
+    run check
+    ;;
 full | incr)
     run backup --type="$1"
     ;;
@@ -36,7 +42,7 @@ verify)
     if grep --quiet --text 'status: error' "$said"; then exit 1; fi
     ;;
 *)
-    echo "backup.sh: begin, full, incr, check or verify, not $1" >&2
+    echo "backup.sh: begin, adopt, full, incr, check or verify, not $1" >&2
     exit 64
     ;;
 esac

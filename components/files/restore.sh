@@ -21,6 +21,7 @@ postgres -D "$data" \
     -c archive_mode=off \
     -c hot_standby=off \
     -c listen_addresses= \
+    -c maintenance_work_mem=16MB \
     -c shared_buffers=32MB \
     -c ssl=off \
     -c synchronous_standby_names= \

@@ -57,7 +57,8 @@ class Backups(Strict):
     copy_to: Annotated[BackupCopy | None, LATER] = None
     """A second place (DECISIONS: buckets)."""
     drill_day: Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"] = "SU"
-    """Day of the week on which all that is stored is read and checked (S11.2: quick restore)."""
+    """Day of the week on which all that is stored is read and checked, and the latest restored beside (S11.2: quick
+    restore)."""
     servers: int = Field(default=2, ge=1, le=3)
     """Before the repository, 1 to 3: WAL that is pushed goes to any of them (S5, beyond)."""
     resources: Resources = Resources(cpu="50m", cpu_limit="300m", memory="128Mi")

@@ -110,7 +110,7 @@ class Archived(Postgres):
 class Restored(Postgres):
     """What the platform's restore makes beside, as its pod does it."""
 
-    def __init__(self, origin: Archived, name: str, *options: str) -> None:
+    def __init__(self, origin: Archived, name: str, *options: str, script: str = "restore.sh") -> None:
         self.folder = self.data = origin.folder / name  # where its socket is
         self.port = 5432
         self.folder.mkdir()
@@ -124,13 +124,13 @@ class Restored(Postgres):
         }
         for file, text in (
             ("restore.conf", pgbackrest.restoring(None)),
-            ("restore.sh", SCRIPT.with_name("restore.sh").read_text()),
+            *((file, SCRIPT.with_name(file).read_text()) for file in ("restore.sh", "drill.sh")),
         ):
             for place, ours in places.items():
                 text = text.replace(place, ours)  # noqa: PLW2901
             (self.folder / file).write_text(text)
         self.process = Process(
-            ["sh", str(self.folder / "restore.sh"), *options],
+            ["sh", str(self.folder / script), *options],
             log=origin.folder / f"{name}.log",
             environment={
                 "PGBACKREST_CONFIG": str(self.folder / "restore.conf"),
@@ -266,6 +266,60 @@ def test_a_damaged_backup_is_found_and_not_restored(database: Archived) -> None:
     assert beside.process.wait(60) != 0
     assert "corruption detected" in beside.process.log.read_text()
     assert not (beside.folder / "pgdata" / "global" / "pg_control").exists(), "what is not whole must not start"
+
+
+def test_a_drill_restores_counts_and_ends(database: Archived) -> None:
+    assert database.job("incr").returncode == 0
+    database.sql("CREATE TABLE counted AS SELECT i AS id FROM generate_series(1, 1234) AS i", "vision_week")
+    database.archive()
+    drill = Restored(database, "drill", script="drill.sh")
+    status = drill.process.wait(90)
+    said = drill.process.log.read_text()
+    database.sql("DROP TABLE counted", "vision_week")
+    assert status == 0, said
+    assert re.search(r"counted +\| 1234\n", said), said
+    assert "All of it is there and whole" in said
+
+
+def test_a_drill_fails_where_an_index_lacks_a_row(database: Archived) -> None:
+    """Each page is as it was written, so nothing but a comparison finds it."""
+    assert database.job("incr").returncode == 0
+    ready = "UPDATE pg_index SET indisready = {} WHERE indexrelid = 'lacking_id'::regclass"
+    database.sql("CREATE TABLE lacking (id int); CREATE INDEX lacking_id ON lacking (id)", "vision_week")
+    database.sql(ready.format("false"), "vision_week")
+    database.sql("INSERT INTO lacking VALUES (1)", "vision_week")
+    database.sql(ready.format("true"), "vision_week")
+    database.archive()
+    drill = Restored(database, "bad-drill", script="drill.sh")
+    status = drill.process.wait(90)
+    database.sql("DROP TABLE lacking", "vision_week")
+    said = drill.process.log.read_text()
+    assert status != 0, said
+    assert 'lacks matching index tuple within index "lacking_id"' in said, said
+
+
+def test_a_drill_fails_where_wal_is_missing(database: Archived) -> None:
+    """PostgreSQL takes what it finds, and begins with less than there was."""
+    assert database.job("incr").returncode == 0
+    for _ in range(3):
+        database.sql("CREATE TABLE written AS SELECT 1 AS one; DROP TABLE written")
+        database.archive()
+    *_, missing, _ = sorted((database.store / "archive").rglob("*.zst"), key=lambda file: file.name)
+    missing.unlink()
+    drill = Restored(database, "gap", script="drill.sh")
+    status = drill.process.wait(90)
+    said = drill.process.log.read_text()
+    assert status != 0, said
+    assert "can't be had" in said, said
+
+
+def test_a_drill_fails_where_nothing_can_be_restored(database: Archived) -> None:
+    database.store.rename(database.folder / "away")
+    drill = Restored(database, "no-drill", script="drill.sh")
+    status = drill.process.wait(60)
+    (database.folder / "away").rename(database.store)
+    assert status != 0
+    assert "Nothing is archived" in drill.process.log.read_text()
 
 
 def test_damaged_wal_is_found(database: Archived) -> None:

@@ -15,11 +15,14 @@ WORKLOADS = {
     "migrations",
     "postgres",
     "postgres-backups",
+    "postgres-backups-watch",
     "postgres-repository",
     "prometheus",
     "redis",
     "websocket",
 }
+
+OF_BACKUPS = {"postgres-backups", "postgres-backups-watch", "postgres-repository"}
 
 
 @dataclass(frozen=True)
@@ -72,5 +75,5 @@ def workloads(recording: Recording) -> list[Pod]:
     """The pods of the whole program."""
     found = [Pod(one, template) for one, template in recording.pods()]
     # Where the edge is a gateway it has no pods of ours; an engineer's stack has no backups.
-    assert {pod.name for pod in found} | {"edge", "postgres-backups", "postgres-repository"} == WORKLOADS
+    assert {pod.name for pod in found} | {"edge", *OF_BACKUPS} == WORKLOADS
     return found

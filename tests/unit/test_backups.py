@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from components import patroni, pgbackrest
-from components.backups import SERVER, Backups, BackupsArgs
+from components.backups import SERVER, Backups, BackupsArgs, times
 from components.certificates import Authority, AuthorityArgs
 from components.postgres import Postgres, PostgresArgs
 from tests.unit.parts import namespace, settings
 from tests.unit.recording import Made, Recording, record
 
+WEEK = 7 * 24 * 3600
 ROLES = Path(patroni.__file__).parent / "files" / "roles.sql"
 
 
@@ -88,6 +89,7 @@ def test_a_full_backup_a_day_and_increments_between(on_volume: Recording) -> Non
         "incr": "0 8,14,20 * * *",
         "check": "30 * * * *",
         "verify": "0 3 * * 0",
+        "drill": "0 4 * * 0",
     }
     assert {one.at("spec", "timeZone") for one in jobs(on_volume).values()} == {"Etc/UTC"}
 
@@ -98,7 +100,20 @@ def test_the_schedule_is_of_the_settings() -> None:
         "incr": "45 11 * * *",
         "check": "15 * * * *",
         "verify": "45 0 * * 3",
+        "drill": "45 1 * * 3",
     }
+
+
+@pytest.mark.parametrize(("hours", "interval"), [(6, 12), (12, 24), (1, 2)])
+def test_a_job_is_missing_when_it_has_not_gone_well_for_longer_than_between_two_of_its_times(
+    hours: int, interval: int
+) -> None:
+    """The full backup takes the turn of an incremental one, so twice the time lies between two of these then."""
+    told = {
+        each.what: each.interval
+        for each in times(settings(postgres={"backups": {"incremental_hours": hours}}).postgres)
+    }
+    assert told == {"full": 24 * 3600, "incr": interval * 3600, "check": 3600, "verify": WEEK, "drill": WEEK}
 
 
 def test_no_two_jobs_of_a_kind_run_at_once(on_volume: Recording) -> None:
@@ -109,7 +124,8 @@ def test_a_job_that_fails_is_failed_and_its_logs_are_kept(on_volume: Recording) 
     for one in jobs(on_volume).values():
         spec = one.at("spec", "jobTemplate", "spec")
         assert spec["template"]["spec"]["restartPolicy"] == "Never"
-        assert spec["backoffLimit"] == 1
+        # What was restored once is not restored again to see the same.
+        assert spec["backoffLimit"] == (0 if one.name.endswith("drill") else 1)
         assert one.at("spec", "failedJobsHistoryLimit") == 3
 
 

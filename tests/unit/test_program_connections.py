@@ -31,12 +31,15 @@ RECEIVERS = {
     stack: {("alertmanager", "alertmanager", 9094), ("alertmanager", "0.0.0.0/0", 443)}
     for stack in ("staging", "production")
 } | {"development": set()}
-# From a member to the repository, from a job to a member, and from both to a bucket. An engineer's stack has none.
+# From a member to the repository, from a job to a member, and from both to a bucket; from Prometheus to what knows how
+# the jobs went, and from there to the API server. An engineer's stack has none.
 _BUCKET = (("0.0.0.0/0", 443), ("169.254.169.252/32", 988), ("169.254.169.254/32", 80))
 _BACKUPS = {
     ("postgres", "postgres-repository", 8432),
     ("postgres-backups", "postgres", 8432),
     *((name, net, port) for name in ("postgres-backups", "postgres-repository") for net, port in _BUCKET),
+    ("prometheus", "postgres-backups-watch", 9480),
+    *(("postgres-backups-watch", CONTROL_PLANES["staging"], port) for port in (443, 6443)),
 }
 BACKUPS = {"development": set(), "staging": _BACKUPS, "production": _BACKUPS}
 WAYS_IN = {"development": _OWN, "staging": _GOOGLES, "production": _GOOGLES}

@@ -25,13 +25,19 @@ def test_every_pod_is_hardened(program: Recording) -> None:
 
 def test_only_who_talks_to_the_api_has_a_token(program: Recording) -> None:
     tokens = {pod.name: pod.spec["automountServiceAccountToken"] for pod in workloads(program)}
-    assert {"edge": False, "postgres-backups": False, "postgres-repository": False, **tokens} == {
+    assert {
+        "edge": False,
+        "postgres-backups": False,
+        "postgres-backups-watch": True,
+        "postgres-repository": False,
+    } | tokens == {
         "alertmanager": False,
         "app": False,
         "edge": False,
         "migrations": False,
         "postgres": True,
         "postgres-backups": False,
+        "postgres-backups-watch": True,
         "postgres-repository": False,
         "prometheus": False,
         "redis": False,
