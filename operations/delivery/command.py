@@ -340,7 +340,8 @@ def _confirmed() -> bool:
 
 _RESTORE: Final = """
 Restore the database beside, to a moment, from a backup, or to the latest there is. The database itself is left as it
-is: what is restored is served by a pod of its own, until it is removed.
+is: what is restored is served by a pod of its own, until it is removed. With --in-place it then takes the database's
+place; what was there is kept under another name.
 
 Examples:
 
@@ -348,7 +349,7 @@ Examples:
 
   ./scripts/deploy.sh staging restore --latest
 
-  ./scripts/deploy.sh staging restore --backup 20261101-020000F
+  ./scripts/deploy.sh staging restore --backup 20261101-020000F --in-place
 """
 
 
@@ -359,6 +360,7 @@ def restore(
     to: Annotated[str | None, typer.Option(help="A moment, with its time zone.")] = None,
     latest: Annotated[bool, typer.Option("--latest", help="All that was archived.")] = False,
     backup: Annotated[str | None, typer.Option(help="A backup, as it was when it ended.")] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Put it in the database's place.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask for the environment's name.")] = False,
 ) -> None:
     if sum((to is not None, latest, backup is not None)) != 1:
@@ -368,9 +370,17 @@ def restore(
 
     def confirm() -> None:
         if target.settings.purpose == "live" and not yes:
-            _ask_for_name(target.stack, f"A copy of all data of {target.stack} will be made beside it")
+            done = "takes the place of the database" if in_place else "is made beside it"
+            _ask_for_name(target.stack, f"A copy of all data of {target.stack}, as they were then, {done}")
 
-    restoring.restore(target, point, confirm=confirm, say=_say)
+    restoring.beside(target, point, confirm=confirm, say=_say)
+    if not in_place:
+        restoring.tell(target, _say)
+        return
+    # Only here: no other action waits for Pulumi's library to load.
+    from operations.delivery import place  # noqa: PLC0415
+
+    place.in_place(target, _say)
 
 
 _TEST: Final = """

@@ -1,21 +1,22 @@
-"""A backup restored beside the database: looked at, and taken over from there. The database itself is left as it is.
+"""A backup restored beside the database: looked at, and taken over from there, or put in its place (`place.py`).
 
 A Job is made from the CronJob that the program keeps for it, suspended. Its pod restores into a volume of its own and
 serves what is there until the Job is removed; the volume goes with it.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic, sleep
-from typing import Any, Final
+from typing import Final
 
 from components import patroni, pgbackrest
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.target import Target
 
 NAME: Final = "postgres-restored"
+ADOPTED: Final = "postgres-adopted"
 _EVERY: Final = 1  # seconds between two looks
 
 
@@ -46,6 +47,18 @@ def moment(text: str) -> datetime:
     if found.tzinfo is None:
         raise DeliveryError(f"{text} does not say in which time zone.", f"{example}; Z is UTC")
     return found.astimezone(UTC)
+
+
+def info(target: Target) -> str:
+    """What pgBackRest tells of the repository, as JSON."""
+    asked = ["pgbackrest", f"--stanza={patroni.STANZA}", "--output=json", "--log-level-console=off", "info"]
+    return target.kubectl("-n", target.namespaces["data"], "exec", f"deploy/{pgbackrest.REPOSITORY}", "--", *asked)
+
+
+def whose(told: str) -> str:
+    """The system identifier of the cluster that the repository takes WAL of."""
+    (stanza,) = json.loads(told)
+    return str(stanza["db"][-1]["system-id"])
 
 
 def backups_of(told: str) -> list[Backup]:
@@ -81,7 +94,7 @@ def options(backups: Sequence[Backup], point: Point, now: datetime) -> list[str]
     return ["--type=time", f"--target={point.moment.isoformat(sep=' ')}", "--target-action=promote"]
 
 
-def restore(target: Target, point: Point, *, confirm: Callable[[], None], say: Callable[[str], None]) -> None:
+def beside(target: Target, point: Point, *, confirm: Callable[[], None], say: Callable[[str], None]) -> None:
     """Restore beside, and wait until it is there. confirm: raises where the person doesn't agree."""
     if not target.settings.postgres.backups.enabled:
         raise DeliveryError(f"{target.stack} has no backups: postgres.backups.enabled is false.", "see docs/backups.md")
@@ -91,37 +104,55 @@ def restore(target: Target, point: Point, *, confirm: Callable[[], None], say: C
             "Something that was restored is still there.",
             f"remove it when it is no longer needed: kubectl -n {namespace} delete job {NAME}",
         )
-    asked = ["pgbackrest", f"--stanza={patroni.STANZA}", "--output=json", "--log-level-console=off", "info"]
-    told = target.kubectl("-n", namespace, "exec", f"deploy/{pgbackrest.REPOSITORY}", "--", *asked)
-    chosen = options(backups_of(told), point, datetime.now(UTC))
+    chosen = options(backups_of(info(target)), point, datetime.now(UTC))
     confirm()
-    (kept,) = [
-        each for each in target.listed("data", "cronjobs") if each["metadata"]["name"] == f"{pgbackrest.JOBS}-restore"
-    ]
-    target.kubectl("apply", "-f", "-", stdin=json.dumps(_job(kept, namespace, chosen)))
+    _begin(target, NAME, "restore", lambda command: [*command, *chosen])
     say(f"Restoring beside, by {' '.join(chosen)} …")
     _wait(target, namespace, say)
 
 
-def _job(kept: Mapping[str, Any], namespace: str, chosen: Sequence[str]) -> dict[str, Any]:
+def adopt(target: Target, say: Callable[[str], None]) -> None:
+    """Have the repository of the cluster that was lost serve this one, which begins with a full backup."""
+    target.kubectl("-n", target.namespaces["data"], "delete", "job", ADOPTED, "--ignore-not-found")
+    _begin(target, ADOPTED, "full", lambda command: [*command[:-1], "adopt"])
+    say("The repository is taken over from the cluster that was lost, and a first full backup made:")
+    say(f"  kubectl -n {target.namespaces['data']} logs --follow job/{ADOPTED}")
+
+
+def remove(target: Target) -> None:
+    """What was restored beside."""
+    target.kubectl("-n", target.namespaces["data"], "delete", "job", NAME)
+
+
+def _begin(target: Target, name: str, like: str, command: Callable[[list[str]], list[str]]) -> None:
+    """Make a Job from one of the CronJobs that the program keeps."""
+    (kept,) = [
+        each for each in target.listed("data", "cronjobs") if each["metadata"]["name"] == f"{pgbackrest.JOBS}-{like}"
+    ]
     template = kept["spec"]["jobTemplate"]
     spec = json.loads(json.dumps(template["spec"]))
     (container,) = spec["template"]["spec"]["containers"]
-    container["command"] = [*container["command"], *chosen]
-    labels = template["metadata"]["labels"]
-    return {
+    container["command"] = command(container["command"])
+    known = {"name": name, "namespace": target.namespaces["data"], "labels": template["metadata"]["labels"]}
+    # What made it takes it along when it goes: a pod that is left would hold the repository's volume.
+    owner = {
         "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": NAME, "namespace": namespace, "labels": labels},
-        "spec": spec,
+        "kind": "CronJob",
+        "name": kept["metadata"]["name"],
+        "uid": kept["metadata"]["uid"],
     }
+    metadata = {**known, "ownerReferences": [{**owner, "controller": True}]}
+    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
+    target.kubectl("apply", "-f", "-", stdin=json.dumps(job))
 
 
 def _wait(target: Target, namespace: str, say: Callable[[str], None]) -> None:
     """Until PostgreSQL serves it, however long that takes: a large database takes hours."""
     began = monotonic()
     while True:
-        (job,) = [each for each in target.listed("data", "jobs") if each["metadata"]["name"] == NAME]
+        job = next((each for each in target.listed("data", "jobs") if each["metadata"]["name"] == NAME), None)
+        if job is None:
+            raise DeliveryError("Somebody has removed its Job.", "begin again", Exit.BROKEN)
         if job["status"].get("ready"):
             break
         if any(each["type"] == "Failed" and each["status"] == "True" for each in job["status"].get("conditions", [])):
@@ -129,9 +160,13 @@ def _wait(target: Target, namespace: str, say: Callable[[str], None]) -> None:
             target.kubectl("-n", namespace, "delete", "job", NAME)
             raise DeliveryError(f"It could not be restored:\n{said}", "see docs/backups.md", Exit.BROKEN)
         sleep(_EVERY)
-    say(f"Restored after {monotonic() - began:.0f} s. Look at it:")
-    say(f"  kubectl -n {namespace} exec -it job/{NAME} -- psql vision_week")
-    say("Take it over, or a table of it, and remove it: docs/backups.md")
+    say(f"Restored after {monotonic() - began:.0f} s.")
+
+
+def tell(target: Target, say: Callable[[str], None]) -> None:
+    """What a person can do with what was restored beside."""
+    say(f"Look at it: kubectl -n {target.namespaces['data']} exec -it job/{NAME} -- psql vision_week")
+    say("Take a table of it over, and remove it: docs/backups.md")
 
 
 def _written(when: datetime) -> str:

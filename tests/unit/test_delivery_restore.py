@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -9,9 +10,9 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from operations.delivery import command
+from operations.delivery import command, place
 from operations.delivery.problem import DeliveryError, Exit
-from operations.delivery.restore import NAME, Backup, Point, backups_of, moment, options, restore
+from operations.delivery.restore import ADOPTED, NAME, Backup, Point, backups_of, beside, moment, options
 from operations.delivery.target import Target
 
 FIRST = Backup("20261101-020000F", "full", datetime(2026, 11, 1, 2, 5, tzinfo=UTC))
@@ -30,7 +31,8 @@ def info(*backups: Backup, code: int = 0, failed: Sequence[str] = ()) -> str:
         }
         for each in backups
     ]
-    return json.dumps([{"backup": told, "status": {"code": code, "message": "of pgBackRest"}}])
+    of = [{"id": 1, "system-id": 7000, "version": "15"}]
+    return json.dumps([{"backup": told, "db": of, "status": {"code": code, "message": "of pgBackRest"}}])
 
 
 def refused(point: Point, backups: Sequence[Backup] = BOTH) -> DeliveryError:
@@ -116,23 +118,48 @@ class Stack(Target):
     jobs: list[dict[str, Any]] = field(default_factory=list)
     ending: str = "ready"
     done: list[tuple[str, ...]] = field(default_factory=list)
+    # Of the database's cluster, and bytes of what was restored and of the room for it.
+    system: int = 7000
+    size: int = 1000
+    free: int = 2000
+    refuses: str = "nothing"
 
     def listed(self, area: str, kind: str, selector: str = "") -> list[dict[str, Any]]:
-        assert (area, selector) == ("data", "")
+        assert area == "data"
         if kind == "jobs":
             return self.jobs
-        container = {"name": "postgres", "command": ["sh", "/etc/pgbackrest/restore.sh"]}
-        spec = {"template": {"spec": {"containers": [container]}}, "backoffLimit": 0}
-        template = {"metadata": {"labels": {"app.kubernetes.io/name": "postgres-backups"}}, "spec": spec}
-        return [{"metadata": {"name": "postgres-backups-restore"}, "spec": {"jobTemplate": template}}]
+        if kind == "pods":
+            assert selector == "vision-week/role=primary"
+            return [{"metadata": {"name": "postgres-1"}}]
+        return [_cron_job("restore", "sh", "/etc/pgbackrest/restore.sh"), _cron_job("full", "sh", "backup.sh", "full")]
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         self.done.append(arguments)
+        if any(self.refuses in word for word in arguments):
+            raise DeliveryError("as PostgreSQL says it", "mend it")
         if arguments[0] == "apply":
             assert stdin
             ready = {"ready": 1} if self.ending == "ready" else {"conditions": [{"type": "Failed", "status": "True"}]}
-            self.jobs.append({**json.loads(stdin), "status": ready})
-        return info(*BOTH) if "exec" in arguments else "what the pod has said"
+            if self.ending != "removed":
+                self.jobs.append({**json.loads(stdin), "status": ready})
+        said = {
+            "info": info(*BOTH),
+            "pg_control_system": f"{self.system}\n",
+            "pg_database_size": f"{self.size}\n",
+            "df": f"Avail\n{self.free}\n",
+        }
+        return next((told for what, told in said.items() if any(what in word for word in arguments)), "said by the pod")
+
+    def piped(self, reading: Sequence[str], writing: Sequence[str]) -> None:
+        self.done.append((*reading, *writing))
+        if self.refuses == "copy":
+            raise DeliveryError("as pg_restore says it", "mend it")
+
+
+def _cron_job(what: str, *command: str) -> dict[str, Any]:
+    spec = {"template": {"spec": {"containers": [{"name": what, "command": [*command]}]}}, "backoffLimit": 0}
+    template = {"metadata": {"labels": {"app.kubernetes.io/name": "postgres-backups"}}, "spec": spec}
+    return {"metadata": {"name": f"postgres-backups-{what}", "uid": f"of {what}"}, "spec": {"jobTemplate": template}}
 
 
 @pytest.fixture
@@ -145,24 +172,30 @@ def stack() -> Stack:
 
 def run(stack: Stack, point: Point) -> list[str]:
     said: list[str] = []
-    restore(stack, point, confirm=lambda: None, say=said.append)
+    beside(stack, point, confirm=lambda: None, say=said.append)
     return said
 
 
 def test_a_job_is_made_from_the_one_that_the_program_keeps(stack: Stack) -> None:
-    said = run(stack, Point(backup=FIRST.label))
+    run(stack, Point(backup=FIRST.label))
     (job,) = stack.jobs
     assert (job["metadata"]["name"], job["metadata"]["namespace"]) == (NAME, "vision-week-data")
+    (owner,) = job["metadata"]["ownerReferences"]
+    assert (owner["name"], owner["uid"], owner["controller"]) == ("postgres-backups-restore", "of restore", True)
     (container,) = job["spec"]["template"]["spec"]["containers"]
     assert container["command"][:3] == ["sh", "/etc/pgbackrest/restore.sh", f"--set={FIRST.label}"]
-    assert any(f"exec -it job/{NAME}" in line for line in said)
 
 
 def test_one_that_fails_says_why_and_goes(stack: Stack) -> None:
-    with pytest.raises(DeliveryError, match="what the pod has said") as caught:
+    with pytest.raises(DeliveryError, match="said by the pod") as caught:
         run(replace(stack, ending="failed"), Point())
     assert caught.value.code == Exit.BROKEN
     assert ("-n", "vision-week-data", "delete", "job", NAME) in stack.done
+
+
+def test_one_that_somebody_removes_is_not_waited_for(stack: Stack) -> None:
+    with pytest.raises(DeliveryError, match="Somebody has removed its Job"):
+        run(replace(stack, ending="removed"), Point())
 
 
 def test_what_was_restored_before_is_not_overwritten(stack: Stack) -> None:
@@ -178,13 +211,13 @@ def test_who_does_not_agree_changes_nothing(stack: Stack) -> None:
         raise DeliveryError("no", "no")
 
     with pytest.raises(DeliveryError):
-        restore(stack, Point(), confirm=no, say=print)
+        beside(stack, Point(), confirm=no, say=print)
     assert stack.jobs == []
 
 
 def test_a_stack_without_backups_is_told_so() -> None:
     with pytest.raises(DeliveryError, match=r"postgres\.backups\.enabled is false"):
-        restore(Target.named("development"), Point(), confirm=lambda: None, say=print)
+        beside(Target.named("development"), Point(), confirm=lambda: None, say=print)
 
 
 @pytest.mark.parametrize(("purpose", "asked"), [("live", True), ("workbench", False)])
@@ -203,3 +236,83 @@ def test_who_is_sure_is_not_asked(stack: Stack, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(command, "target_of", lambda _: chosen)
     assert CliRunner().invoke(command.app, ("development", "restore", "--latest", "--yes")).exit_code == 0
     assert len(stack.jobs) == 1
+
+
+# --- in place
+
+
+@pytest.fixture(autouse=True)
+def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock is tried with the deliveries."""
+    monkeypatch.setattr(place, "locked", lambda _: nullcontext())
+
+
+def done(stack: Stack, what: str) -> list[tuple[str, ...]]:
+    return [words for words in stack.done if any(what in word for word in words)]
+
+
+def test_what_was_restored_takes_the_place_and_goes(stack: Stack) -> None:
+    said: list[str] = []
+    place.in_place(stack, said.append)
+    (copied,) = done(stack, "pg_restore")
+    assert f"job/{NAME}" in copied
+    assert {"postgres-1", "--dbname=vision_week_restored", "--role=vision_week_owner", "--single-transaction"} <= {
+        *copied
+    }
+    (changed,) = done(stack, "--set=former=")
+    assert stack.done.index(copied) < stack.done.index(changed)
+    former = next(word for word in changed if "former" in word).removeprefix("--set=former=")
+    assert former.startswith("vision_week_until_")
+    assert any(f"DROP DATABASE {former}" in line for line in said)
+    (granted,) = done(stack, "roles.sql")
+    assert stack.done.index(changed) < stack.done.index(granted)
+    assert done(stack, "delete") == [("-n", "vision-week-data", "delete", "job", NAME)]
+    assert stack.jobs == []
+
+
+def test_without_room_for_the_copy_and_its_wal_nothing_is_begun(stack: Stack) -> None:
+    """A volume that is full stops every write."""
+    place.in_place(stack, print)
+    tight = replace(stack, free=1999, done=[])
+    with pytest.raises(DeliveryError, match="of postgres-1 has"):
+        place.in_place(tight, print)
+    assert done(tight, "DATABASE") == []
+
+
+@pytest.mark.parametrize("refuses", ["copy", "CREATE DATABASE"])
+def test_a_copy_that_fails_changes_nothing(stack: Stack, refuses: str) -> None:
+    bad = replace(stack, refuses=refuses)
+    with pytest.raises(DeliveryError):
+        place.in_place(bad, print)
+    assert done(bad, "--set=former=") == []
+    assert done(bad, "delete") == []
+
+
+def test_a_database_that_could_not_change_its_name_is_opened_again(stack: Stack) -> None:
+    bad = replace(stack, refuses="--set=former=")
+    with pytest.raises(DeliveryError, match="They could not change names: as PostgreSQL says it"):
+        place.in_place(bad, print)
+    assert "--command=ALTER DATABASE vision_week ALLOW_CONNECTIONS true" in bad.done[-1]
+
+
+def test_rights_that_could_not_be_given_are_told_with_what_gives_them(stack: Stack) -> None:
+    bad = replace(stack, refuses="roles.sql")
+    with pytest.raises(DeliveryError, match="Its rights could not be put right") as caught:
+        place.in_place(bad, print)
+    assert caught.value.code == Exit.BROKEN
+    assert "exec postgres-1 -c roles -- psql" in caught.value.hint
+
+
+def test_the_repository_of_a_cluster_that_was_lost_is_taken_over(stack: Stack) -> None:
+    anew = replace(stack, system=7001)
+    place.in_place(anew, print)
+    (job,) = anew.jobs
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    assert (job["metadata"]["name"], container["command"]) == (ADOPTED, ["sh", "backup.sh", "adopt"])
+
+
+def test_the_command_restores_beside_first(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "target_of", lambda _: stack)
+    assert CliRunner().invoke(command.app, ("development", "restore", "--latest", "--in-place")).exit_code == 0
+    assert [job["metadata"]["name"] for job in stack.jobs] == [NAME]
+    assert len(done(stack, "--set=former=")) == 1
