@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -268,6 +269,32 @@ def test_what_was_restored_takes_the_place_and_goes(stack: Stack) -> None:
     assert stack.done.index(changed) < stack.done.index(granted)
     assert done(stack, "delete") == [("-n", "vision-week-data", "delete", "job", NAME)]
     assert stack.jobs == []
+
+
+class Shell(Target):
+    """A stack whose `kubectl` runs what it is given as a script."""
+
+    def kubectl_command(self, *arguments: str) -> list[str]:
+        return ["sh", "-c", *arguments]
+
+
+@pytest.mark.parametrize(
+    ("reading", "writing", "said"),
+    [
+        ("echo half; echo broke off >&2; exit 1", "cat", "broke off"),
+        ("yes", "echo is full >&2; exit 1", "is full"),
+    ],
+)
+def test_a_copy_that_breaks_off_at_either_end_has_failed(reading: str, writing: str, said: str) -> None:
+    base = Target.named("development")
+    with pytest.raises(DeliveryError, match=said):
+        Shell(base.stack, base.file, base.settings).piped([reading], [writing])
+
+
+def test_a_copy_is_all_of_what_was_read(tmp_path: Path) -> None:
+    base = Target.named("development")
+    Shell(base.stack, base.file, base.settings).piped(["seq 100000"], [f"cat > {tmp_path}/copied"])
+    assert (tmp_path / "copied").read_text().split()[-1] == "100000"
 
 
 def test_without_room_for_the_copy_and_its_wal_nothing_is_begun(stack: Stack) -> None:
