@@ -63,13 +63,14 @@ frontend redis
 
 {replicated}
 {alone}
-# For the kubelet: alive, and ready where a primary is seen.
+# For the kubelet: alive, and ready where a primary is seen. For Prometheus: what each member was found to be.
 frontend health
     mode http
     bind :{HEALTH_PORT}
     timeout client 5s
     timeout http-request 5s
     http-request return status 200 if {{ path /live }}
+    http-request use-service prometheus-exporter if {{ path /metrics }}
     http-request return status 503 if {{ nbsrv(alone) eq 0 }}
     http-request return status 200 if {{ path /ready }}
     http-request return status 404

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import core
 
-from components import app, bounds, catalogue, edge, patroni, pgbackrest, postgres, redis, watch, websocket
+from components import app, bounds, catalogue, edge, haproxy, patroni, pgbackrest, postgres, redis, watch, websocket
 from components.app import App, AppArgs, Database, Store, Uploads
 from components.backups import Backups, BackupsArgs
 from components.certificates import Authority, AuthorityArgs
@@ -306,6 +306,9 @@ class Platform(ComponentResource):
                             [Target(job="backups", namespace=namespaces["data"], service=watch.NAME, port=watch.PORT)]
                             if backups
                             else []
+                        ),
+                        Target(
+                            job="haproxy", namespace=namespaces["data"], service=redis.NAME, port=haproxy.HEALTH_PORT
                         ),
                         Target(
                             job=alertmanager.NAME,

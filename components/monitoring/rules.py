@@ -115,6 +115,7 @@ def alerts(thresholds: Alerts, services: Sequence[str]) -> Iterator[Alert]:
     yield from _of_the_application(thresholds)
     yield from _of_the_database()
     yield from _of_backups()
+    yield from _of_redis()
     yield from _of_prometheus()
     yield from _of_the_way_to_people()
 
@@ -258,6 +259,40 @@ def _of_backups() -> Iterator[Alert]:
         team="platform",
         summary="{{ $labels.cronjob }} has not gone well for {{ $value | humanizeDuration }}",
         description="It was not begun, is still at it, or has failed each time.",
+    )
+
+
+def _of_redis() -> Iterator[Alert]:
+    """By what the HAProxy beside each member finds the members to be (components/haproxy.py has its two lists)."""
+    primaries = 'haproxy_server_status{service="redis",proxy="alone",state="UP"}'
+    replicated = 'haproxy_server_status{service="redis",proxy="replicated",state="UP"}'
+    yield Alert(
+        name="RedisWithoutPrimary",
+        expr=f"max by (namespace) ({primaries}) == 0",
+        minutes=1,
+        severity="critical",
+        team="platform",
+        summary="Redis has no primary",
+        description="No member says that it is one: nobody can log in, and messages reach nobody.",
+    )
+    yield Alert(
+        name="RedisTakesNoWrites",
+        expr=f"max by (namespace) ({replicated}) == 0"
+        f" and count by (namespace) (count by (namespace, server) ({replicated})) > 1",
+        minutes=2,
+        severity="critical",
+        team="platform",
+        summary="Redis' primary has no replica that follows",
+        description="With several members it takes no writes then, so that none is lost.",
+    )
+    yield Alert(
+        name="RedisFailedOver",
+        expr=f"count by (namespace) (max by (namespace, server) (max_over_time({primaries}[15m])) > 0) > 1",
+        minutes=0,
+        severity="warning",
+        team="platform",
+        summary="Redis has had {{ $value }} primaries within a quarter of an hour",
+        description="It went by itself; if nothing was rolled out, somebody should know why.",
     )
 
 

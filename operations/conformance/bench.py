@@ -160,9 +160,9 @@ class Bench:
         return f"http://{self.nginx.address}:{app.INTERNAL_PORT}"
 
     def rotate(self) -> None:
-        """Give the application another password of Redis, in the file alone."""
+        """Give the application another password of Redis, in the file alone. Connections that it kept are gone."""
         before, after = self.passwords["redis"], secrets.token_hex(16)
-        commands = f"AUTH {before}\nCONFIG SET requirepass {after}\n"
+        commands = f"AUTH {before}\nCONFIG SET requirepass {after}\nCLIENT KILL TYPE normal\n"
         docker("exec", "--interactive", self.store.id, "redis-cli", stdin=commands)
         self.passwords["redis"] = after
         (self.secrets / "redis-password").write_text(after)

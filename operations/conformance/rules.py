@@ -38,6 +38,8 @@ METRICS: Final = ("vision_week_http_requests", "vision_week_http_request_duratio
 GRACE: Final = 70
 # A line is written when the answer is; it may come a moment later.
 _WRITTEN: Final = 5
+# What a write is told that the root, or its folder's owner, doesn't allow.
+_REFUSALS: Final = ("Read-only file system", "Permission denied")
 _BODY: Final = 11 * 2**20
 _SECRET: Final = re.compile(r"(PASSWORD|SECRET|TOKEN|CREDENTIALS|API_KEY)(?!.*_FILE$)")
 # A limit of 10 a second with room for 20 more is met long before these.
@@ -278,7 +280,7 @@ def _writes(bench: Bench) -> Iterator[Finding]:
         for container in (bench.nginx, bench.php)
         for part in container.logs()
         for line in part
-        if "Read-only file system" in line
+        if any(refusal in line for refusal in _REFUSALS)
     ]
     seen = refused[0][:120] if refused else "nothing was refused"
     yield Finding("writes nowhere else", not refused, seen, "write below /tmp and the uploads' folder alone")

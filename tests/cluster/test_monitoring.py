@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from components.monitoring import rules
+from tests.cluster import store
 from tests.cluster.asking import asked, value
 from tests.cluster.receiver import Receiver
 from tests.cluster.stack import PREFIX, Stack
@@ -32,7 +33,7 @@ def test_every_target_is_up_and_every_pod_is_one(stack: Stack, prometheus: httpx
     def all_up() -> bool:
         app, websocket, postgres = pods("app", "app"), pods("app", "websocket"), pods("data", "postgres")
         numbers = {"app": app, "php-fpm": app, "websocket": websocket, "patroni": postgres}
-        numbers |= {"alertmanager": 1, "backups": 1, "prometheus": 1}
+        numbers |= {"haproxy": pods("data", "redis"), "alertmanager": 1, "backups": 1, "prometheus": 1}
         return states(prometheus) == {job: ["up"] * number for job, number in numbers.items()}
 
     wait_for(all_up, "every target to be up", patience=150, every=1)
@@ -44,6 +45,17 @@ def test_requests_show_in_the_numbers(prometheus: httpx.Client, client: httpx.Cl
     # Who has a cookie gets no kept answer.
     assert client.get("/api/exhibits", headers={"Cookie": "seen=1"}).status_code == 200
     wait_for(lambda: value(prometheus, counted) > before, "the request to be counted", patience=60, every=1)
+
+
+def test_every_haproxy_says_which_member_of_redis_is_primary_and_has_a_replica_that_follows(
+    prometheus: httpx.Client,
+) -> None:
+    """As the alerts of Redis ask: one member, in both lists, of all that there are."""
+    for proxy in ("alone", "replicated"):
+        seen = f'haproxy_server_status{{service="redis",proxy="{proxy}",state="UP"}}'
+        for number in (f"count({seen} == 1)", f"count(count by (server) ({seen}))"):
+            wait_for(lambda number=number: value(prometheus, number) == store.MEMBERS, number, patience=60, every=1)  # type: ignore[misc]
+        assert value(prometheus, f"count(count by (server) ({seen} == 1))") == 1
 
 
 def test_every_rule_is_evaluated_without_a_fault(prometheus: httpx.Client) -> None:

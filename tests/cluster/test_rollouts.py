@@ -5,6 +5,7 @@ test is of every `make test`; the others are drills.
 """
 
 import os
+import shutil
 import signal
 import socket
 import ssl
@@ -120,6 +121,37 @@ def test_other_settings_and_another_certificate_go_unnoticed(
         wait_for(lambda: not before & pods(stack), "the old pods to be gone")
     crowd.noticed_nothing(TOLD_TO_GO | {CUT_OFF})
     assert another in names_shown(trusted)
+
+
+@pytest.mark.drill
+def test_an_application_with_names_of_its_own_takes_over_unnoticed(stack: Stack, release: Path, gather: Gather) -> None:
+    """Another source tree, which reads what it is told under the names that the public application has."""
+    names = {
+        "DATABASE_HOST": "DB_SERVERNAME",
+        "DATABASE_NAME": "DB_NAME",
+        "DATABASE_USER": "DB_USERNAME",
+        "DATABASE_PASSWORD": "DB_PASSWORD",
+    }
+    application = shutil.copytree(release / "app", release / "another-app")
+    for ours, theirs in names.items():
+        if ours != "DATABASE_PASSWORD":
+            change(application / "src/Settings.php", f"'{ours}'", f"'{theirs}'")
+    by_file = "Settings::secret($settings->databasePasswordFile)"
+    change(application / "src/Database.php", by_file, "(string) getenv('DB_PASSWORD')")
+    constants = {"FIREBASE_PROJECT_ID": "vision-week"}
+    before = pods(stack, "app")
+    stack.set("source", {"path": "another-app", "variables": names, "constants": constants})
+    try:
+        with gather() as crowd:
+            stack.pulumi("up", "--yes", "--skip-preview", checkout=release)
+            wait_for(lambda: not before & pods(stack, "app"), "the old pods to be gone")
+    finally:
+        stack.unset("source")
+    crowd.noticed_nothing()
+    told = set(stack.kubectl("-n", f"{PREFIX}-app", "exec", "deploy/app", "-c", "php", "--", "env").splitlines())
+    assert {f"{each[0]}={each[1]}" for each in constants.items()} <= told
+    assert {line.partition("=")[0] for line in told} >= set(names.values())
+    assert {line.partition("=")[0] for line in told}.isdisjoint(names)
 
 
 @pytest.mark.drill

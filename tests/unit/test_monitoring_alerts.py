@@ -79,6 +79,7 @@ def up(app: str, websocket: str) -> dict[str, str]:
 
 
 _POD = 'service="postgres",name='
+_REDIS = 'haproxy_server_status{service="redis",state="UP",proxy='
 _TOLD = 'instance="10.0.0.7:9093"'
 _MEMBERS = f"alertmanager_cluster_members{{{_TOLD}}}"
 # Always raised, whatever the numbers are.
@@ -136,6 +137,19 @@ CASES = {
     # Two hours and an hour, and a second more; with a day there is time.
     "BackupMissing": Case(
         job("check", begun=0, well=59, every=3600), job("full", begun=0, well=59, every=86400), minute=181
+    ),
+    "RedisWithoutPrimary": Case(
+        {f'{_REDIS}"alone",server="redis-0"}}': "1x5 0x60", f'{_REDIS}"alone",server="redis-1"}}': "0x60"},
+        {f'{_REDIS}"alone",server="redis-0"}}': "1x5 0x60", f'{_REDIS}"alone",server="redis-1"}}': "0x5 1x60"},
+    ),
+    "RedisTakesNoWrites": Case(
+        {f'{_REDIS}"replicated",server="redis-{number}"}}': "0x60" for number in range(3)},
+        # The only member there is has nobody who could follow.
+        {f'{_REDIS}"replicated",server="redis-0"}}': "0x60", f'{_REDIS}"alone",server="redis-0"}}': "1x60"},
+    ),
+    "RedisFailedOver": Case(
+        {f'{_REDIS}"alone",server="redis-0"}}': "1x15 0x60", f'{_REDIS}"alone",server="redis-1"}}': "0x15 1x60"},
+        {f'{_REDIS}"alone",server="redis-0"}}': "1x15 0 1x60", f'{_REDIS}"alone",server="redis-1"}}': "0x60"},
     ),
     "RulesFail": Case(
         {"prometheus_rule_evaluation_failures_total": "0+1x60"}, {"prometheus_rule_evaluation_failures_total": "7x60"}

@@ -64,6 +64,7 @@ def test_the_connections_that_are_allowed_are_these(program: Recording, stack: s
         ("prometheus", "app", 8081),
         ("prometheus", "websocket", 8091),
         ("prometheus", "postgres", 8008),
+        ("prometheus", "redis", 8404),
         ("prometheus", "prometheus", 9090),
         ("prometheus", "alertmanager", 9093),
         *RECEIVERS[stack],

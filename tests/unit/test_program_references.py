@@ -380,7 +380,6 @@ STANDS_ALONE = (
     r"Service .*/postgres: spec\.ports\.0\.targetPort",  # Patroni writes where it leads
     r"StatefulSet .*: spec\.template\.spec\.containers\.\d\.ports\.0\.name",  # their Services go by number
     r"Deployment .*: spec\.template\.spec\.containers\.0\.ports\.\d\.containerPort",  # `internal`: by name alone
-    r"StatefulSet .*/redis: spec\.template\.spec\.containers\.2\.ports\.1\.containerPort",  # `health`: by name alone
     # Of the cluster's DNS and API server, of Cloud Storage, of web hooks outside.
     r"NetworkPolicy .*/(alertmanager|app|dns|postgres.*): spec\.egress\.\d\.ports\.\d\.port",
     r"StatefulSet .*/alertmanager: spec\.template\.spec\.containers\.0\.ports\.1\.name",  # members ask by number

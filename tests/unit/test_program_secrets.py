@@ -1,8 +1,11 @@
 """The whole program on mocks: where its secrets go, and where not."""
 
+import re
+
 from tests.unit.conftest import Stacks
 from tests.unit.pods import workloads
-from tests.unit.recording import Recording
+from tests.unit.recording import CHECKOUT, Recording
+from tests.unit.stacks import STACKS
 
 
 def secret_values(recording: Recording) -> dict[str, str]:
@@ -52,3 +55,15 @@ def test_nobody_may_read_secrets_through_the_api(program: Recording) -> None:
     assert not program.of("ClusterRole")
     for role in program.of("Role"):
         assert not any("secrets" in rule["resources"] or "*" in rule["resources"] for rule in role.inputs["rules"])
+
+
+def test_the_page_on_secrets_names_every_one_of_them(stacks: Stacks) -> None:
+    """And where it is: a Secret that nobody wrote down is one that nobody looks after."""
+    page = (CHECKOUT / "docs" / "secrets.md").read_text().partition("## What is encrypted where")[0]
+    listed = re.findall(r"^\| `([a-z-]+)` \| `([a-z-]+)` \|", page, re.MULTILINE)
+    made = {
+        (one.object_name.removesuffix("-1234abcd"), one.namespace.removeprefix("vision-week-"))
+        for name in STACKS
+        for one in stacks(name).of("Secret")
+    }
+    assert sorted(listed) == sorted(made)
