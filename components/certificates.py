@@ -54,7 +54,7 @@ class ServerCertificateArgs:
     """A server's certificate.
 
     authority: who signs. hosts: the names that it is good for, the first one its own, of 64 characters at most.
-    mutual: the server connects to its like, too, and shows them the same.
+    mutual: it proves who connects as well.
     """
 
     authority: Authority

@@ -270,6 +270,17 @@ def claimed(name: str, claim: Input[str]) -> core.v1.VolumeArgs:
     return core.v1.VolumeArgs(name=name, persistent_volume_claim=source)
 
 
+def of_its_own(name: str, storage_class: Input[str], size: str) -> core.v1.VolumeArgs:
+    """A volume that comes and goes with the pod. size: `10Gi`."""
+    claim = core.v1.PersistentVolumeClaimSpecArgs(
+        access_modes=["ReadWriteOnce"],
+        storage_class_name=storage_class,
+        resources=core.v1.VolumeResourceRequirementsArgs(requests={"storage": size}),
+    )
+    template = core.v1.PersistentVolumeClaimTemplateArgs(spec=claim)
+    return core.v1.VolumeArgs(name=name, ephemeral=core.v1.EphemeralVolumeSourceArgs(volume_claim_template=template))
+
+
 def data_claim(app: str, storage_class: Input[str], size: str) -> core.v1.PersistentVolumeClaimArgs:
     """A volume `data` of each member's own, kept when the member is made anew. size: `10Gi`."""
     return core.v1.PersistentVolumeClaimArgs(

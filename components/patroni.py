@@ -14,9 +14,14 @@ from components.values import mebibytes
 
 SCOPE = "postgres"
 ROLE = "vision-week/role"
+# Begins and ends a backup, and reads nothing of anybody's.
+BACKUP = "vision_week_backup"
+# What the backups call the database.
+STANZA = "main"
 PORT = 5432
 API_PORT = 8008
 DATA = "/var/lib/postgresql/data"
+PGDATA = f"{DATA}/pgdata"
 TLS = "/etc/vision-week/tls"
 
 # Seconds. A frozen primary is replaced after ttl at the latest: 20 is the least that Patroni takes, and no less than
@@ -47,7 +52,7 @@ def shared(settings: Postgres) -> str:
 def starting(settings: Postgres) -> dict[str, Any]:
     """What of it takes effect only when a member starts; Patroni has the rest read at once."""
     parameters = _parameters(settings)
-    return {name: parameters[name] for name in ("max_connections", "shared_buffers")}
+    return {name: parameters[name] for name in ("max_connections", "shared_buffers", "archive_mode")}
 
 
 def member() -> str:
@@ -67,7 +72,7 @@ def member() -> str:
             "bootstrap": {"initdb": ["data-checksums", {"encoding": "UTF8"}, {"locale": "C.UTF-8"}]},
             "postgresql": {
                 "listen": f"*:{PORT}",
-                "data_dir": f"{DATA}/pgdata",
+                "data_dir": PGDATA,
                 "pgpass": "/tmp/pgpass",  # noqa: S108  the pod's own directory in memory of the node's disk
                 "use_unix_socket": True,
                 "parameters": {
@@ -78,7 +83,7 @@ def member() -> str:
                 },
                 "authentication": {"replication": _BETWEEN_MEMBERS, "rewind": _BETWEEN_MEMBERS},
                 "pg_hba": _ACCESS,
-                "pg_ident": ["reader postgres vision_week_readonly"],
+                "pg_ident": ["reader postgres vision_week_readonly", f"backup postgres {BACKUP}"],
             },
         }
     )
@@ -88,12 +93,14 @@ def member() -> str:
 # that the other one knows the role's password: nobody with another certificate of ours can come between.
 _BETWEEN_MEMBERS = {"sslmode": "verify-ca", "sslrootcert": f"{TLS}/ca.crt", "channel_binding": "require"}
 
-# The superuser over the pod's own socket only, where one may also read as somebody who can do no harm; each role's
+# The superuser over the pod's own socket only, where one may also read as somebody who can do no harm, and backups are
+# begun; each role's
 # members to their own database, the members of the cluster to each other. What comes over the network is encrypted, or
 # refused.
 _ACCESS = [
     "local all postgres peer",
     "local vision_week vision_week_readonly peer map=reader",
+    f"local postgres {BACKUP} peer map=backup",
     "hostssl vision_week +vision_week_owner,+vision_week_app all scram-sha-256",
     "hostssl replication replicator all scram-sha-256",
     "hostssl postgres replicator,rewinder all scram-sha-256",
@@ -111,13 +118,25 @@ def _parameters(settings: Postgres) -> dict[str, Any]:
         "maintenance_work_mem": f"{settings.maintenance_memory}MB",
         "max_wal_size": f"{settings.checkpoint_wal}MB",
         # Beyond it the slot is given up, and its replica copied anew: that costs less than a primary without room.
-        "max_slot_wal_keep_size": f"{settings.slot_wal}MB",
+        "max_slot_wal_keep_size": f"{settings.waiting_wal}MB",
         # A replica that answers nothing holds up every commit that waits for it; 60 s is PostgreSQL's own.
         "wal_sender_timeout": "10s",
+        **archiving(settings),
         "password_encryption": "scram-sha-256",
         "log_checkpoints": "on",
         "log_lock_waits": "on",
         "log_min_duration_statement": "1s",
+    }
+
+
+def archiving(settings: Postgres) -> dict[str, Any]:
+    """Every WAL segment goes to the backups' repository, full or not."""
+    if not settings.backups.enabled:
+        return {"archive_mode": "off"}
+    return {
+        "archive_mode": "on",
+        "archive_command": f'pgbackrest --stanza={STANZA} archive-push "%p"',
+        "archive_timeout": f"{settings.backups.archive_timeout}s",
     }
 
 

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import core
 
-from components import app, bounds, catalogue, edge, haproxy, patroni, postgres, redis, websocket
+from components import app, bounds, catalogue, edge, haproxy, patroni, pgbackrest, postgres, redis, watch, websocket
 from components.app import App, AppArgs, Database, Store, Uploads
+from components.backups import Backups, BackupsArgs
 from components.certificates import Authority, AuthorityArgs
 from components.cluster import Cluster, ClusterArgs
 from components.edge import Backend, Edge, EdgeArgs
@@ -22,6 +23,7 @@ from components.storage import Storage, StorageArgs
 from components.tenancy import Tenancy, TenancyArgs
 from components.unbuilt import refuse_unbuilt
 from components.vertical import VerticalAutoscaling, VerticalAutoscalingArgs
+from components.watch import Watch, WatchArgs
 from components.websocket import WebSocket, WebSocketArgs
 
 
@@ -33,6 +35,7 @@ class _Ground:
     ready: what must be there before something is made in it. pools: area -> nodes that are kept for its pods.
     parameters: of the databases' volumes, beside the settings'. uploads: the bucket for them, where the program has
     made it; uploads_ready: without which nobody can mount it.
+    backups: the same for them.
     mirrors: host of somebody's registry -> what stands in its place. registry: what must be there before a push.
     """
 
@@ -47,6 +50,7 @@ class _Ground:
     registry: Sequence[Resource] = ()
     uploads: Output[str] | None = None
     uploads_ready: Sequence[Resource] = ()
+    backups: Output[str] | None = None
 
 
 class Platform(ComponentResource):
@@ -125,6 +129,25 @@ class Platform(ComponentResource):
         migration_pods = pods_of(namespaces["app"].name, app.MIGRATIONS)
         websocket_pods = pods_of(namespaces["app"].name, websocket.NAME)
         way_in = edge.entrance(settings.edge, namespaces["edge"])
+        backups = (
+            Backups(
+                "backups",
+                BackupsArgs(
+                    namespace=namespaces["data"],
+                    settings=settings.postgres,
+                    image=images.postgres,
+                    bucket=_bucket(settings, ground),
+                    storage_class=settings.storage.shared_class,
+                    storage_access=settings.storage.shared_access,
+                    restored_class=storage.class_name,
+                    authority=authority,
+                    protect=settings.protect,
+                ),
+                opts=inside,
+            )
+            if settings.postgres.backups.enabled
+            else None
+        )
         database = Postgres(
             "postgres",
             PostgresArgs(
@@ -133,6 +156,7 @@ class Platform(ComponentResource):
                 image=images.postgres,
                 storage_class=storage.class_name,
                 authority=authority,
+                archive=backups.archive if backups else None,
                 clients=[app_pods, migration_pods],
                 longest_ending=app.ending(way_in.notice, settings.timeouts),
                 generation=settings.secrets.generation,
@@ -246,6 +270,18 @@ class Platform(ComponentResource):
                 ),
                 opts=inside,
             )
+            if backups:
+                Watch(
+                    "backups-watch",
+                    WatchArgs(
+                        namespace=namespaces["data"],
+                        jobs=backups.jobs,
+                        image=images.postgres,
+                        resources=settings.postgres.backups.resources,
+                        control_plane=ground.control_plane,
+                    ),
+                    opts=inside,
+                )
             Prometheus(
                 "prometheus",
                 PrometheusArgs(
@@ -268,6 +304,11 @@ class Platform(ComponentResource):
                         ),
                         Target(
                             job="patroni", namespace=namespaces["data"], service=postgres.NAME, port=patroni.API_PORT
+                        ),
+                        *(
+                            [Target(job="backups", namespace=namespaces["data"], service=watch.NAME, port=watch.PORT)]
+                            if backups
+                            else []
                         ),
                         Target(
                             job="haproxy", namespace=namespaces["data"], service=redis.NAME, port=haproxy.HEALTH_PORT
@@ -347,6 +388,7 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
             settings=chosen,
             registry=settings.images.registry,
             kept=list(pools.values()),
+            backups=_bucket_writers(settings),
             purpose=settings.purpose,
             uploads_user=f"ns/{settings.namespace_prefix}-app/sa/{app.NAME}",
             uploads_days=settings.storage.uploads_days,
@@ -371,7 +413,22 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
         registry=google.registry_ready,
         uploads=google.uploads,
         uploads_ready=google.uploads_ready,
+        backups=google.backups,
     )
+
+
+def _bucket_writers(settings: Settings) -> Sequence[str]:
+    """Who writes to the bucket that the program makes for backups: nobody, where it makes none."""
+    chosen = settings.postgres.backups
+    if not chosen.enabled or chosen.repository == "volume" or chosen.bucket:
+        return ()
+    return [f"ns/{settings.namespace_prefix}-data/sa/{name}" for name in (pgbackrest.REPOSITORY, pgbackrest.JOBS)]
+
+
+def _bucket(settings: Settings, ground: _Ground) -> Input[str] | None:
+    """The bucket that backups go to; None where they go to a volume."""
+    chosen = settings.postgres.backups
+    return (chosen.bucket or ground.backups) if chosen.repository == "bucket" else None
 
 
 def _uploads(settings: Settings, ground: _Ground, inside: ResourceOptions) -> Uploads:

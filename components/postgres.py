@@ -17,7 +17,8 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pulumi_kubernetes import apps, core, meta, networking, rbac
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
-from components import kubernetes, patroni
+from components import kubernetes, patroni, pgbackrest
+from components.backups import Archive
 from components.certificates import Authority, ServerCertificate, ServerCertificateArgs
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.logins import Consumer, Login, Logins, LoginsArgs
@@ -38,7 +39,7 @@ class PostgresArgs:
     """What PostgreSQL needs.
 
     settings: members, sizes. image: of a member. storage_class: of its volumes.
-    authority: signs its certificate.
+    authority: signs its certificate. archive: where its WAL goes; None without backups.
     clients: pods that may connect. longest_ending: seconds that one of them may take to end.
     generation: of the passwords and the certificate. control_plane: addresses of the API server.
     protect: its members are not removed before this is taken away.
@@ -49,6 +50,7 @@ class PostgresArgs:
     image: Input[str]
     storage_class: Input[str]
     authority: Authority
+    archive: Archive | None
     clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
     longest_ending: int
     generation: int
@@ -92,8 +94,9 @@ class Postgres(ComponentResource):
         }
         secret = core.v1.Secret(NAME, metadata=self._metadata(NAME), string_data=secrets, opts=self._child)
         config = core.v1.ConfigMap(NAME, metadata=self._metadata(NAME), data=files, opts=self._child)
+        archive = [args.archive.checksum] if args.archive else []
         # Certificates and the clients' passwords are read again as they change; no member is rolled for them.
-        checksum = kubernetes.checksum(files, at_start, patroni.starting(args.settings))
+        checksum = kubernetes.checksum(files, at_start, patroni.starting(args.settings), *archive)
         account, rights = self._account()
         members = self._service(f"{NAME}-members", selector(NAME), headless=True)
         records = [self._endpoints(NAME, primary), *(self._record(name) for name in patroni.RECORDS)]
@@ -229,16 +232,19 @@ class Postgres(ComponentResource):
         """Clients to the database; members to each other, replication and Patroni; members to the API server."""
         members = [kubernetes.pods_of(self._args.namespace.name, NAME)]
         control_plane = [kubernetes.addresses(network) for network in self._args.control_plane]
+        archive = self._args.archive
         return kubernetes.allow(
             NAME,
             ingress=[
                 kubernetes.from_(self._args.clients, patroni.PORT),
                 kubernetes.from_(members, patroni.PORT, patroni.API_PORT),
+                *([kubernetes.from_([archive.jobs], pgbackrest.PORT)] if archive else []),
             ],
             # 443 and 6443: the Service's port and the one behind it; which of them a policy sees differs.
             egress=[
                 kubernetes.to(members, patroni.PORT, patroni.API_PORT),
                 kubernetes.to(control_plane, 443, 6443),
+                *([kubernetes.to([archive.repository], pgbackrest.PORT)] if archive else []),
             ],
         )
 
@@ -249,7 +255,7 @@ class Postgres(ComponentResource):
         secret: core.v1.Secret,
         checksum: Output[str],
     ) -> core.v1.PodTemplateSpecArgs:
-        settings = self._args.settings
+        settings, archive = self._args.settings, self._args.archive
         member = Container(
             name=NAME,
             image=self._args.image,
@@ -269,6 +275,7 @@ class Postgres(ComponentResource):
                 Mount(volume="files", path=_FILES, read_only=True),
                 Mount(volume="run", path="/run/postgresql"),
                 Mount(volume="tmp", path="/tmp"),  # noqa: S108
+                *([archive.mount] if archive else []),
             ],
             readiness=kubernetes.http_probe("/readiness", "patroni", period=2, failures=3),
             # Patroni's own heartbeat, not PostgreSQL's answers: a database that is busy or copying is left alone.
@@ -291,8 +298,9 @@ class Postgres(ComponentResource):
         )
         return kubernetes.pod(
             NAME,
-            [member, roles],
+            [member, roles, *([archive.server] if archive else [])],
             volumes=[
+                *(archive.volumes if archive else []),
                 kubernetes.projected(
                     "patroni",
                     config_map=(config.metadata.name, {"patroni.yaml": "patroni.yaml"}),

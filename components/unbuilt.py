@@ -25,7 +25,17 @@ def refuse_unbuilt(settings: Settings) -> None:
 
 def unbuilt(settings: Settings) -> list[Fault]:
     """Every setting that the program can't do justice to."""
-    return [*_somebody_s_snapshots(settings), *_later(settings, "")]
+    return [*_bucket(settings), *_somebody_s_snapshots(settings), *_later(settings, "")]
+
+
+def _bucket(settings: Settings) -> Iterator[Fault]:
+    backups, made = settings.postgres.backups, isinstance(settings.cluster, GoogleCluster)
+    if backups.enabled and backups.repository == "bucket" and not (backups.bucket or made):
+        yield Fault(
+            "postgres.backups.bucket",
+            "no bucket is made beside a cluster that is there already",
+            "name one that is there, or set postgres.backups.repository to volume",
+        )
 
 
 def _somebody_s_snapshots(settings: Settings) -> Iterator[Fault]:

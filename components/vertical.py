@@ -17,7 +17,7 @@ from typing import Any, Literal
 from pulumi import ComponentResource, ResourceOptions
 from pulumi_kubernetes.apiextensions import CustomResource
 
-from components import app, edge, postgres, redis, websocket
+from components import app, backups, edge, postgres, redis, websocket
 from components.kubernetes import Namespace, metadata
 from components.settings import App, Edge, NginxEdge, Postgres, Redis, Replicas, WebSocket
 from components.values import Resources
@@ -90,7 +90,11 @@ def _workloads(args: VerticalAutoscalingArgs) -> Iterator[Workload]:
         kind="StatefulSet",
         name=postgres.NAME,
         mode="Initial",
-        containers={postgres.NAME: args.postgres.resources, "roles": args.postgres.roles_resources},
+        containers={
+            postgres.NAME: args.postgres.resources,
+            "roles": args.postgres.roles_resources,
+            **({backups.SERVER: args.postgres.backups.resources} if args.postgres.backups.enabled else {}),
+        },
     )
     yield Workload(
         area="data",

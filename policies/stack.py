@@ -169,7 +169,10 @@ def _one_secret_each(resources: Sequence[Resource], _demands: Demands) -> Iterat
     for workload in resources:
         pod = pod_of(workload)
         for name in secrets_of(pod or {}):
-            readers[workload.namespace, name].add(str(_name(workload) or workload.name))
+            # Several jobs may make pods of one kind; of what lasts each is a kind of its own.
+            labels = ("metadata", "labels", "app.kubernetes.io/name")
+            called = None if workload.kind in _LASTING else at(template_of(workload), *labels)
+            readers[workload.namespace, name].add(str(called or _name(workload) or workload.name))
     for secret in _of(resources, "Secret"):
         who = readers.get((secret.namespace, _name(secret)), set())
         if len(who) > 1:

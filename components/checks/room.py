@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from components import bounds, haproxy
 from components.checks.fault import Fault
-from components.settings import NGINX_CONNECTIONS, GoogleCluster, NginxEdge, NodePool, Redis, Settings
+from components.settings import NGINX_CONNECTIONS, GoogleCluster, NginxEdge, NodePool, Postgres, Redis, Settings
 from components.values import MEBIBYTE, Resources, amount, mebibytes
 
 
@@ -42,7 +42,7 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
         settings.redis,
         settings.edge,
     )
-    sized = settings.vertical_autoscaling
+    backups, sized = postgres.backups, settings.vertical_autoscaling
     app_sized, websocket_sized = (sized and not each.replicas.autoscaled for each in (app, websocket))
     watched = settings.monitoring
     return {
@@ -52,7 +52,10 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
             (websocket.replicas.max + 1, _at_most([websocket.resources], websocket_sized)),
         ],
         "data": [
-            (postgres.members, _at_most([postgres.resources, postgres.roles_resources], sized)),
+            (postgres.members, _at_most(_member(postgres), sized)),
+            # A server and what watches, each with one more in a roll-out; three jobs at once (a backup, a check, and
+            # what is weekly), and a restore by somebody.
+            (backups.servers + 7 if backups.enabled else 0, [backups.resources]),
             (redis.members, _at_most(_redis_pod(redis), sized)),
         ],
         "edge": [(edge.replicas + 1, _at_most([edge.resources], sized))] if isinstance(edge, NginxEdge) else [],
@@ -63,6 +66,15 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
         if watched.enabled
         else [],
     }
+
+
+def _member(postgres: Postgres) -> list[Resources]:
+    """What a member's containers ask for: the database, its roles, and what backups are fetched from."""
+    return [
+        postgres.resources,
+        postgres.roles_resources,
+        *([postgres.backups.resources] if postgres.backups.enabled else []),
+    ]
 
 
 def _redis_pod(redis: Redis) -> list[Resources]:
@@ -91,7 +103,7 @@ def sized_pods_fit_a_node(settings: Settings) -> Iterator[Fault]:
         return
     app, websocket, redis, edge = settings.app, settings.websocket, settings.redis, settings.edge
     pods = [
-        ("postgres.resources", "data", [settings.postgres.resources, settings.postgres.roles_resources]),
+        ("postgres.resources", "data", _member(settings.postgres)),
         ("redis.resources", "data", _redis_pod(redis)),
     ]
     if not app.replicas.autoscaled:

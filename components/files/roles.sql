@@ -4,6 +4,7 @@
 --   vision_week_owner     owns the database and its tables: the migrations
 --   vision_week_app       reads and writes rows, and can change nothing about their tables: the application
 --   vision_week_readonly  reads rows: people, over a member's own socket
+--   vision_week_backup    begins and ends backups, and reads no row: pgBackRest, over a member's own socket
 --
 -- Nobody logs in by a password as the first two: logins.sql makes their members, which do.
 
@@ -11,9 +12,13 @@
 SET client_min_messages = warning;
 
 SELECT format('CREATE ROLE %I', name)
-FROM unnest(ARRAY['vision_week_owner', 'vision_week_app', 'vision_week_readonly']) AS name
+FROM unnest(ARRAY['vision_week_owner', 'vision_week_app', 'vision_week_readonly', 'vision_week_backup']) AS name
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 ALTER ROLE vision_week_readonly LOGIN;
+ALTER ROLE vision_week_backup LOGIN;
+GRANT pg_read_all_settings TO vision_week_backup;
+GRANT EXECUTE ON FUNCTION pg_backup_start(text, boolean), pg_backup_stop(boolean), pg_create_restore_point(text), pg_switch_wal()
+    TO vision_week_backup;
 
 SELECT 'CREATE DATABASE vision_week'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'vision_week') \gexec

@@ -8,6 +8,7 @@ from pulumi import ComponentResource, Output, Resource, ResourceOptions
 
 from components.google import access
 from components.google.admission import Admission, AdmissionArgs
+from components.google.backups import BackupStore, BackupStoreArgs
 from components.google.cluster import GoogleCluster, GoogleClusterArgs
 from components.google.keys import Keys, KeysArgs
 from components.google.network import Network, NetworkArgs
@@ -28,6 +29,7 @@ class FoundationArgs:
     uploads_user: the Kubernetes service account that mounts the uploads (`ns/NAMESPACE/sa/NAME`).
     uploads_days: in which a former version of one can be had back.
     snapshots: of the volumes in the namespaces snapshots_of.
+    backups: the pods' identities that write backups, `ns/NAMESPACE/sa/ACCOUNT`; none, and no bucket is made for them.
     protect: whether what holds data can be removed.
     """
 
@@ -35,6 +37,7 @@ class FoundationArgs:
     settings: GoogleClusterSettings
     registry: str
     kept: Sequence[str]
+    backups: Sequence[str]
     purpose: str
     uploads_user: str
     uploads_days: int
@@ -49,6 +52,7 @@ class Foundation(ComponentResource):
     kubeconfig, identifier: of its cluster. ready: what pods need to start, and images to be pushed.
     disks_key: what volumes are encrypted with.
     uploads: name of the bucket. uploads_ready: without which nobody can mount it.
+    backups: name of the bucket for them, where there is one.
     """
 
     kubeconfig: Output[str]
@@ -58,6 +62,7 @@ class Foundation(ComponentResource):
     disks_key: Output[str]
     uploads: Output[str]
     uploads_ready: Sequence[Resource]
+    backups: Output[str] | None
 
     def __init__(self, name: str, args: FoundationArgs, opts: ResourceOptions | None = None) -> None:
         access.require_plugin()
@@ -178,4 +183,24 @@ class Foundation(ComponentResource):
         self.ready, self.registry_ready = cluster.pools, registry.repositories
         self.disks_key = keys["disks"].id
         self.uploads, self.uploads_ready = uploads.bucket, [*uploads.ready, *network.storage]
+        self.backups = (
+            BackupStore(
+                "backups",
+                BackupStoreArgs(
+                    project=project,
+                    number=chosen.project_number,
+                    prefix=args.prefix,
+                    region=region,
+                    key=keys["backups"],
+                    writers=args.backups,
+                    protect=args.protect,
+                    # Pods have identities when there is a cluster that gives them some.
+                    after=[*services.ready, *cluster.pools],
+                    labels=bill("backups"),
+                ),
+                opts=inside,
+            ).bucket
+            if args.backups
+            else None
+        )
         self.register_outputs({"identifier": self.identifier, "endpoint": cluster.endpoint})

@@ -75,6 +75,7 @@ class Services(ComponentResource):
         self.agents = {
             use: f"serviceAccount:service-{args.number}@{domain}.iam.gserviceaccount.com"
             for use, domain in (
+                ("backups", "gs-project-accounts"),
                 ("cluster", "container-engine-robot"),
                 ("disks", "compute-system"),
                 ("registry", "gcp-sa-artifactregistry"),

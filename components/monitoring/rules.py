@@ -32,6 +32,8 @@ _BURNS: tuple[tuple[float, str, str, Severity], ...] = (
 )
 # Bytes of write-ahead log that a replica may be behind for five minutes: one segment.
 _LAG = 16 * 1024**2
+# Seconds that a backup may be late: it is caught up within an hour, and takes another one.
+_LATE = 7200
 # Series that one Prometheus is meant to hold; each takes some kilobytes of its memory. A label that grows without bound
 # shows here before memory runs out.
 SERIES_BUDGET = 20_000
@@ -112,6 +114,7 @@ def alerts(thresholds: Alerts, services: Sequence[str]) -> Iterator[Alert]:
     yield from _of_targets(thresholds, services)
     yield from _of_the_application(thresholds)
     yield from _of_the_database()
+    yield from _of_backups()
     yield from _of_redis()
     yield from _of_prometheus()
     yield from _of_the_way_to_people()
@@ -233,6 +236,29 @@ def _of_the_database() -> Iterator[Alert]:
         team="platform",
         summary="{{ $labels.name }} is {{ $value | humanize1024 }}B behind the primary",
         description="If it took over now, it would first have to catch up.",
+    )
+
+
+def _of_backups() -> Iterator[Alert]:
+    """By what is told of their jobs (`watch.py`)."""
+    yield Alert(
+        name="BackupFailed",
+        expr="vision_week_job_scheduled_timestamp_seconds > vision_week_job_succeeded_timestamp_seconds"
+        " and vision_week_job_running == 0",
+        minutes=1,
+        severity="critical",
+        team="platform",
+        summary="{{ $labels.cronjob }} has failed",
+        description="It was begun at its time, tried again, and did not go well.",
+    )
+    yield Alert(
+        name="BackupMissing",
+        expr=f"time() - vision_week_job_succeeded_timestamp_seconds > vision_week_job_interval_seconds + {_LATE}",
+        minutes=0,
+        severity="critical",
+        team="platform",
+        summary="{{ $labels.cronjob }} has not gone well for {{ $value | humanizeDuration }}",
+        description="It was not begun, is still at it, or has failed each time.",
     )
 
 

@@ -4,7 +4,19 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.values import LATER, Members, Project, Region, Resources, Size, Strict, TimeOfDay, amount, mebibytes
+from components.values import (
+    LATER,
+    Members,
+    Project,
+    Region,
+    Resources,
+    Size,
+    Strict,
+    TimeOfDay,
+    amount,
+    form,
+    mebibytes,
+)
 
 
 class BackupCopy(Strict):
@@ -32,17 +44,25 @@ class Backups(Strict):
     (S11.2)."""
     archive_timeout: int = Field(default=30, ge=5, le=60)
     """Seconds after which a WAL segment is archived though it isn't full, 5 to 60 (DECISIONS: recovery)."""
-    archive_alert: int = Field(default=60, ge=10, le=60)
+    archive_alert: Annotated[int, Field(ge=10, le=60), LATER] = 60
     """Seconds; an older newest archived segment raises an alert, 10 to 60: what a lost cluster may lose (service
     levels: recovery point)."""
     repository: Literal["bucket", "volume"] = "bucket"
     """`volume` keeps them in the same cluster, and goes with it (DECISIONS: buckets)."""
+    bucket: Annotated[str, form(r"^[a-z0-9][-_.a-z0-9]{1,61}[a-z0-9]$", "a bucket's name")] | None = None
+    """Of a bucket of Google's that is there already, and that the pods of the backups may write to; without it the
+    program makes one, where it makes the cluster (DECISIONS: buckets)."""
     volume_size: Size = "100Gi"
     """Of the repository, where it is a volume; at least 1Mi (S11.2)."""
-    copy_to: BackupCopy | None = None
+    copy_to: Annotated[BackupCopy | None, LATER] = None
     """A second place (DECISIONS: buckets)."""
     drill_day: Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"] = "SU"
-    """Day of the week on which the latest backup is restored beside, and compared (S11.2: quick restore)."""
+    """Day of the week on which all that is stored is read and checked, and the latest restored beside (S11.2: quick
+    restore)."""
+    servers: int = Field(default=2, ge=1, le=3)
+    """Before the repository, 1 to 3: WAL that is pushed goes to any of them (S5, beyond)."""
+    resources: Resources = Resources(cpu="50m", cpu_limit="300m", memory="128Mi")
+    """Of each server, of each job, and of the server beside each member (S5.2)."""
 
 
 class Postgres(Strict):
@@ -61,7 +81,7 @@ class Postgres(Strict):
     """Of what keeps the roles of the database, beside each member (S7.3)."""
     disruptions: int = Field(default=1, ge=1, le=2)
     """Members that a drained node may take away at once, 1 to 2; a majority stays (S5, beyond)."""
-    backups: Annotated[Backups, LATER] = Backups()
+    backups: Backups = Backups()
     """Where to, how often, for how long (S5.2, S11.2)."""
 
     @property
@@ -81,8 +101,9 @@ class Postgres(Strict):
         return min(max(mebibytes(self.size) // 8, 64), 4096)
 
     @property
-    def slot_wal(self) -> int:
-        """MiB of WAL that are kept for a replica that is away: a quarter of the volume, so that it never fills."""
+    def waiting_wal(self) -> int:
+        """MiB of WAL that are kept for a replica or a repository that is away: a quarter of the volume, so that it
+        never fills."""
         return max(mebibytes(self.size) // 4, 64)
 
 

@@ -31,7 +31,8 @@ class Workload:
 
     @property
     def name(self) -> str:
-        return self.resource.name
+        """What its pods are called: several jobs may make the same."""
+        return str(self.labels.get("app.kubernetes.io/name") or self.resource.name)
 
     def fits(self, selector: Mapping[str, Any]) -> bool:
         wanted = mapped(selector.get("matchLabels"))

@@ -20,6 +20,7 @@ from operations.delivery import checks
 from operations.delivery import comment as comments
 from operations.delivery import deploy as delivery
 from operations.delivery import logs as pods_logs
+from operations.delivery import restore as restoring
 from operations.delivery.history import Update, history, last_good
 from operations.delivery.lock import locked
 from operations.delivery.preview import SIGNS, Preview
@@ -337,6 +338,51 @@ def _confirmed() -> bool:
     return typer.confirm("Go on?")
 
 
+_RESTORE: Final = """
+Restore the database beside, to a moment, from a backup, or to the latest there is. The database itself is left as it
+is: what is restored is served by a pod of its own, until it is removed. With --in-place it then takes the database's
+place; what was there is kept under another name.
+
+Examples:
+
+  ./scripts/deploy.sh production restore --to 2026-11-01T12:00:00Z
+
+  ./scripts/deploy.sh staging restore --latest
+
+  ./scripts/deploy.sh staging restore --backup 20261101-020000F --in-place
+"""
+
+
+@app.command(help=_RESTORE)
+def restore(
+    context: typer.Context,
+    *,
+    to: Annotated[str | None, typer.Option(help="A moment, with its time zone.")] = None,
+    latest: Annotated[bool, typer.Option("--latest", help="All that was archived.")] = False,
+    backup: Annotated[str | None, typer.Option(help="A backup, as it was when it ended.")] = None,
+    in_place: Annotated[bool, typer.Option("--in-place", help="Put it in the database's place.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask for the environment's name.")] = False,
+) -> None:
+    if sum((to is not None, latest, backup is not None)) != 1:
+        raise DeliveryError("It takes one of --to, --latest and --backup.", "say which")
+    point = restoring.Point(restoring.moment(to) if to else None, backup)
+    target = target_of(context)
+
+    def confirm() -> None:
+        if target.settings.purpose == "live" and not yes:
+            done = "takes the place of the database" if in_place else "is made beside it"
+            _ask_for_name(target.stack, f"A copy of all data of {target.stack}, as they were then, {done}")
+
+    restoring.beside(target, point, confirm=confirm, say=_say)
+    if not in_place:
+        restoring.tell(target, _say)
+        return
+    # Only here: no other action waits for Pulumi's library to load.
+    from operations.delivery import place  # noqa: PLC0415
+
+    place.in_place(target, _say)
+
+
 _TEST: Final = """
 Test what runs: pods, TLS, routes, security headers, WebSocket, the database behind them, and the rate limit. It may be
 run on an environment with users in it.
@@ -444,13 +490,17 @@ def destroy(
     if dry_run:
         raise typer.Exit(target.shown("destroy", "--preview-only"))
     if not yes:
-        if not sys.stdin.isatty():
-            raise DeliveryError("There is nobody to ask.", "say --yes where you are sure")
-        if typer.prompt(f"All data of {target.stack} will be gone. Write its name") != target.stack:
-            raise DeliveryError("That isn't its name; nothing was changed.", "write it as it is")
+        _ask_for_name(target.stack, f"All data of {target.stack} will be gone")
     with locked(target):
         if target.shown("destroy", "--yes", "--skip-preview") != 0:
             raise DeliveryError("Not all could be removed: see above.", "mend what it names", Exit.BROKEN)
+
+
+def _ask_for_name(stack: str, what: str) -> None:
+    if not sys.stdin.isatty():
+        raise DeliveryError("There is nobody to ask.", "say --yes where you are sure")
+    if typer.prompt(f"{what}. Write its name") != stack:
+        raise DeliveryError("That isn't its name; nothing was changed.", "write it as it is")
 
 
 def _say(text: str) -> None:

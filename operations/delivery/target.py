@@ -9,10 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any, Final
 
 from components.settings import ExistingCluster, GoogleCluster, Settings
-from operations.delivery.problem import DeliveryError
+from operations.delivery.problem import DeliveryError, Exit
 from operations.stacks import settings_of
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
@@ -72,6 +73,33 @@ class Target:
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         """Run `kubectl` and give what it printed."""
         return _run(self.kubectl_command(*arguments), self.environment(), self.checkout, stdin)
+
+    def piped(self, reading: Sequence[str], writing: Sequence[str]) -> None:
+        """Run `kubectl` twice, the second reading what the first prints. Raises `DeliveryError` if either fails."""
+        environment = self.environment()
+        with TemporaryFile() as said:
+            source = subprocess.Popen(
+                self.kubectl_command(*reading),
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=said,
+            )
+            with source:
+                done = subprocess.run(
+                    self.kubectl_command(*writing),
+                    env=environment,
+                    stdin=source.stdout,
+                    stdout=subprocess.DEVNULL,
+                    stderr=said,
+                    check=False,
+                )
+                # It would wait for whoever reads no more.
+                if done.returncode != 0:
+                    source.terminate()
+            if done.returncode != 0 or source.returncode != 0:
+                said.seek(0)
+                raise DeliveryError(said.read().decode(errors="replace").strip(), "mend what it names", Exit.BROKEN)
 
     def listed(self, area: str, kind: str, selector: str = "") -> list[dict[str, Any]]:
         """The objects of one kind in one of the stack's namespaces."""

@@ -7,6 +7,7 @@ pytest starts.
 
 import secrets
 import ssl
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -45,10 +46,25 @@ def stack(tmp_path_factory: pytest.TempPathFactory, on_call: Receiver) -> Stack:
     stack.set("app.limits", {"login_per_minute": 60})
     told = {"name": "on-call", "secret": "on-call", "severities": ["critical", "heartbeat"]}
     stack.set("monitoring.receivers", [{**told, "authority": on_call.certificate}])
+    stack.set("postgres.backups", {"repository": "volume", "volume_size": "1Gi", "archive_timeout": 5, "servers": 1})
     stack.ensure()
     stack.set_secret("webhooks.on-call", on_call.address)
     stack.pulumi("up", "--yes", "--skip-preview")
     return stack
+
+
+@pytest.fixture(scope="module")
+def prometheus(stack: Stack) -> Iterator[httpx.Client]:
+    """Prometheus' API, as people reach it: no policy admits anybody, `kubectl port-forward` comes from the node."""
+    monitoring = f"{PREFIX}-monitoring"
+    stack.kubectl("-n", monitoring, "rollout", "status", "statefulset/prometheus", "--timeout=180s")
+    words = ["kubectl", "-n", monitoring, "port-forward", "pod/prometheus-0", ":9090"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as forwarding:
+        assert forwarding.stdout
+        port = forwarding.stdout.readline().partition("127.0.0.1:")[2].split()[0]
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1/", trust_env=False, timeout=30) as client:
+            yield client
+        forwarding.terminate()
 
 
 @pytest.fixture(scope="module")

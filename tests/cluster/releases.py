@@ -1,10 +1,12 @@
-"""Releases other than the checkout's: copies of it in which something is changed."""
+"""Releases other than the checkout's: copies of it in which something is changed; and what delivers them."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
 
-from tests.cluster.stack import CHECKOUT
+from operations.delivery.problem import Exit
+from tests.cluster.stack import CHECKOUT, Stack
 
 
 def copy_of_the_checkout(folder: Path) -> Path:
@@ -38,3 +40,18 @@ def change(file: Path, old: str, new: str) -> None:
     text = file.read_text()
     assert text.count(old) == 1, f"{file} has {text.count(old)} times {old!r}"
     file.write_text(text.replace(old, new))
+
+
+def deliver(stack: Stack, *words: str, checkout: Path = CHECKOUT, ends: Exit = Exit.DONE) -> str:
+    """Run the script on the test stack; gives what it said."""
+    done = subprocess.run(
+        [checkout / "scripts/deploy.sh", "test", *words],
+        env={**os.environ, "PULUMI_OPTION_CONFIG_FILE": str(stack.settings_file), "COLUMNS": "200"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == ends, f"deploy.sh {' '.join(words)} exits with {done.returncode}:\n{said}"
+    return said

@@ -1,9 +1,7 @@
 """`scripts/deploy.sh` on the real cluster: the life of a release, and what a person is told of it (S9, S12.1)."""
 
 import json
-import os
 import re
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,28 +10,13 @@ import httpx
 import pytest
 
 from operations.delivery.problem import Exit
-from tests.cluster.releases import change, commit, git
-from tests.cluster.stack import CHECKOUT, Stack
+from tests.cluster.releases import change, commit, deliver, git
+from tests.cluster.stack import Stack
 from tests.cluster.visitors import visitors
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("repaired")]
 
 Visitor = Callable[..., httpx.Client]
-
-
-def deliver(stack: Stack, *words: str, checkout: Path = CHECKOUT, ends: Exit = Exit.DONE) -> str:
-    """Run the script on the test stack; gives what it said."""
-    done = subprocess.run(
-        [checkout / "scripts/deploy.sh", "test", *words],
-        env={**os.environ, "PULUMI_OPTION_CONFIG_FILE": str(stack.settings_file), "COLUMNS": "200"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    said = done.stdout + done.stderr
-    assert done.returncode == ends, f"deploy.sh {' '.join(words)} exits with {done.returncode}:\n{said}"
-    return said
 
 
 def images(stack: Stack) -> dict[str, str]:

@@ -1,45 +1,19 @@
 """Prometheus on real pods: what it asks answers, and what it concludes follows from what happens."""
 
 import json
-import subprocess
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import httpx
 import pytest
 
 from components.monitoring import rules
 from tests.cluster import store
+from tests.cluster.asking import asked, value
 from tests.cluster.receiver import Receiver
 from tests.cluster.stack import PREFIX, Stack
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
-
-MONITORING = f"{PREFIX}-monitoring"
-
-
-@pytest.fixture(scope="module")
-def prometheus(stack: Stack) -> Iterator[httpx.Client]:
-    """Prometheus' API, as people reach it: no policy admits anybody, `kubectl port-forward` comes from the node."""
-    stack.kubectl("-n", MONITORING, "rollout", "status", "statefulset/prometheus", "--timeout=180s")
-    words = ["kubectl", "-n", MONITORING, "port-forward", "pod/prometheus-0", ":9090"]
-    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as forwarding:
-        assert forwarding.stdout
-        port = forwarding.stdout.readline().partition("127.0.0.1:")[2].split()[0]
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1/", trust_env=False, timeout=30) as client:
-            yield client
-        forwarding.terminate()
-
-
-def asked(prometheus: httpx.Client, path: str, **parameters: str) -> Any:
-    return prometheus.get(path, params=parameters).raise_for_status().json()["data"]
-
-
-def value(prometheus: httpx.Client, expr: str) -> float:
-    """The one value of an expression; nothing is 0."""
-    found = asked(prometheus, "query", query=expr)["result"]
-    return float(found[0]["value"][1]) if found else 0.0
 
 
 def states(prometheus: httpx.Client) -> Mapping[str, list[str]]:
@@ -59,7 +33,7 @@ def test_every_target_is_up_and_every_pod_is_one(stack: Stack, prometheus: httpx
     def all_up() -> bool:
         app, websocket, postgres = pods("app", "app"), pods("app", "websocket"), pods("data", "postgres")
         numbers = {"app": app, "php-fpm": app, "websocket": websocket, "patroni": postgres}
-        numbers |= {"haproxy": pods("data", "redis"), "alertmanager": 1, "prometheus": 1}
+        numbers |= {"haproxy": pods("data", "redis"), "alertmanager": 1, "backups": 1, "prometheus": 1}
         return states(prometheus) == {job: ["up"] * number for job, number in numbers.items()}
 
     wait_for(all_up, "every target to be up", patience=150, every=1)

@@ -179,7 +179,9 @@ def test_what_the_command_line_writes_is_read(project: Project) -> None:
         ("protect", "false"),
         ("--path", "vision-week:app.replicas", "2"),
         ("--path", "vision-week:monitoring.enabled", "false"),
+        ("--path", "vision-week:postgres.backups.enabled", "false"),
         ("--path", "vision-week:storage.snapshots.enabled", "false"),
+        ("--path", "vision-week:images.php", "8.3"),
     ):
         project.pulumi("config", "set", *arguments, f"--stack={STACK}")
     assert stack_file(project).read_text().startswith(first)
@@ -187,13 +189,13 @@ def test_what_the_command_line_writes_is_read(project: Project) -> None:
     assert "settings are wrong" not in said
     assert "This program does not build yet what these settings ask for, and nothing was changed:" in said
     assert {line.strip() for line in said.splitlines() if line.strip().startswith("vision-week:")} == {
-        "vision-week:postgres.backups.enabled: is on unless switched off, and not built yet; write false"
+        "vision-week:images.php: is not built yet, and would have no effect; leave it out"
     }
 
 
 def test_production_is_refused_in_words_until_it_can_be_built(project: Project) -> None:
     said = refused(project, (paths.CHECKOUT / "Pulumi.production.yaml").read_text()).said
     assert "vision-week:edge.dns_zone: is not built yet, and would have no effect; leave it out" in said
-    assert "vision-week:postgres.backups.enabled: is on unless switched off, and not built yet; write false" in said
+    assert "vision-week:monitoring.grafana: is on unless switched off, and not built yet; write false" in said
     state = json.loads(project.pulumi("stack", "export", f"--stack={STACK}").output)
     assert not state["deployment"].get("resources")

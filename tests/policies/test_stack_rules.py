@@ -90,6 +90,15 @@ def test_a_rule_catches_what_it_is_for(rule: str, resources: list[Resource], nam
     assert any(who == name and word in line for who, line in found), found
 
 
+def test_jobs_that_make_the_same_pods_are_one_reader_of_their_secret() -> None:
+    """A backup's jobs differ by their time."""
+    same = [spoilt(workload("CronJob"), "metadata.name", name) for name in ("full", "incremental")]
+    assert said("secret-has-one-reader", [*STACK, *same]) == []
+    label = "spec.jobTemplate.spec.template.metadata.labels"
+    others = [spoilt(one, label, {"app.kubernetes.io/name": "backups"}) for one in same]
+    assert said("secret-has-one-reader", [*STACK, *others]) == [("web", "is read by backups and web")]
+
+
 def test_every_rule_about_a_stack_is_seen_to_catch_something() -> None:
     assert {rule.name for rule in RULES if rule.stack} == {one[0] for one in CAUGHT}
 

@@ -62,6 +62,8 @@ EXAMPLES: dict[str, Any] = {
     "monitoring.alerts.availability_percent": 99.5,
     "monitoring.alerts.server_errors_per_second": 0.2,
     "redis.quorum": 4,
+    "postgres.backups.bucket": "other-backups",
+    "postgres.backups.full_at": "03:15",
     "release": "v2.0.0",
     "source.constants": {"FIREBASE_PROJECT_ID": "vision-week"},
     "source.document_root": "web",
@@ -89,6 +91,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "edge(gateway).certificate_names": {"edge": {"certificate_map": None}},
     "edge(nginx).disruptions": {"edge": {"replicas": 3}},
     "edge(nginx).node_port": {"edge": {"service": "NodePort"}},
+    "postgres.backups.volume_size": {"postgres": {"backups": {"repository": "volume"}}},
     "postgres.disruptions": {"postgres": {"members": 5}},
     "redis.disruptions": {"redis": {"members": 5}},
     "redis.quorum": {"redis": {"members": 5}},
@@ -103,8 +106,13 @@ OTHER_EDGES = {
 }
 # What only has a meaning in a cluster that is there already: where the program makes one, uploads are in a bucket.
 OF_EXISTING_CLUSTERS = frozenset({"app.uploads", "storage.shared_access", "storage.shared_class"})
-# And in a cluster that is there already.
-OTHER_CLUSTERS = {"existing": {"flavour": "existing", "context": "some-context"}}
+# And in a cluster that is there already, as a bucket is then.
+OTHER_CLUSTERS = {
+    "existing": {
+        "cluster": {"flavour": "existing", "context": "some-context"},
+        "postgres": {"backups": {"bucket": "backups"}},
+    }
+}
 NO_SNAPSHOTS = {"snapshots": {"enabled": False}}
 _TOGETHER = "refused without images.registry, which is of the same project and region"
 # Settings, or with a dot at the end all that begin so, that change nothing.
@@ -115,6 +123,7 @@ WITHOUT_EFFECT: dict[str, str] = {
     "edge.flavour": "each flavour's settings are tried by themselves",
     "images.allow_unpinned": "only admits or refuses; what runs is the catalogue's",
     "policies.exemptions": "the policy pack reads them; they change nothing themselves",
+    "postgres.backups.recover_days": "what is promised, and what keep_days must be enough for",
     "purpose": "says what is demanded of the stack, and changes nothing itself",
 }
 
@@ -195,9 +204,9 @@ def effect(leaf: Leaf) -> Effect | None:
     """What changes with another value; None where no other can be had."""
     base = copy.deepcopy(_base())
     base["edge"] = OTHER_EDGES.get(leaf.variant.get(("edge",), ""), base["edge"])
-    base["cluster"] = OTHER_CLUSTERS.get(leaf.variant.get(("cluster",), ""), base["cluster"])
+    base |= OTHER_CLUSTERS.get(leaf.variant.get(("cluster",), ""), {})
     if leaf.name in OF_EXISTING_CLUSTERS:
-        base["cluster"] = OTHER_CLUSTERS["existing"]
+        base |= OTHER_CLUSTERS["existing"]
     if base["cluster"]["flavour"] == "existing":
         base["storage"] = {**base.get("storage", {}), **NO_SNAPSHOTS}
     for key, value in GIVEN.get(leaf.name, {}).items():

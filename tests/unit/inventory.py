@@ -95,6 +95,9 @@ def body(one: Made) -> dict[str, Any]:
         found["stringData"] = dict.fromkeys(found["stringData"], Summary("(secret)"))
     if one.kind == "ConfigMap" and found["data"] != UNKNOWN:
         found["data"] = {key: _content(value) for key, value in found["data"].items()}
+    if one.at("spec", "jobTemplate") is not None:
+        spec = found["spec"]
+        found["spec"] = {**spec, "jobTemplate": {"spec": _workload(spec["jobTemplate"]["spec"])}}
     if one.at("spec", "template") is not None:
         found["spec"] = _workload(found["spec"])
     return _filled(_brief(found))

@@ -5,6 +5,7 @@ Fields of pods, containers and volumes that are not known here are findings: wha
 
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 from typing import Any, Protocol
 
 from tests.unit.pods import Pod
@@ -43,7 +44,7 @@ _OF_CONTAINERS = {
     "volumeMounts",
     *_PROBES,
 }
-_OF_VOLUMES = {"configMap", "emptyDir", "name", "persistentVolumeClaim", "projected", "secret"}
+_OF_VOLUMES = {"configMap", "emptyDir", "ephemeral", "name", "persistentVolumeClaim", "projected", "secret"}
 
 
 class Objects(Protocol):
@@ -66,6 +67,9 @@ def of_pod(pod: Pod, among: Objects) -> Iterator[str]:
         yield from among.exists(one, "StorageClass", "", claim["spec"]["storageClassName"])
     for volume in spec.get("volumes", []):
         yield from _unknown_keys(one, "volumes", volume, _OF_VOLUMES)
+        if "ephemeral" in volume:
+            wanted = volume["ephemeral"]["volumeClaimTemplate"]["spec"]["storageClassName"]
+            yield from among.exists(one, "StorageClass", "", wanted)
         for kind, source in _sources(volume):
             yield from among.exists(one, kind, pod.namespace, _name(source))
             yield from _keys(pod, kind, source, among)
@@ -177,7 +181,8 @@ def _files(pod: Pod, container: Mapping[str, Any], among: Objects) -> Iterator[s
     texts = [*_texts(pod, container, among), *(text for files in shown.values() for text in files.values())]
     for path in sorted({path for text in texts for path in _PATH.findall(text)}):
         for place, files in shown.items():
-            if files and path.startswith(f"{place}/") and path.removeprefix(f"{place}/") not in files:
+            made = {folder for file in files for folder in (file, *map(str, PurePath(file).parents))}
+            if files and path.startswith(f"{place}/") and path.removeprefix(f"{place}/") not in made:
                 yield f"{pod.workload.kind} {pod.workload.name}: {container['name']} looks for the file {path}"
 
 

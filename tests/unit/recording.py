@@ -113,7 +113,8 @@ class Recording:
     def pods(self) -> Iterator[tuple[Made, Mapping[str, Any]]]:
         """Every workload, with its pod template."""
         for one in self.objects:
-            if (template := one.at("spec", "template")) is not None:
+            template = one.at("spec", "template") or one.at("spec", "jobTemplate", "spec", "template")
+            if template is not None:
                 yield one, template
 
 

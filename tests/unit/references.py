@@ -40,6 +40,7 @@ class _Check:
         }
         self.pods = [Pod(one, template) for one, template in recording.pods()]
         self.by_kind: Mapping[str, Callable[[Made], Iterator[str]]] = {
+            "CronJob": self._of_workload,
             "Deployment": self._of_workload,
             "Endpoints": lambda one: self.exists(one, "Service", one.namespace, one.object_name),
             "GCPBackendPolicy": self._of_target,
@@ -94,7 +95,7 @@ class _Check:
 
     def _of_workload(self, one: Made) -> Iterator[str]:
         selector = one.at("spec", "selector")
-        if one.kind != "Job" and not Pod(one, one.at("spec", "template")).fits(selector):
+        if one.kind not in {"CronJob", "Job"} and not Pod(one, one.at("spec", "template")).fits(selector):
             yield f"{one.kind} {one.name} doesn't select its own pods"
 
     def _of_stateful_set(self, one: Made) -> Iterator[str]:
@@ -244,8 +245,9 @@ class _Check:
             for name in rule.get("resourceNames", []):
                 if "pods" in rule["resources"] and name not in self._members():
                     yield f"Role {role.name} names the pod {name}"
-                if "endpoints" in rule["resources"]:
-                    yield from self.exists(role, "Endpoints", role.namespace, name)
+                for resource, kind in (("endpoints", "Endpoints"), ("cronjobs", "CronJob")):
+                    if resource in rule["resources"]:
+                        yield from self.exists(role, kind, role.namespace, name)
 
     def _members(self) -> set[str]:
         """Names of the pods of StatefulSets."""

@@ -43,10 +43,13 @@ REPLACEMENTS = (
         lambda _: "workbench",
     ),
     Replacement(
-        "postgres.backups: off, because they are not built yet",
+        "postgres.backups.copy_to: left out, because no copy is made yet",
         "vision-week:postgres",
-        lambda config: config.get("vision-week:postgres", {}).get("backups", {}).get("enabled") is not False,
-        lambda postgres: {**(postgres or {}), "backups": {"enabled": False}},
+        lambda config: "copy_to" in config.get("vision-week:postgres", {}).get("backups", {}),
+        lambda postgres: {
+            **postgres,
+            "backups": {key: value for key, value in postgres["backups"].items() if key != "copy_to"},
+        },
     ),
     Replacement(
         "monitoring: without dashboards, traces, logs and what the cluster says of its objects, because "

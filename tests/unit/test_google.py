@@ -33,6 +33,7 @@ def google(
         settings=GoogleCluster.model_validate({**GKE, **changes}),
         registry=f"{PLACE}/ours",
         kept=["data"],
+        backups=["ns/here-data/sa/writer"],
         purpose="live",
         uploads_user="ns/here-app/sa/app",
         uploads_days=uploads_days,
@@ -102,7 +103,7 @@ def test_whatever_takes_labels_is_on_the_bill_with_its_stack_and_component() -> 
             labels = one.inputs.get(key, {})
             assert labels.items() >= {"stack": "here", "purpose": "live", "cost-centre": "museum"}.items(), one.urn
             assert "component" in labels, one.urn
-    assert [one.kind for one in gcp(found) if labels_of(one)].count("CryptoKey") == 4
+    assert [one.kind for one in gcp(found) if labels_of(one)].count("CryptoKey") == 5
 
 
 def labels_of(one: Made) -> list[str]:
@@ -120,8 +121,10 @@ def labels_of(one: Made) -> list[str]:
 def test_each_key_has_one_user_and_gets_a_new_version_by_itself(made: Recording) -> None:
     """S7.3: rotated automatically."""
     grants = {one.name: one.inputs["member"] for one in made.of("CryptoKeyIAMMember")}
-    assert set(grants) == {one.name for one in made.of("CryptoKey")} == {"cluster", "disks", "registry", "uploads"}
-    assert len(set(grants.values())) == 4
+    uses = {"backups", "cluster", "disks", "registry", "uploads"}
+    assert set(grants) == {one.name for one in made.of("CryptoKey")} == uses
+    # Both buckets' is Google's own account for storage.
+    assert len(set(grants.values())) == len(uses) - 1
     assert all(member.startswith("serviceAccount:service-1@") for member in grants.values())
     assert {one.inputs["rotationPeriod"] for one in made.of("CryptoKey")} == {"7776000s"}
     assert {one.inputs["rotationPeriod"] for one in google(key_rotation_days=30).of("CryptoKey")} == {"2592000s"}
@@ -137,8 +140,8 @@ def test_a_key_ring_does_not_ask_for_a_name_that_is_taken_for_ever(made: Recordi
 def test_what_holds_data_on_google_is_protected_where_the_settings_say_so(protect: bool) -> None:
     found = google(protect=protect)
     protected = {f"{one.kind} {one.name}" for one in found.made if one.protect}
-    keys = {"KeyRing keys", *(f"CryptoKey {use}" for use in ("cluster", "disks", "registry", "uploads"))}
-    stores = {"Cluster cluster", "Repository ours", "Bucket uploads", "BackupPlan snapshots"}
+    keys = {"KeyRing keys", *(f"CryptoKey {use}" for use in ("backups", "cluster", "disks", "registry", "uploads"))}
+    stores = {"Bucket backups", "Cluster cluster", "Repository ours", "Bucket uploads", "BackupPlan snapshots"}
     assert protected == (keys | stores if protect else set())
     assert cluster(found)["deletionProtection"] is protect
     assert found.one("Bucket", "uploads").inputs["forceDestroy"] is not protect
@@ -264,6 +267,41 @@ def test_an_image_is_pushed_only_when_its_repository_is_there(stacks: Stacks) ->
     assert all(ours in one.depends_on for one in production.of("Image"))
 
 
+# --- backups
+
+
+def test_backups_are_written_by_the_pods_that_make_them_and_by_nobody_else(made: Recording) -> None:
+    """DECISIONS: buckets. By their own identity: no key, and no service account of Google's."""
+    grant = of_google(made, "BucketIAMMember", "backups-writer")
+    assert grant.inputs["role"] == "roles/storage.objectUser"
+    assert grant.inputs["member"] == (
+        "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/a-project.svc.id.goog/"
+        "subject/ns/here-data/sa/writer"
+    )
+
+
+def test_a_backup_that_was_deleted_can_be_had_back(made: Recording) -> None:
+    """No retention lock: pgBackRest writes its own files anew (DECISIONS: buckets)."""
+    bucket = of_google(made, "Bucket", "backups").inputs
+    assert bucket["versioning"] == {"enabled": True}
+    assert bucket["softDeletePolicy"]["retentionDurationSeconds"] == 30 * 24 * 3600
+    assert "retentionPolicy" not in bucket
+
+
+def test_backups_are_closed_to_the_world_and_encrypted_with_a_key_of_their_own(made: Recording) -> None:
+    bucket = of_google(made, "Bucket", "backups")
+    assert bucket.inputs["publicAccessPrevention"] == "enforced"
+    assert bucket.inputs["uniformBucketLevelAccess"] is True
+    assert bucket.inputs["encryption"] == {"defaultKmsKeyName": "backups-id"}
+    assert of_google(made, "CryptoKeyIAMMember", "backups").urn in bucket.depends_on
+    assert bucket.protect
+
+
+def test_a_stack_without_backups_has_no_bucket() -> None:
+    chosen = {**buildable("staging"), "vision-week:postgres": {"backups": {"enabled": False}}}
+    assert "backups" not in {one.name for one in run_stack(chosen).of("Bucket")}
+
+
 # --- the platform on it
 
 
@@ -326,7 +364,7 @@ def test_uploads_are_encrypted_with_a_key_of_their_own_and_never_public(made: Re
 
 def test_the_application_s_own_account_may_use_the_bucket_of_uploads_and_nobody_else(stacks: Stacks) -> None:
     production = stacks("production")
-    (grant,) = production.of("BucketIAMMember")
+    (grant,) = [one for one in production.of("BucketIAMMember") if "uploads" in one.inputs["bucket"]]
     assert (grant.inputs["bucket"], grant.inputs["role"]) == ("vision-week-production-uploads", _OBJECT_USER)
     pod = production.one("Deployment", "app")
     account = pod.at("spec", "template", "spec", "serviceAccountName")

@@ -59,6 +59,17 @@ def latency(within: str, slower: str, *, probes: str = "0x5000") -> dict[str, st
     }
 
 
+def job(name: str, *, begun: int, well: int, running: int = 0, every: int = 3600) -> dict[str, str]:
+    """What is told of a scheduled job, in seconds of the test's time."""
+    told = {
+        "scheduled_timestamp_seconds": begun,
+        "succeeded_timestamp_seconds": well,
+        "running": running,
+        "interval_seconds": every,
+    }
+    return {f'vision_week_job_{what}{{cronjob="{name}"}}': f"{value}x400" for what, value in told.items()}
+
+
 def up(app: str, websocket: str) -> dict[str, str]:
     instances = {
         'up{job="app",service="app",instance="10.0.0.1:8081"}': app,
@@ -117,6 +128,15 @@ CASES = {
             f'patroni_xlog_replayed_location{{{_POD}"postgres-0"}}': "0x60",
             f'patroni_xlog_replayed_location{{{_POD}"postgres-1"}}': "99000000x60",
         },
+    ),
+    # Begun in the second minute and not well since; one that is still at it, and one that has gone well.
+    "BackupFailed": Case(
+        job("full", begun=120, well=60),
+        {**job("full", begun=120, well=60, running=1), **job("incr", begun=120, well=180)},
+    ),
+    # Two hours and an hour, and a second more; with a day there is time.
+    "BackupMissing": Case(
+        job("check", begun=0, well=59, every=3600), job("full", begun=0, well=59, every=86400), minute=181
     ),
     "RedisWithoutPrimary": Case(
         {f'{_REDIS}"alone",server="redis-0"}}': "1x5 0x60", f'{_REDIS}"alone",server="redis-1"}}': "0x60"},

@@ -19,7 +19,7 @@ def test_every_secret_is_told_with_its_reader(stacks: Stacks, stack: str) -> Non
     recording = stacks(stack)
     told = readers(resources_of(recording))
     assert {secret for secret, _ in told} == {one.object_name for one in recording.of("Secret")}
-    assert {reader for _, reader in told} <= {pod.workload.name for pod in workloads(recording)}
+    assert {reader for _, reader in told} <= {pod.name for pod in workloads(recording)}
 
 
 def test_the_rights_told_are_those_of_every_role_that_is_bound(development: Recording) -> None:

@@ -31,16 +31,28 @@ RECEIVERS = {
     stack: {("alertmanager", "alertmanager", 9094), ("alertmanager", "0.0.0.0/0", 443)}
     for stack in ("staging", "production")
 } | {"development": set()}
+# From a member to the repository, from a job to a member, and from both to a bucket; from Prometheus to what knows how
+# the jobs went, and from there to the API server. An engineer's stack has none.
+_BUCKET = (("0.0.0.0/0", 443), ("169.254.169.252/32", 988), ("169.254.169.254/32", 80))
+_BACKUPS = {
+    ("postgres", "postgres-repository", 8432),
+    ("postgres-backups", "postgres", 8432),
+    *((name, net, port) for name in ("postgres-backups", "postgres-repository") for net, port in _BUCKET),
+    ("prometheus", "postgres-backups-watch", 9480),
+    *(("postgres-backups-watch", CONTROL_PLANES["staging"], port) for port in (443, 6443)),
+}
+BACKUPS = {"development": set(), "staging": _BACKUPS, "production": _BACKUPS}
 WAYS_IN = {"development": _OWN, "staging": _GOOGLES, "production": _GOOGLES}
 
 
 def test_the_connections_that_are_allowed_are_these(program: Recording, stack: str) -> None:
     """S7.1: from the edge to the application, from there to the data, and no other way."""
-    pods = {pod.workload.name for pod in workloads(program)}
+    pods = {pod.name for pod in workloads(program)}
     assert connections(program) == {
         *WAYS_IN[stack],
         *DEBUGGERS[stack],
         *BUCKETS[stack],
+        *BACKUPS[stack],
         ("app", "postgres", 5432),
         ("migrations", "postgres", 5432),
         ("app", "redis", 6379),
@@ -80,7 +92,7 @@ def connections(recording: Recording) -> set[tuple[str, str, int]]:
 
     def sides(direction: str, peers: str, named: Callable[[dict[str, Any]], list[str]]) -> set[tuple[str, str, int]]:
         return {
-            (pod.workload.name, name, port["port"])
+            (pod.name, name, port["port"])
             for pod in pods
             for policy in about(pod)
             for rule in policy.inputs["spec"].get(direction, [])
@@ -96,9 +108,9 @@ def connections(recording: Recording) -> set[tuple[str, str, int]]:
             return [peer["ipBlock"]["cidr"]]
         if peer["podSelector"].get("matchLabels", {}).get("k8s-app"):
             return ["kube-dns"]
-        return [pod.workload.name for pod in pods if fits(peer, pod)]
+        return [pod.name for pod in pods if fits(peer, pod)]
 
-    own = {pod.workload.name for pod in pods}
+    own = {pod.name for pod in pods}
     out = sides("egress", "to", names)
     into = {(who, whom, port) for whom, who, port in sides("ingress", "from", names)}
     within = out & into

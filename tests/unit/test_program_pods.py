@@ -24,13 +24,21 @@ def test_every_pod_is_hardened(program: Recording) -> None:
 
 
 def test_only_who_talks_to_the_api_has_a_token(program: Recording) -> None:
-    tokens = {pod.workload.name: pod.spec["automountServiceAccountToken"] for pod in workloads(program)}
-    assert {"edge": False, **tokens} == {
+    tokens = {pod.name: pod.spec["automountServiceAccountToken"] for pod in workloads(program)}
+    assert {
+        "edge": False,
+        "postgres-backups": False,
+        "postgres-backups-watch": True,
+        "postgres-repository": False,
+    } | tokens == {
         "alertmanager": False,
         "app": False,
         "edge": False,
         "migrations": False,
         "postgres": True,
+        "postgres-backups": False,
+        "postgres-backups-watch": True,
+        "postgres-repository": False,
         "prometheus": False,
         "redis": False,
         "websocket": False,
@@ -48,7 +56,7 @@ def test_every_container_says_what_it_needs(program: Recording) -> None:
 
 def test_every_container_that_stays_is_probed(program: Recording) -> None:
     for pod in workloads(program):
-        if pod.workload.kind == "Job":
+        if pod.workload.kind in {"Job", "CronJob"}:
             continue
         assert any("readinessProbe" in container for container in pod.spec["containers"])
         assert all("livenessProbe" in container for container in pod.spec["containers"])
@@ -104,4 +112,4 @@ def test_no_pod_starts_before_its_namespace_is_guarded(program: Recording) -> No
 
 def test_no_pod_starts_before_its_own_policy(program: Recording) -> None:
     for pod in workloads(program):
-        assert program.one("NetworkPolicy", pod.workload.name).urn in pod.workload.depends_on
+        assert program.one("NetworkPolicy", pod.name).urn in pod.workload.depends_on

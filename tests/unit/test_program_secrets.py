@@ -40,7 +40,7 @@ def test_secrets_reach_pods_as_files_only(program: Recording) -> None:
 
 
 def test_each_secret_is_mounted_by_one_workload(program: Recording) -> None:
-    mounted: list[str] = []
+    mounted: set[tuple[str, str]] = set()
     for pod in workloads(program):
         sources = [
             source
@@ -48,8 +48,9 @@ def test_each_secret_is_mounted_by_one_workload(program: Recording) -> None:
             for source in [volume, *volume.get("projected", {}).get("sources", [])]
             if "secret" in source
         ]
-        mounted += {source["secret"].get("secretName", source["secret"].get("name")) for source in sources}
-    assert sorted(mounted) == sorted({one.object_name for one in program.of("Secret")})
+        names = {source["secret"].get("secretName", source["secret"].get("name")) for source in sources}
+        mounted |= {(name, pod.name) for name in names}
+    assert sorted(name for name, _ in mounted) == sorted({one.object_name for one in program.of("Secret")})
 
 
 def test_nobody_may_read_secrets_through_the_api(program: Recording) -> None:

@@ -43,24 +43,19 @@ def test_settings_that_are_all_built_are_let_through() -> None:
         ("monitoring.client_addresses", "full"),
         ("monitoring.logs_days", 200),
         ("monitoring.logs_size", "10Gi"),
+        ("postgres.backups.archive_alert", 50),
+        ("postgres.backups.copy_to", {"project": "another-project", "region": "europe-west4"}),
         ("secrets", {"generation": 2}),
         ("tenancy.node", {"pods": 1, "cpu": "1", "memory": "1Gi"}),
     ],
 )
 def test_a_setting_without_effect_is_refused_where_it_is_given(path: str, value: Any) -> None:
     base = {**BUILT, "edge": GATEWAY} if path.startswith("edge.") else BUILT
+    if path.startswith("postgres.backups."):
+        base = {**BUILT, "postgres": {"backups": {"bucket": "backups"}}}
     assert said(changed(base, path, value)) == [
         f"{path}: is not built yet, and would have no effect; leave it out",
     ]
-
-
-@pytest.mark.parametrize("path", ["postgres.backups"])
-def test_what_is_on_by_default_has_to_be_switched_off(path: str) -> None:
-    """Who relies on a backup must have been told that there is none."""
-    for value in ({}, {"enabled": True}):
-        assert said(changed(BUILT, path, value)) == [
-            f"{path}.enabled: is on unless switched off, and not built yet; write false"
-        ]
 
 
 @pytest.mark.parametrize("path", SWITCHES)
@@ -77,19 +72,21 @@ def test_every_flavour_of_the_edge_is_built(edge: dict[str, Any]) -> None:
     assert said({**BUILT, "edge": edge}) == []
 
 
-def test_snapshots_are_made_where_the_program_makes_the_cluster_and_refused_elsewhere() -> None:
-    assert said(changed(BUILT, "storage.snapshots", {})) == [
-        "storage.snapshots.enabled: is on unless switched off, and only made in a cluster that the program makes; "
-        "write false"
+def test_backups_have_somewhere_to_go() -> None:
+    """A bucket is made in the project of the cluster; whoever has a cluster already names theirs, or takes a volume."""
+    assert said({**BUILT, "postgres": {}}) == [
+        "postgres.backups.bucket: no bucket is made beside a cluster that is there already; name one that is there, or "
+        "set postgres.backups.repository to volume"
     ]
-    images = {"registry": "europe-west1-docker.pkg.dev/a-project/vision-week"}
-    assert said({**BUILT, "cluster": GKE, "images": images, "storage": {"snapshots": {}}}) == []
+    for there in ({"bucket": "backups"}, {"repository": "volume"}):
+        assert said({**BUILT, "postgres": {"backups": there}}) == []
+    assert said({**BUILT, "cluster": GKE, "postgres": {}}) == []
 
 
 def test_every_mark_is_tried_here() -> None:
     marked = {field.path for field in walk() if LATER in field.info.metadata}
     tried = {mark.args[1][index][0] for mark in _marks() for index in range(len(mark.args[1]))}
-    assert marked == tried | {*SWITCHES, "postgres.backups"}
+    assert marked == tried | set(SWITCHES)
 
 
 def _marks() -> list[Any]:
@@ -103,5 +100,5 @@ def test_stacks_on_google_cloud_are_refused_in_words_with_all_that_they_lack(sta
         run_stack(stack_config(stack))
     message = str(caught.value)
     assert message.startswith("This program does not build yet what these settings ask for, and nothing was changed:\n")
-    for lacking in ("edge.dns_zone", "postgres.backups.enabled", "monitoring.grafana"):
+    for lacking in ("edge.dns_zone", "monitoring.grafana"):
         assert f"\n  vision-week:{lacking}" in message

@@ -1,0 +1,15 @@
+"""What the test stack's Prometheus answers."""
+
+from typing import Any
+
+import httpx
+
+
+def asked(prometheus: httpx.Client, path: str, **parameters: str) -> Any:
+    return prometheus.get(path, params=parameters).raise_for_status().json()["data"]
+
+
+def value(prometheus: httpx.Client, expr: str) -> float:
+    """The one value of an expression; nothing is 0."""
+    found = asked(prometheus, "query", query=expr)["result"]
+    return float(found[0]["value"][1]) if found else 0.0
