@@ -17,7 +17,7 @@ from components.monitoring import Alertmanager, AlertmanagerArgs, Prometheus, Pr
 from components.postgres import Postgres, PostgresArgs
 from components.redis import Redis, RedisArgs
 from components.retirement import Retirement, RetirementArgs
-from components.settings import ExistingCluster, Settings
+from components.settings import ExistingCluster, GatewayEdge, Settings
 from components.storage import Storage, StorageArgs
 from components.tenancy import Tenancy, TenancyArgs
 from components.unbuilt import refuse_unbuilt
@@ -34,6 +34,7 @@ class _Ground:
     parameters: of the databases' volumes, beside the settings'. uploads: the bucket for them, where the program has
     made it; uploads_ready: without which nobody can mount it.
     mirrors: host of somebody's registry -> what stands in its place. registry: what must be there before a push.
+    edge: what must be there before a Gateway.
     """
 
     context: str
@@ -47,6 +48,7 @@ class _Ground:
     registry: Sequence[Resource] = ()
     uploads: Output[str] | None = None
     uploads_ready: Sequence[Resource] = ()
+    edge: Sequence[Resource] = ()
 
 
 class Platform(ComponentResource):
@@ -226,6 +228,7 @@ class Platform(ComponentResource):
                 body=bounds.body(settings.app.limits),
                 timeouts=settings.timeouts,
                 rollout_timeout=settings.rollout_timeout,
+                ready=ground.edge,
             ),
             opts=inside,
         )
@@ -350,6 +353,7 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
                 for area in ("data", *(["monitoring"] if settings.monitoring.enabled else []))
             ],
             protect=settings.protect,
+            edge=settings.edge if isinstance(settings.edge, GatewayEdge) else None,
         ),
         opts=child,
     )
@@ -365,6 +369,7 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
         registry=google.registry_ready,
         uploads=google.uploads,
         uploads_ready=google.uploads_ready,
+        edge=google.edge_ready,
     )
 
 

@@ -73,12 +73,6 @@ REPLACEMENTS = (
         lambda images: {key: value for key, value in images.items() if key != "origin"},
     ),
     Replacement(
-        "edge.dns_zone: left out, because no zone is made yet",
-        "vision-week:edge",
-        lambda config: "dns_zone" in config["vision-week:edge"],
-        lambda edge: {key: value for key, value in edge.items() if key != "dns_zone"},
-    ),
-    Replacement(
         "images.allow_unpinned: all, because the catalogue has no digests yet",
         "vision-week:images",
         lambda config: config["vision-week:images"].get("allow_unpinned") != "all",
