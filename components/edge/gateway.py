@@ -136,7 +136,12 @@ def _health(backend: Backend) -> Spec:
 
 
 def _backend(settings: GatewayEdge, backend: Backend, answer: int, drain: int) -> Spec:
-    default: dict[str, Any] = {"timeoutSec": answer, "connectionDraining": {"drainingTimeoutSec": drain}}
+    default: dict[str, Any] = {
+        "timeoutSec": answer,
+        "connectionDraining": {"drainingTimeoutSec": drain},
+        # Google writes each client's whole address, and can't leave it out (DECISIONS: personal data).
+        "logging": {"enabled": False},
+    }
     if settings.security_policy:
         default["securityPolicy"] = settings.security_policy
     return {"default": default, "targetRef": _service(backend)}
