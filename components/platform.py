@@ -13,7 +13,18 @@ from components.cluster import Cluster, ClusterArgs
 from components.edge import Backend, Edge, EdgeArgs
 from components.images import Images, ImagesArgs
 from components.kubernetes import pods_of
-from components.monitoring import Alertmanager, AlertmanagerArgs, Prometheus, PrometheusArgs, Target, alertmanager
+from components.monitoring import (
+    Alertmanager,
+    AlertmanagerArgs,
+    Grafana,
+    GrafanaArgs,
+    Prometheus,
+    PrometheusArgs,
+    Target,
+    alertmanager,
+    grafana,
+    prometheus,
+)
 from components.postgres import Postgres, PostgresArgs
 from components.redis import Redis, RedisArgs
 from components.retirement import Retirement, RetirementArgs
@@ -246,7 +257,8 @@ class Platform(ComponentResource):
                 ),
                 opts=inside,
             )
-            Prometheus(
+            prometheus_pods = pods_of(namespaces["monitoring"].name, prometheus.NAME)
+            watching = Prometheus(
                 "prometheus",
                 PrometheusArgs(
                     namespace=namespaces["monitoring"],
@@ -278,6 +290,9 @@ class Platform(ComponentResource):
                         ),
                     ],
                     alerted=alertmanager.NAME,
+                    readers=[pods_of(namespaces["monitoring"].name, grafana.NAME)]
+                    if settings.monitoring.grafana
+                    else [],
                     authority=authority.certificate,
                     settings=settings.monitoring,
                     image=images.prometheus,
@@ -286,6 +301,18 @@ class Platform(ComponentResource):
                 ),
                 opts=inside,
             )
+            if settings.monitoring.grafana:
+                Grafana(
+                    "grafana",
+                    GrafanaArgs(
+                        namespace=namespaces["monitoring"],
+                        settings=settings.monitoring,
+                        image=images.grafana,
+                        prometheus=watching.endpoint,
+                        peer=prometheus_pods,
+                    ),
+                    opts=inside,
+                )
         if settings.vertical_autoscaling:
             VerticalAutoscaling(
                 "vertical-autoscaling",
@@ -305,6 +332,7 @@ class Platform(ComponentResource):
         self.images = Output.all(
             app=images.app,
             alertmanager=images.alertmanager,
+            grafana=images.grafana,
             websocket=images.websocket,
             postgres=images.postgres,
             haproxy=images.haproxy,

@@ -49,13 +49,11 @@ REPLACEMENTS = (
         lambda postgres: {**(postgres or {}), "backups": {"enabled": False}},
     ),
     Replacement(
-        "monitoring: without dashboards, traces, logs and what the cluster says of its objects, because "
-        "they are not built yet",
+        "monitoring: without traces, logs and what the cluster says of its objects, because they are not built yet",
         "vision-week:monitoring",
-        lambda config: config.get("vision-week:monitoring", {}).get("grafana") is not False,
+        lambda config: config.get("vision-week:monitoring", {}).get("kube_state_metrics") is not False,
         lambda monitoring: {
             **{key: value for key, value in (monitoring or {}).items() if key in KEPT},
-            "grafana": False,
             "kube_state_metrics": False,
             "traces": False,
         },

@@ -17,9 +17,9 @@ BUILT = {
     **LEAST,
     "postgres": {"backups": {"enabled": False}},
     "storage": {"snapshots": {"enabled": False}},
-    "monitoring": {"grafana": False, "kube_state_metrics": False, "traces": False},
+    "monitoring": {"kube_state_metrics": False, "traces": False},
 }
-SWITCHES = ("monitoring.grafana", "monitoring.kube_state_metrics", "monitoring.traces")
+SWITCHES = ("monitoring.kube_state_metrics", "monitoring.traces")
 
 
 def said(values: dict[str, Any]) -> list[str]:
@@ -101,5 +101,5 @@ def test_stacks_on_google_cloud_are_refused_in_words_with_all_that_they_lack(sta
         run_stack(stack_config(stack))
     message = str(caught.value)
     assert message.startswith("This program does not build yet what these settings ask for, and nothing was changed:\n")
-    for lacking in ("monitoring.kube_state_metrics", "postgres.backups.enabled", "monitoring.grafana"):
+    for lacking in ("monitoring.kube_state_metrics", "postgres.backups.enabled", "monitoring.traces"):
         assert f"\n  vision-week:{lacking}" in message
