@@ -31,6 +31,7 @@ class CatalogueImage:
 
 CATALOGUE = {
     "alertmanager": CatalogueImage(repository="docker.io/prom/alertmanager", tag="v0.28.1"),
+    "grafana": CatalogueImage(repository="docker.io/grafana/grafana", tag="12.1.0"),
     "haproxy": CatalogueImage(repository="docker.io/library/haproxy", tag="3.2-bookworm"),
     "nginx": CatalogueImage(repository="docker.io/nginxinc/nginx-unprivileged", tag="1.28-bookworm"),
     "prometheus": CatalogueImage(repository="docker.io/prom/prometheus", tag="v3.5.0"),

@@ -62,6 +62,7 @@ class Images(ComponentResource):
     app: Output[str]
     websocket: Output[str]
     postgres: Output[str]
+    grafana: str
     nginx: str
     prometheus: str
     redis: str
@@ -87,6 +88,7 @@ class Images(ComponentResource):
             "postgres", Build(dockerfile="images/postgres/Dockerfile", context="images/postgres")
         )
         self.alertmanager = self._published("alertmanager")
+        self.grafana = self._published("grafana")
         self.haproxy = self._published("haproxy")
         self.nginx = self._published("nginx")
         self.prometheus = self._published("prometheus")

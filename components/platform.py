@@ -14,11 +14,22 @@ from components.cluster import Cluster, ClusterArgs
 from components.edge import Backend, Edge, EdgeArgs
 from components.images import Images, ImagesArgs
 from components.kubernetes import pods_of
-from components.monitoring import Alertmanager, AlertmanagerArgs, Prometheus, PrometheusArgs, Target, alertmanager
+from components.monitoring import (
+    Alertmanager,
+    AlertmanagerArgs,
+    Grafana,
+    GrafanaArgs,
+    Prometheus,
+    PrometheusArgs,
+    Target,
+    alertmanager,
+    grafana,
+    prometheus,
+)
 from components.postgres import Postgres, PostgresArgs
 from components.redis import Redis, RedisArgs
 from components.retirement import Retirement, RetirementArgs
-from components.settings import ExistingCluster, Settings
+from components.settings import ExistingCluster, GatewayEdge, Settings
 from components.storage import Storage, StorageArgs
 from components.tenancy import Tenancy, TenancyArgs
 from components.unbuilt import refuse_unbuilt
@@ -37,6 +48,7 @@ class _Ground:
     made it; uploads_ready: without which nobody can mount it.
     backups: the same for them.
     mirrors: host of somebody's registry -> what stands in its place. registry: what must be there before a push.
+    edge: what must be there before a Gateway.
     """
 
     context: str
@@ -51,6 +63,7 @@ class _Ground:
     uploads: Output[str] | None = None
     uploads_ready: Sequence[Resource] = ()
     backups: Output[str] | None = None
+    edge: Sequence[Resource] = ()
 
 
 class Platform(ComponentResource):
@@ -253,6 +266,7 @@ class Platform(ComponentResource):
                 body=bounds.body(settings.app.limits),
                 timeouts=settings.timeouts,
                 rollout_timeout=settings.rollout_timeout,
+                ready=ground.edge,
             ),
             opts=inside,
         )
@@ -282,7 +296,8 @@ class Platform(ComponentResource):
                     ),
                     opts=inside,
                 )
-            Prometheus(
+            prometheus_pods = pods_of(namespaces["monitoring"].name, prometheus.NAME)
+            watching = Prometheus(
                 "prometheus",
                 PrometheusArgs(
                     namespace=namespaces["monitoring"],
@@ -322,6 +337,9 @@ class Platform(ComponentResource):
                         ),
                     ],
                     alerted=alertmanager.NAME,
+                    readers=[pods_of(namespaces["monitoring"].name, grafana.NAME)]
+                    if settings.monitoring.grafana
+                    else [],
                     authority=authority.certificate,
                     settings=settings.monitoring,
                     image=images.prometheus,
@@ -330,6 +348,18 @@ class Platform(ComponentResource):
                 ),
                 opts=inside,
             )
+            if settings.monitoring.grafana:
+                Grafana(
+                    "grafana",
+                    GrafanaArgs(
+                        namespace=namespaces["monitoring"],
+                        settings=settings.monitoring,
+                        image=images.grafana,
+                        prometheus=watching.endpoint,
+                        peer=prometheus_pods,
+                    ),
+                    opts=inside,
+                )
         if settings.vertical_autoscaling:
             VerticalAutoscaling(
                 "vertical-autoscaling",
@@ -349,6 +379,7 @@ class Platform(ComponentResource):
         self.images = Output.all(
             app=images.app,
             alertmanager=images.alertmanager,
+            grafana=images.grafana,
             websocket=images.websocket,
             postgres=images.postgres,
             haproxy=images.haproxy,
@@ -398,6 +429,7 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
                 for area in ("data", *(["monitoring"] if settings.monitoring.enabled else []))
             ],
             protect=settings.protect,
+            edge=settings.edge if isinstance(settings.edge, GatewayEdge) else None,
         ),
         opts=child,
     )
@@ -414,6 +446,7 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
         uploads=google.uploads,
         uploads_ready=google.uploads_ready,
         backups=google.backups,
+        edge=google.edge_ready,
     )
 
 

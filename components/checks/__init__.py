@@ -30,6 +30,7 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Fault]], ...] = (
     networks.networks_are_large_enough,
     networks.hosts_and_certificates_agree,
     networks.edge_can_be_reached,
+    networks.googles_edge_is_complete,
     networks.images_are_pushed_where_the_cluster_pulls,
     times.timeouts_nest,
     times.backups_reach_back,

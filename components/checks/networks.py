@@ -10,6 +10,8 @@ from components.settings import GatewayEdge, GoogleCluster, IngressEdge, NginxEd
 COMPOSE = IPv4Network("172.20.0.0/16")  # S2.4
 _ADDRESSES_PER_NODE = 256  # GKE takes a /24 of the pods' range for each node
 _ZONES = 3
+# GKE's classes of Gateways whose balancer is global ("GatewayClass capabilities").
+_OF_THE_WORLD = ("gke-l7-global-external-managed", "gke-l7-gxlb")
 
 
 def networks_are_apart(settings: Settings) -> Iterator[Fault]:
@@ -65,7 +67,7 @@ def hosts_and_certificates_agree(settings: Settings) -> Iterator[Fault]:
                 f"has no name for {host} (edge.{setting})",
                 f"add {host}" + (f' or "*.{parent}"' if "." in (parent := host.partition(".")[2]) else ""),
             )
-        if isinstance(edge, GatewayEdge) and edge.dns_zone and not f".{host}".endswith(f".{edge.dns_zone}"):
+        if isinstance(edge, GatewayEdge) and edge.dns_zone and not _within(host, edge.dns_zone):
             yield Fault(f"edge.{setting}", f"is not in edge.dns_zone ({edge.dns_zone})", "choose a host in that zone")
     if isinstance(edge, GatewayEdge | IngressEdge) and edge.url != f"https://{edge.host}":
         yield Fault("edge.url", f"has a port; a {edge.flavour} listens on 443 alone", f"write https://{edge.host}")
@@ -76,11 +78,49 @@ def _covers(name: str, host: str) -> bool:
     return name == host or (name.startswith("*.") and name[2:] == host.partition(".")[2])
 
 
+def _within(host: str, zone: str) -> bool:
+    return f".{host}".endswith(f".{zone}")
+
+
 def edge_can_be_reached(settings: Settings) -> Iterator[Fault]:
     edge = settings.edge
     if isinstance(edge, NginxEdge) and edge.node_port is not None and edge.service != "NodePort":
         yield Fault(
             "edge.node_port", f"a {edge.service} has no port of its own on the nodes", "set edge.service to NodePort"
+        )
+
+
+def googles_edge_is_complete(settings: Settings) -> Iterator[Fault]:
+    """What is asked of Google beside the cluster is made in the program's own project, for a balancer of the world."""
+    edge = settings.edge
+    if not isinstance(edge, GatewayEdge):
+        return
+    names = ("dns_zone", "requests_per_minute")
+    given = [name for name in names if name in edge.model_fields_set and getattr(edge, name) is not None]
+    if not isinstance(settings.cluster, GoogleCluster):
+        for name in given:
+            yield Fault(
+                f"edge.{name}",
+                "has no effect: the program makes nothing of Google's beside a cluster that is there already",
+                "leave it out, or let the program make the cluster (cluster.flavour: gke)",
+            )
+        return
+    if "requests_per_minute" in given and edge.security_policy is None:
+        yield Fault("edge.requests_per_minute", "has no effect without edge.security_policy", "name a policy to make")
+    if edge.dns_zone and edge.certificate_map:
+        for host in edge.certificate_names:
+            if not _within(host.removeprefix("*."), edge.dns_zone):
+                yield Fault(
+                    "edge.certificate_names",
+                    f"has {host}, which edge.dns_zone ({edge.dns_zone}) can't prove to be yours",
+                    "leave that name out, or make the map by hand and leave edge.dns_zone out",
+                )
+    made = [name for name in ("certificate_map", "ssl_policy", "security_policy") if getattr(edge, name) is not None]
+    if made and not edge.class_name.startswith(_OF_THE_WORLD):
+        yield Fault(
+            "edge.class_name",
+            f"is not a balancer of the world, and finds no edge.{made[0]} that is made for one",
+            f"write {GatewayEdge.model_fields['class_name'].default}",
         )
 
 

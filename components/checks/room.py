@@ -62,6 +62,8 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
         "monitoring": [
             (watched.replicas, [watched.prometheus_resources]),
             (watched.replicas, [watched.alertmanager_resources]),
+            # A new one is ready before the old one goes.
+            *([(2, [watched.grafana_resources])] if watched.grafana else []),
         ]
         if watched.enabled
         else [],

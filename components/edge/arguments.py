@@ -1,9 +1,9 @@
 """What an edge is given, whatever its flavour."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pulumi import Input, ResourceOptions
+from pulumi import Input, Resource, ResourceOptions
 from pulumi_kubernetes import core, networking
 
 from components.certificates import Authority, ServerCertificate, ServerCertificateArgs
@@ -39,6 +39,7 @@ class EdgeArgs:
     authority: signs its certificate. app, websocket: where requests go.
     body: MiB that a request's body may have. timeouts: how long each waits for the next.
     rollout_timeout: seconds in which the next new pod of ours must become ready.
+    ready: what a Gateway refers to by name.
     """
 
     namespace: Namespace
@@ -51,6 +52,7 @@ class EdgeArgs:
     body: int
     timeouts: Timeouts
     rollout_timeout: int
+    ready: Sequence[Resource] = ()
 
 
 def certificate(

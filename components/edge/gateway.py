@@ -33,11 +33,12 @@ Spec = Mapping[str, Any]
 def build(args: EdgeArgs, settings: GatewayEdge, child: ResourceOptions) -> None:
     """Make the Gateway, its routes and Google's policies."""
     own, applications = args.namespace, args.applications
+    referring = ResourceOptions(parent=child.parent, depends_on=args.ready)
 
     def make(api: str, kind: str, name: str, namespace: Namespace, spec: Spec, **annotations: str) -> CustomResource:
         about = metadata(name, namespace.name, app=NAME, annotations=annotations or None)
         return CustomResource(
-            f"{name}-{kind.lower()}", api_version=api, kind=kind, metadata=about, spec=spec, opts=child
+            f"{name}-{kind.lower()}", api_version=api, kind=kind, metadata=about, spec=spec, opts=referring
         )
 
     certificates = {"networking.gke.io/certmap": settings.certificate_map} if settings.certificate_map else {}
@@ -135,7 +136,12 @@ def _health(backend: Backend) -> Spec:
 
 
 def _backend(settings: GatewayEdge, backend: Backend, answer: int, drain: int) -> Spec:
-    default: dict[str, Any] = {"timeoutSec": answer, "connectionDraining": {"drainingTimeoutSec": drain}}
+    default: dict[str, Any] = {
+        "timeoutSec": answer,
+        "connectionDraining": {"drainingTimeoutSec": drain},
+        # Google writes each client's whole address, and can't leave it out (DECISIONS: personal data).
+        "logging": {"enabled": False},
+    }
     if settings.security_policy:
         default["securityPolicy"] = settings.security_policy
     return {"default": default, "targetRef": _service(backend)}

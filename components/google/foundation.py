@@ -10,12 +10,14 @@ from components.google import access
 from components.google.admission import Admission, AdmissionArgs
 from components.google.backups import BackupStore, BackupStoreArgs
 from components.google.cluster import GoogleCluster, GoogleClusterArgs
+from components.google.edge import GoogleEdge, GoogleEdgeArgs
 from components.google.keys import Keys, KeysArgs
 from components.google.network import Network, NetworkArgs
 from components.google.registry import Registry, RegistryArgs
 from components.google.services import Services, ServicesArgs
 from components.google.snapshots import Snapshots, SnapshotsArgs
 from components.google.uploads import Uploads, UploadsArgs
+from components.settings import GatewayEdge
 from components.settings import GoogleCluster as GoogleClusterSettings
 from components.settings import Snapshots as SnapshotsSettings
 
@@ -30,7 +32,7 @@ class FoundationArgs:
     uploads_days: in which a former version of one can be had back.
     snapshots: of the volumes in the namespaces snapshots_of.
     backups: the pods' identities that write backups, `ns/NAMESPACE/sa/ACCOUNT`; none, and no bucket is made for them.
-    protect: whether what holds data can be removed.
+    protect: whether what holds data can be removed. edge: None where that is not Google's balancer.
     """
 
     prefix: str
@@ -44,13 +46,14 @@ class FoundationArgs:
     snapshots: SnapshotsSettings
     snapshots_of: Sequence[str]
     protect: bool
+    edge: GatewayEdge | None
 
 
 class Foundation(ComponentResource):
     """The ground of a stack.
 
     kubeconfig, identifier: of its cluster. ready: what pods need to start, and images to be pushed.
-    disks_key: what volumes are encrypted with.
+    edge_ready: what a Gateway refers to by name. disks_key: what volumes are encrypted with.
     uploads: name of the bucket. uploads_ready: without which nobody can mount it.
     backups: name of the bucket for them, where there is one.
     """
@@ -59,6 +62,7 @@ class Foundation(ComponentResource):
     identifier: str
     ready: Sequence[Resource]
     registry_ready: Sequence[Resource]
+    edge_ready: Sequence[Resource]
     disks_key: Output[str]
     uploads: Output[str]
     uploads_ready: Sequence[Resource]
@@ -178,6 +182,13 @@ class Foundation(ComponentResource):
                 ),
                 opts=inside,
             )
+        self.edge_ready = []
+        if args.edge is not None:
+            self.edge_ready = GoogleEdge(
+                "edge",
+                GoogleEdgeArgs(settings=args.edge, protect=args.protect, after=services.ready, labels=bill("edge")),
+                opts=inside,
+            ).ready
         self.kubeconfig = access.kubeconfig(cluster.endpoint)
         self.identifier = f"projects/{project}/locations/{region}/clusters/{args.prefix}"
         self.ready, self.registry_ready = cluster.pools, registry.repositories

@@ -15,6 +15,7 @@ _AGENTS = ("artifactregistry", "container")
 APIS = (
     "artifactregistry",
     "binaryauthorization",
+    "certificatemanager",
     "cloudkms",
     "cloudresourcemanager",
     "compute",

@@ -1,7 +1,8 @@
-"""What is watched: Prometheus, what it asks and what it concludes, and Alertmanager, which tells people."""
+"""What is watched: Prometheus asks and concludes, Alertmanager tells people, Grafana shows."""
 
 from components.monitoring.alertmanager import Alertmanager, AlertmanagerArgs
+from components.monitoring.grafana import Grafana, GrafanaArgs
 from components.monitoring.prometheus import Prometheus, PrometheusArgs
 from components.monitoring.scraping import Target
 
-__all__ = ["Alertmanager", "AlertmanagerArgs", "Prometheus", "PrometheusArgs", "Target"]
+__all__ = ["Alertmanager", "AlertmanagerArgs", "Grafana", "GrafanaArgs", "Prometheus", "PrometheusArgs", "Target"]

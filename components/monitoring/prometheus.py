@@ -1,8 +1,8 @@
 """Prometheus: collects numbers from every pod that has any, keeps them, and watches over them by rules.
 
 Each of several asks all targets and keeps everything by itself: when one is lost, the other has seen the same. A policy
-of each workload admits it to the port with the numbers; all else stays shut to it. Nobody else is admitted to
-Prometheus itself, so people come by `kubectl port-forward`.
+of each workload admits it to the port with the numbers; all else stays shut to it. Grafana alone is admitted to
+Prometheus itself; people come by `kubectl port-forward`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from pulumi_kubernetes import apps, core, meta, networking
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import kubernetes
-from components.kubernetes import Container, Mount, Namespace, metadata, selector
+from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.monitoring import rules, scraping
 from components.monitoring.scraping import Target
 from components.scaling import disruption_budget
@@ -32,7 +32,7 @@ class PrometheusArgs:
 
     namespace: its own. targets: what it asks, itself not among them. alerted: the job of them that alerts go to.
     settings: how many of it, how much is kept, thresholds. image: of Prometheus. storage_class: of its volumes.
-    authority: PEM of who signed the certificates of targets.
+    readers: pods that may ask it. authority: PEM of who signed the certificates of targets.
     protect: what it has kept is not removed before this is taken away.
     """
 
@@ -40,6 +40,7 @@ class PrometheusArgs:
     targets: Sequence[Target]
     alerted: str
     authority: Input[str]
+    readers: Sequence[networking.v1.NetworkPolicyPeerArgs]
     settings: Monitoring
     image: Input[str]
     storage_class: Input[str]
@@ -48,6 +49,8 @@ class PrometheusArgs:
 
 class Prometheus(ComponentResource):
     """Prometheus, and what lets it look."""
+
+    endpoint: Endpoint
 
     def __init__(self, name: str, args: PrometheusArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:monitoring:Prometheus", name, None, opts)
@@ -98,7 +101,19 @@ class Prometheus(ComponentResource):
         )
         if args.settings.replicas > 1:
             PodDisruptionBudget(NAME, metadata=about, spec=disruption_budget(NAME, 1), opts=self._child)
-        self.register_outputs({})
+        service = core.v1.Service(
+            NAME,
+            metadata=about,
+            spec=core.v1.ServiceSpecArgs(
+                selector=selector(NAME),
+                # Each has asked at moments of its own: lines would jump between the two.
+                session_affinity="ClientIP",
+                ports=[core.v1.ServicePortArgs(name="metrics", port=PORT, target_port="metrics")],
+            ),
+            opts=self._child,
+        )
+        self.endpoint = Endpoint(host=kubernetes.host_of(service), port=PORT)
+        self.register_outputs({"host": self.endpoint.host})
 
     def _found(self, target: Target) -> core.v1.Service:
         """The pods' addresses under one name."""
@@ -137,9 +152,10 @@ class Prometheus(ComponentResource):
         )
 
     def _connections(self, targets: Sequence[Sequence[Target]]) -> networking.v1.NetworkPolicySpecArgs:
-        """To every pod that has numbers."""
+        """To every pod that has numbers, and from those who may ask."""
         return kubernetes.allow(
             NAME,
+            ingress=[kubernetes.from_(self._args.readers, PORT)] if self._args.readers else [],
             egress=[
                 kubernetes.to([kubernetes.pods_of(these[0].namespace.name, these[0].service)], *_ports(these))
                 for these in targets

@@ -15,9 +15,9 @@ from components.settings import Alerts
 from components.settings.monitoring import Severity, Team
 
 # What visitors ask for; the rest is asked by probes, and by Prometheus itself.
-_VISITED = 'route!~"/health|/ready|/metrics|/api/health"'
-_REQUESTS = f"vision_week_http_requests_total{{{_VISITED}}}"
-_SERVER_ERRORS = f'vision_week_http_requests_total{{{_VISITED},status=~"5.."}}'
+VISITED = 'route!~"/health|/ready|/metrics|/api/health"'
+REQUESTS = f"vision_week_http_requests_total{{{VISITED}}}"
+SERVER_ERRORS = f'vision_week_http_requests_total{{{VISITED},status=~"5.."}}'
 _API = 'route=~"/api/.+",route!="/api/health"'
 # Windows in which the error budget is looked at, the long ones of the rules below and the short ones that end them.
 _WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
@@ -31,7 +31,7 @@ _BURNS: tuple[tuple[float, str, str, Severity], ...] = (
     (1, "3d", "6h", "warning"),
 )
 # Bytes of write-ahead log that a replica may be behind for five minutes: one segment.
-_LAG = 16 * 1024**2
+LAG = 16 * 1024**2
 # Seconds that a backup may be late: it is caught up within an hour, and takes another one.
 _LATE = 7200
 # Series that one Prometheus is meant to hold; each takes some kilobytes of its memory. A label that grows without bound
@@ -93,7 +93,7 @@ def records(thresholds: Alerts) -> Iterator[Record]:
             name="vision_week:requests:failed_share",
             labels={"window": window},
             # Without one request nothing failed.
-            expr=f"(sum(rate({_SERVER_ERRORS}[{window}])) or vector(0)) / (sum(rate({_REQUESTS}[{window}])) > 0)",
+            expr=f"(sum(rate({SERVER_ERRORS}[{window}])) or vector(0)) / (sum(rate({REQUESTS}[{window}])) > 0)",
         )
         name = "vision_week_http_request_duration_seconds"
         yield Record(
@@ -144,7 +144,7 @@ def _of_targets(thresholds: Alerts, services: Sequence[str]) -> Iterator[Alert]:
 def _of_the_application(thresholds: Alerts) -> Iterator[Alert]:
     yield Alert(
         name="ServerErrors",
-        expr=f"sum(rate({_SERVER_ERRORS}[5m])) > {thresholds.server_errors_per_second}",
+        expr=f"sum(rate({SERVER_ERRORS}[5m])) > {thresholds.server_errors_per_second}",
         minutes=5,
         severity="critical",
         team="application",
@@ -230,7 +230,7 @@ def _of_the_database() -> Iterator[Alert]:
     yield Alert(
         name="ReplicaBehind",
         expr=f'scalar(max(patroni_xlog_location{{service="postgres"}}))'
-        f' - (patroni_xlog_replayed_location{{service="postgres"}} > 0) > {_LAG}',
+        f' - (patroni_xlog_replayed_location{{service="postgres"}} > 0) > {LAG}',
         minutes=5,
         severity="warning",
         team="platform",

@@ -7,7 +7,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from components.values import (
-    LATER,
     Address,
     Format,
     Host,
@@ -120,17 +119,19 @@ class GatewayEdge(EdgeBase):
     """The balancer's reserved address, which its answers come from and which it adds to what it says about clients
     (S3, beyond: the client address)."""
     certificate_map: Name | None = None
-    """Certificate Manager's map that has a certificate for each host; without it the stack's own authority signs one,
-    which browsers don't know (S4.1)."""
+    """Certificate Manager's map that has a certificate for each host: made with `dns_zone`, else somebody's; without it
+    the stack's own authority signs one, which browsers don't know (S4.1)."""
     ssl_policy: Name | None = None
-    """The project's SSL policy that refuses TLS before 1.2; without it Google's balancer doesn't (service levels:
-    crypto)."""
+    """The project's SSL policy that refuses TLS before 1.2, which a cluster of flavour `gke` brings; without it
+    Google's balancer doesn't (service levels: crypto)."""
     security_policy: Name | None = None
-    """The project's Cloud Armor policy (DECISIONS: rate limits)."""
-    dns_zone: Annotated[Host | None, LATER] = None
-    """The domain whose zone the program makes, and writes the hosts to; without it somebody else does (S4.1)."""
-    requests_per_minute: Annotated[int, LATER] = Field(default=1200, ge=60, le=100000)
-    """Requests a minute from one client address, 60 to 100000, before Cloud Armor stops them (DECISIONS: rate
+    """The project's Cloud Armor policy, which a cluster of flavour `gke` brings (DECISIONS: rate limits)."""
+    dns_zone: Host | None = None
+    """The domain whose zone the program makes, with the hosts and the proofs that certificates need; without it
+    somebody else does (S4.1)."""
+    requests_per_minute: int = Field(default=1200, ge=60, le=100000)
+    """Requests a minute from one client address, 60 to 100000, before Cloud Armor stops them; those to the application
+    and those to the WebSocket service are counted apart, and those by `trusted_proxies` by nginx alone (DECISIONS: rate
     limits)."""
 
 

@@ -67,8 +67,10 @@ class Monitoring(Strict):
     """Days that logs are kept, 1 to 3650 (service levels: log retention)."""
     logs_size: Annotated[Size, LATER] = "100Gi"
     """Of the logs' volume, where they are not in a bucket; at least 1Mi (S8.3)."""
-    grafana: Annotated[bool, LATER] = True
+    grafana: bool = True
     """Dashboards; off where its image can't be had (S8.2)."""
+    grafana_resources: Resources = Resources(cpu="100m", cpu_limit="1", memory="512Mi")
+    """Of Grafana (S8.2)."""
     kube_state_metrics: Annotated[bool, LATER] = True
     """Metrics of Kubernetes' own objects; off where its image can't be had (S8.1)."""
     traces: Annotated[bool, LATER] = True

@@ -1,12 +1,15 @@
 """Prometheus on real pods: what it asks answers, and what it concludes follows from what happens."""
 
 import json
+import math
 from collections.abc import Callable, Mapping
+from functools import partial
 
 import httpx
 import pytest
 
-from components.monitoring import rules
+from components.monitoring import dashboards, rules
+from components.settings import Alerts
 from tests.cluster import store
 from tests.cluster.asking import asked, value
 from tests.cluster.receiver import Receiver
@@ -74,6 +77,37 @@ def test_there_are_fewer_series_than_the_budget_has(
     memory = value(prometheus, 'max(process_resident_memory_bytes{service="prometheus"})')
     record_property("series and memory of Prometheus", f"{series:.0f}, {memory / 2**20:.0f} MiB")
     assert 0 < series < rules.SERIES_BUDGET
+
+
+# Panels whose questions have no answer here, and why.
+WITHOUT_ANSWER = {"Raised now": "nothing is wrong"}
+
+
+def test_every_panel_of_every_dashboard_has_an_answer(prometheus: httpx.Client, client: httpx.Client) -> None:
+    """S8.2. While somebody uses the application; Grafana itself isn't there."""
+
+    def answered(expr: str) -> bool:
+        if answers(prometheus, asked_for(expr)):
+            return True
+        assert client.get("/api/exhibits", headers={"Cookie": "seen=1"}).status_code == 200
+        return False
+
+    for page in dashboards.dashboards(Alerts()):
+        for panel in (panel for row in page.rows.values() for panel in row if panel.title not in WITHOUT_ANSWER):
+            for legend, expr in panel.questions.items():
+                what = f"an answer to {legend} of {panel.title} on {page.title}"
+                wait_for(partial(answered, expr), what, patience=120, every=1)
+
+
+def asked_for(expr: str) -> str:
+    """The question with what Grafana puts in the place of its own variables."""
+    return expr.replace("$__rate_interval", "1m").replace("$__range", "1h")
+
+
+def answers(prometheus: httpx.Client, expr: str) -> bool:
+    """Whether there is a number: where nothing happened, some functions give none."""
+    found = asked(prometheus, "query", query=expr)["result"]
+    return any(not math.isnan(float(each["value"][1])) for each in found)
 
 
 def heard(on_call: Receiver, status: str, **labels: str) -> bool:

@@ -38,8 +38,8 @@ _AMOUNT = re.compile(r"(\d+)(m|[KMGT]i?)?")
 
 OF_EVERY_EDGE = {
     "url": "https://www.vision-week.example",
-    "api_host": "api.example",
-    "websocket_host": "ws.example",
+    "api_host": "interface.vision-week.example",
+    "websocket_host": "live.vision-week.example",
     "certificate_names": ["*.vision-week.example", "vision-week.example"],
     "trusted_proxies": ["10.0.0.0/8"],
 }
@@ -54,6 +54,7 @@ EXAMPLES: dict[str, Any] = {
         for setting, value in OF_EVERY_EDGE.items()
     },
     "edge(gateway).address": "203.0.113.11",
+    "edge(gateway).dns_zone": None,
     "edge(ingress).annotations": {"controller.example/redirect-to-https": "true"},
     "edge(nginx).resources.cpu_limit": "1250m",
     "images.fixed": {"app": f"registry.example/app@sha256:{'0' * 64}"},
@@ -87,8 +88,6 @@ EXAMPLES: dict[str, Any] = {
 GIVEN: dict[str, dict[str, Any]] = {
     "app.debugger": {"images": {"app_target": "development"}},
     "app.hot_reload": {"images": {"app_target": "development"}},
-    # Certificate Manager's has its own names.
-    "edge(gateway).certificate_names": {"edge": {"certificate_map": None}},
     "edge(nginx).disruptions": {"edge": {"replicas": 3}},
     "edge(nginx).node_port": {"edge": {"service": "NodePort"}},
     "postgres.backups.volume_size": {"postgres": {"backups": {"repository": "volume"}}},

@@ -12,6 +12,7 @@ WORKLOADS = {
     "alertmanager",
     "app",
     "edge",
+    "grafana",
     "migrations",
     "postgres",
     "postgres-backups",
@@ -74,6 +75,6 @@ class Pod:
 def workloads(recording: Recording) -> list[Pod]:
     """The pods of the whole program."""
     found = [Pod(one, template) for one, template in recording.pods()]
-    # Where the edge is a gateway it has no pods of ours; an engineer's stack has no backups.
-    assert {pod.name for pod in found} | {"edge", *OF_BACKUPS} == WORKLOADS
+    # Where the edge is a gateway it has no pods of ours; an engineer's stack has no backups and no Grafana.
+    assert {pod.name for pod in found} | {"edge", "grafana", *OF_BACKUPS} == WORKLOADS
     return found

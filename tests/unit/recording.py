@@ -302,6 +302,11 @@ def computed(made: Made) -> dict[str, Any]:
                     "dnsEndpointConfig": dns,
                 }
             }
+        case "gcp:certificatemanager/dnsAuthorization:DnsAuthorization":
+            proof = {"name": f"_acme-challenge.{made.inputs['domain']}.", "type": "CNAME", "data": f"{seed}.authorize."}
+            return {"dnsResourceRecords": [proof]}
+        case "gcp:dns/managedZone:ManagedZone" if "name" not in made.inputs:
+            return {"name": f"{made.name}-{seed[:7]}"}
         case "gcp:serviceaccount/account:Account":
             email = f"{made.name}-{seed[:7]}@a-project.iam.gserviceaccount.com"
             return {"email": email, "member": f"serviceAccount:{email}"}

@@ -52,13 +52,11 @@ REPLACEMENTS = (
         },
     ),
     Replacement(
-        "monitoring: without dashboards, traces, logs and what the cluster says of its objects, because "
-        "they are not built yet",
+        "monitoring: without traces, logs and what the cluster says of its objects, because they are not built yet",
         "vision-week:monitoring",
-        lambda config: config.get("vision-week:monitoring", {}).get("grafana") is not False,
+        lambda config: config.get("vision-week:monitoring", {}).get("kube_state_metrics") is not False,
         lambda monitoring: {
             **{key: value for key, value in (monitoring or {}).items() if key in KEPT},
-            "grafana": False,
             "kube_state_metrics": False,
             "traces": False,
         },
@@ -74,12 +72,6 @@ REPLACEMENTS = (
         "vision-week:images",
         lambda config: "origin" in config["vision-week:images"],
         lambda images: {key: value for key, value in images.items() if key != "origin"},
-    ),
-    Replacement(
-        "edge.dns_zone: left out, because no zone is made yet",
-        "vision-week:edge",
-        lambda config: "dns_zone" in config["vision-week:edge"],
-        lambda edge: {key: value for key, value in edge.items() if key != "dns_zone"},
     ),
     Replacement(
         "images.allow_unpinned: all, because the catalogue has no digests yet",

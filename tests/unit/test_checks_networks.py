@@ -89,12 +89,57 @@ def test_a_star_in_a_certificate_stands_for_one_part_alone() -> None:
     assert told(edge=gateway(url="https://a.example", **star)) == ["edge.certificate_names"]
 
 
+# Where the program makes the cluster.
+OWN: dict[str, Any] = {"cluster": GKE, "images": {"registry": "europe-west1-docker.pkg.dev/a-project/x"}}
+ZONE = {"dns_zone": "vision-week.example"}
+
+
 def test_a_host_outside_the_zone_is_refused() -> None:
-    assert told(edge=gateway(dns_zone="vision-week.example", api_host="api.vision-week.example")) == []
-    assert refused(edge=gateway(dns_zone="vision-week.example", api_host="api-vision-week.example")) == [
+    assert told(edge=gateway(**ZONE, api_host="api.vision-week.example"), **OWN) == []
+    assert refused(edge=gateway(**ZONE, api_host="api-vision-week.example"), **OWN) == [
         "edge.api_host: is not in edge.dns_zone (vision-week.example); choose a host in that zone"
     ]
-    assert told(edge=gateway(dns_zone="week.example")) == ["edge.url"]
+    assert told(edge=gateway(dns_zone="week.example"), **OWN) == ["edge.url"]
+
+
+def test_a_name_that_no_record_in_the_zone_can_prove_is_refused() -> None:
+    """Google refuses a record outside the zone, when half of the rest is made."""
+    names = ["*.vision-week.example", "vision-week.example", "*.week.example"]
+    edge = gateway(**ZONE, certificate_map="a-map", certificate_names=names)
+    assert refused(edge=edge, **OWN) == [
+        "edge.certificate_names: has *.week.example, which edge.dns_zone (vision-week.example) can't prove to be "
+        "yours; leave that name out, or make the map by hand and leave edge.dns_zone out"
+    ]
+    assert told(edge={**edge, "certificate_names": names[:2]}, **OWN) == []
+    assert told(edge={**edge, "certificate_map": None}, **OWN) == []
+    assert told(edge={**edge, "dns_zone": None}, **OWN) == []
+
+
+@pytest.mark.parametrize("given", [ZONE, {"requests_per_minute": 600, "security_policy": "armour"}])
+def test_what_only_a_project_of_the_program_s_can_hold_is_refused_beside_another_cluster(given: Any) -> None:
+    (said,) = refused(edge=gateway(**given))
+    assert said == (
+        f"edge.{next(iter(given))}: has no effect: the program makes nothing of Google's beside a cluster that is "
+        "there already; leave it out, or let the program make the cluster (cluster.flavour: gke)"
+    )
+    assert told(edge=gateway(**given), **OWN) == []
+
+
+def test_a_limit_without_the_policy_that_has_it_is_refused() -> None:
+    assert refused(edge=gateway(requests_per_minute=600), **OWN) == [
+        "edge.requests_per_minute: has no effect without edge.security_policy; name a policy to make"
+    ]
+
+
+def test_a_balancer_of_one_region_does_not_find_what_is_made_for_one_of_the_world() -> None:
+    regional = gateway(class_name="gke-l7-regional-external-managed", ssl_policy="modern", security_policy="armour")
+    assert refused(edge=regional, **OWN) == [
+        "edge.class_name: is not a balancer of the world, and finds no edge.ssl_policy that is made for one; "
+        "write gke-l7-global-external-managed"
+    ]
+    assert told(edge=regional) == []
+    assert told(edge={**regional, "class_name": "gke-l7-gxlb"}, **OWN) == []
+    assert told(edge=gateway(class_name="gke-l7-regional-external-managed"), **OWN) == []
 
 
 def test_a_host_that_stands_for_two_things_is_refused() -> None:

@@ -131,6 +131,12 @@ def test_google_s_policies_are_about_each_service_once() -> None:
     assert built("gateway").of("GCPGatewayPolicy") == []
 
 
+def test_google_s_balancer_writes_no_client_s_address() -> None:
+    """DECISIONS: personal data. Whether it would by default is its own affair, so it is told."""
+    policies = built("gateway").of("GCPBackendPolicy")
+    assert [one.at("spec", "default", "logging") for one in policies] == [{"enabled": False}] * 2
+
+
 def test_a_websocket_outlives_an_answer_and_both_may_end_on_a_pod_that_goes() -> None:
     made = built("gateway")
     app, websocket = (

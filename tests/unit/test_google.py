@@ -1,6 +1,7 @@
 """What a stack stands on when it runs on Google Cloud, on mocks: what Google itself says to it is not known here."""
 
 import json
+import re
 from typing import Any
 
 import pulumi
@@ -9,9 +10,9 @@ import pytest
 
 from components.google import access
 from components.google.foundation import Foundation, FoundationArgs
-from components.settings import GoogleCluster, Snapshots
+from components.settings import GatewayEdge, GoogleCluster, Snapshots
 from tests.unit.conftest import Stacks
-from tests.unit.faults import GKE, changed, faults, refused, told
+from tests.unit.faults import GATEWAY, GKE, changed, faults, refused, told
 from tests.unit.parts import LEAST
 from tests.unit.recording import CHECKOUT, Made, Recording, computed, record, run_stack
 from tests.unit.stacks import buildable
@@ -26,6 +27,7 @@ def google(
     protect: bool = True,
     uploads_days: int = 30,
     snapshots: Snapshots | None = None,
+    edge: Any = None,
     **changes: Any,
 ) -> Recording:
     args = FoundationArgs(
@@ -40,13 +42,25 @@ def google(
         snapshots=snapshots or Snapshots(),
         snapshots_of=["here-data"],
         protect=protect,
+        edge=GatewayEdge.model_validate(edge) if edge else None,
     )
     return record(lambda: Foundation("google", args), preview=preview)
 
 
+EDGE = {
+    **GATEWAY,
+    "api_host": "api.vision-week.example",
+    "dns_zone": "vision-week.example",
+    "certificate_map": "a-map",
+    "ssl_policy": "modern",
+    "security_policy": "armour",
+    "requests_per_minute": 600,
+}
+
+
 @pytest.fixture(scope="module")
 def made() -> Recording:
-    return google()
+    return google(edge=EDGE)
 
 
 def gcp(recording: Recording) -> list[Made]:
@@ -67,6 +81,7 @@ def test_every_api_is_enabled_before_it_is_used(made: Recording) -> None:
     used = {
         "artifactregistry": "artifactregistry",
         "binaryauthorization": "binaryauthorization",
+        "certificatemanager": "certificatemanager",
         "compute": "compute",
         "dns": "dns",
         "gkebackup": "gkebackup",
@@ -97,7 +112,7 @@ def test_an_api_stays_enabled_when_the_stack_goes(made: Recording) -> None:
 
 
 def test_whatever_takes_labels_is_on_the_bill_with_its_stack_and_component() -> None:
-    found = google(labels={"cost-centre": "museum"})
+    found = google(labels={"cost-centre": "museum"}, edge=EDGE)
     for one in gcp(found):
         for key in labels_of(one):
             labels = one.inputs.get(key, {})
@@ -138,10 +153,11 @@ def test_a_key_ring_does_not_ask_for_a_name_that_is_taken_for_ever(made: Recordi
 
 @pytest.mark.parametrize("protect", [True, False])
 def test_what_holds_data_on_google_is_protected_where_the_settings_say_so(protect: bool) -> None:
-    found = google(protect=protect)
+    found = google(protect=protect, edge=EDGE)
     protected = {f"{one.kind} {one.name}" for one in found.made if one.protect}
     keys = {"KeyRing keys", *(f"CryptoKey {use}" for use in ("backups", "cluster", "disks", "registry", "uploads"))}
     stores = {"Bucket backups", "Cluster cluster", "Repository ours", "Bucket uploads", "BackupPlan snapshots"}
+    stores |= {"ManagedZone zone"}
     assert protected == (keys | stores if protect else set())
     assert cluster(found)["deletionProtection"] is protect
     assert found.one("Bucket", "uploads").inputs["forceDestroy"] is not protect
@@ -302,6 +318,131 @@ def test_a_stack_without_backups_has_no_bucket() -> None:
     assert "backups" not in {one.name for one in run_stack(chosen).of("Bucket")}
 
 
+# --- edge
+
+
+def records(found: Recording) -> list[Made]:
+    """Those of the domain's zone; Cloud Storage has one of its own."""
+    return [one for one in found.of("RecordSet") if one.inputs["managedZone"].startswith("zone-")]
+
+
+def test_the_zone_has_every_host_at_the_balancers_address(made: Recording) -> None:
+    hosts = {one.inputs["name"]: one.inputs["rrdatas"] for one in records(made) if one.inputs["type"] == "A"}
+    assert hosts == {"vision-week.example.": ["203.0.113.10"], "api.vision-week.example.": ["203.0.113.10"]}
+    assert made.one("ManagedZone", "zone").at("dnssecConfig", "state") == "on"
+
+
+def test_each_name_has_a_certificate_that_its_proof_in_the_zone_allows(made: Recording) -> None:
+    names = {"@": "vision-week.example", "api": "api.vision-week.example"}
+    managed = {one.name: one.inputs["managed"] for one in made.of("Certificate")}
+    assert managed == {name: {"domains": [host], "dnsAuthorizations": [f"{name}-id"]} for name, host in names.items()}
+    entries = {one.inputs["hostname"]: one.inputs["certificates"] for one in made.of("CertificateMapEntry")}
+    assert entries == {host: [f"{name}-id"] for name, host in names.items()}
+    proofs = {one.inputs["domain"]: computed(one)["dnsResourceRecords"][0] for one in made.of("DnsAuthorization")}
+    assert set(proofs) == set(names.values())
+    written = [one.inputs for one in records(made) if one.inputs["type"] == "CNAME"]
+    assert {(one["name"], one["rrdatas"][0]) for one in written} == {
+        (one["name"], one["data"]) for one in proofs.values()
+    }
+
+
+def test_a_certificate_is_asked_for_when_its_proof_is_in_the_zone(made: Recording) -> None:
+    """Google looks at once, and when it finds none only after a while again: nobody could get in until then."""
+    for one in made.of("Certificate"):
+        assert made.one("RecordSet", f"{one.name}-proof").urn in one.depends_on
+
+
+def test_names_under_one_star_need_one_proof() -> None:
+    found = google(edge={**EDGE, "certificate_names": ("*.vision-week.example", "vision-week.example")})
+    assert [one.inputs["domain"] for one in found.of("DnsAuthorization")] == ["vision-week.example"]
+    assert {str(one.at("managed", "dnsAuthorizations")) for one in found.of("Certificate")} == {"['@-id']"}
+    assert {one.inputs["hostname"] for one in found.of("CertificateMapEntry")} == {
+        "*.vision-week.example",
+        "vision-week.example",
+    }
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("*.vision-week.example", "any.vision-week.example", "vision-week.example"),
+        ("a-b.vision-week.example", "a.b.vision-week.example", "*.vision-week.example", "vision-week.example"),
+        (f"3d-{'x' * 57}.vision-week.example", "*.vision-week.example", "vision-week.example"),
+    ],
+)
+def test_every_name_of_a_host_makes_a_name_that_google_takes_and_no_other_has(names: tuple[str, ...]) -> None:
+    found = google(edge={**EDGE, "certificate_names": names})
+    for kind in ("Certificate", "CertificateMapEntry", "DnsAuthorization"):
+        called = [one.inputs["name"] for one in found.of(kind)]
+        assert len(set(called)) == len(called)
+        assert all(re.fullmatch(r"[a-z][a-z0-9-]{0,63}", one) for one in called), called
+    assert len(found.of("Certificate")) == len(names)
+
+
+def test_attacks_are_stopped_before_requests_are_counted(made: Recording) -> None:
+    """A rule that limits lets through all that it doesn't stop."""
+    *attacks, limit, rest = rules(made)
+    assert {rule["action"] for rule in attacks} == {"deny(403)"}
+    assert any("'sqli-v33-stable'" in rule["match"]["expr"]["expression"] for rule in attacks)
+    options = limit["rateLimitOptions"]
+    assert options["rateLimitThreshold"] == {"count": 600, "intervalSec": 60}
+    assert (options["enforceOnKey"], options["exceedAction"]) == ("IP", "deny(429)")
+    assert rest["priority"] == 2147483647
+
+
+def rules(found: Recording) -> list[Any]:
+    made = found.one("SecurityPolicy", "armour").inputs["rules"]
+    assert len({rule["priority"] for rule in made}) == len(made)
+    return sorted(made, key=lambda rule: int(rule["priority"]))
+
+
+def test_those_behind_one_proxy_are_not_counted_as_one_client() -> None:
+    """All users of a content network would share one bucket (S3, beyond), and attacks come by it as well."""
+    proxies = [f"203.0.113.{number}/32" for number in range(11)]
+    allowed = rules(google(edge={**EDGE, "trusted_proxies": tuple(proxies)}))[-4:-2]
+    assert {rule["action"] for rule in allowed} == {"allow"}
+    # Ten are the most that Google takes.
+    assert [rule["match"]["config"]["srcIpRanges"] for rule in allowed] == [proxies[:10], proxies[10:]]
+
+
+def test_a_rule_is_described_in_the_characters_that_google_takes(made: Recording) -> None:
+    assert all(len(rule["description"]) <= 64 for rule in rules(made))
+
+
+def test_tls_before_1_2_is_refused(made: Recording) -> None:
+    policy = made.one("SSLPolicy", "ssl-policy").inputs
+    assert (policy["name"], policy["minTlsVersion"], policy["profile"]) == ("modern", "TLS_1_2", "MODERN")
+
+
+def test_what_a_gateway_names_is_there_before_it_and_goes_after_it(stacks: Stacks) -> None:
+    production = stacks("production")
+    named = {production.one("SSLPolicy", "ssl-policy").urn, production.one("SecurityPolicy", "armour").urn}
+    named |= {one.urn for one in [*production.of("CertificateMap"), *production.of("CertificateMapEntry")]}
+    assert len(named) == 6
+    (gateway,) = production.of("Gateway")
+    assert gateway.metadata["annotations"]["networking.gke.io/certmap"] == "vision-week"
+    for one in [gateway, *production.of("GCPGatewayPolicy"), *production.of("GCPBackendPolicy")]:
+        assert named <= one.depends_on, one.urn
+
+
+def test_without_a_zone_of_ours_certificates_are_somebody_elses(made: Recording) -> None:
+    found = google(edge={**EDGE, "dns_zone": None})
+    kinds = ("DnsAuthorization", "Certificate", "CertificateMap", "CertificateMapEntry")
+    assert [one.urn for kind in kinds for one in found.of(kind)] == [] == records(found)
+    assert all(made.of(kind) for kind in kinds)
+    assert found.of("SecurityPolicy")
+
+
+def test_another_flavour_of_the_edge_asks_nothing_of_google() -> None:
+    found = google(edge=None)
+    assert [one.urn for one in found.made if "google:Edge" in one.urn] == []
+
+
+def test_the_edge_of_an_empty_project_can_be_previewed() -> None:
+    """What Google will name the proofs isn't known then."""
+    assert len(google(edge=EDGE, preview=True).of("Certificate")) == 2
+
+
 # --- the platform on it
 
 
@@ -432,7 +573,7 @@ def test_the_application_reaches_cloud_storage_and_its_identity_and_nothing_else
         if "ipBlock" in peer
     ]
     assert outside == [("169.254.169.254/32", 80), ("199.36.153.4/30", 443)]
-    (zone,) = production.of("ManagedZone")
+    zone = production.one("ManagedZone", "storage")
     assert (zone.inputs["dnsName"], zone.inputs["visibility"]) == ("storage.googleapis.com.", "private")
     addresses = production.one("RecordSet", "storage").inputs["rrdatas"]
     assert addresses == ["199.36.153.4", "199.36.153.5", "199.36.153.6", "199.36.153.7"]

@@ -29,6 +29,7 @@ def test_what_the_stack_is_for_comes_out(development: Recording) -> None:
         "prometheus",
         "redis",
         "alertmanager",
+        "grafana",
     }
 
 

@@ -26,9 +26,9 @@ DEBUGGERS = {"development": {("app", "172.31.240.1/32", 9003)}, "staging": set()
 BUCKETS = {
     stack: {("app", "169.254.169.254/32", 80), ("app", "199.36.153.4/30", 443)} for stack in ("staging", "production")
 } | {"development": set()}
-# From Alertmanager to its like, where there are several, and to the web hooks of those who are told, outside.
-RECEIVERS = {
-    stack: {("alertmanager", "alertmanager", 9094), ("alertmanager", "0.0.0.0/0", 443)}
+# From Alertmanager to its like, where there are several, and to the web hooks of those who are told; Grafana asks.
+WATCHING = {
+    stack: {("alertmanager", "alertmanager", 9094), ("alertmanager", "0.0.0.0/0", 443), ("grafana", "prometheus", 9090)}
     for stack in ("staging", "production")
 } | {"development": set()}
 # From a member to the repository, from a job to a member, and from both to a bucket; from Prometheus to what knows how
@@ -67,7 +67,7 @@ def test_the_connections_that_are_allowed_are_these(program: Recording, stack: s
         ("prometheus", "redis", 8404),
         ("prometheus", "prometheus", 9090),
         ("prometheus", "alertmanager", 9093),
-        *RECEIVERS[stack],
+        *WATCHING[stack],
         ("redis", "redis", 6380),
         ("redis", "redis", 26379),
         *((name, resolver, 53) for name in pods for resolver in ("kube-dns", "169.254.20.10/32")),

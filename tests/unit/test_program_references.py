@@ -366,7 +366,8 @@ STANDS_ALONE = (
     r"(HorizontalPodAutoscaler|NetworkPolicy|PodDisruptionBudget|RoleBinding|VerticalPodAutoscaler) .*: metadata\.name",
     r"(LimitRange|ResourceQuota) .*: metadata\.name",
     r"Deployment .*/postgres-(backups-watch|repository): metadata\.name",
-    r"(Deployment .*/edge|StatefulSet .*/(alertmanager|prometheus)): metadata\.name",  # no autoscaler follows them
+    # No autoscaler follows them.
+    r"(Deployment .*/(edge|grafana)|StatefulSet .*/(alertmanager|prometheus)): metadata\.name",
     r"Service .*/(edge|postgres-replicas|redis-\d): metadata\.name",  # from outside, by people, by address
     r"(GCPBackendPolicy|GCPGatewayPolicy|HTTPRoute|HealthCheckPolicy) .*: metadata\.name",
     r"Gateway .*: spec\.listeners\.\d\.port",  # from outside

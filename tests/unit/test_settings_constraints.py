@@ -261,6 +261,7 @@ SAME_AS = {
     "tenancy.data": "tenancy.app",
     "tenancy.edge": "tenancy.app",
     "monitoring.alertmanager_resources": "websocket.resources",
+    "monitoring.grafana_resources": "websocket.resources",
     "monitoring.prometheus_resources": "websocket.resources",
     "tenancy.monitoring": "tenancy.app",
     "tenancy.node": "tenancy.app",

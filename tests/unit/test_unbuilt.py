@@ -17,9 +17,9 @@ BUILT = {
     **LEAST,
     "postgres": {"backups": {"enabled": False}},
     "storage": {"snapshots": {"enabled": False}},
-    "monitoring": {"grafana": False, "kube_state_metrics": False, "traces": False},
+    "monitoring": {"kube_state_metrics": False, "traces": False},
 }
-SWITCHES = ("monitoring.grafana", "monitoring.kube_state_metrics", "monitoring.traces")
+SWITCHES = ("monitoring.kube_state_metrics", "monitoring.traces")
 
 
 def said(values: dict[str, Any]) -> list[str]:
@@ -34,8 +34,6 @@ def test_settings_that_are_all_built_are_let_through() -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("edge.dns_zone", "vision-week.example"),
-        ("edge.requests_per_minute", 600),
         ("images.origin", "promoted"),
         ("images.php", "8.3"),
         ("monitoring.alerts.cpu_percent", 70),
@@ -100,5 +98,5 @@ def test_stacks_on_google_cloud_are_refused_in_words_with_all_that_they_lack(sta
         run_stack(stack_config(stack))
     message = str(caught.value)
     assert message.startswith("This program does not build yet what these settings ask for, and nothing was changed:\n")
-    for lacking in ("edge.dns_zone", "monitoring.grafana"):
+    for lacking in ("monitoring.kube_state_metrics", "monitoring.traces"):
         assert f"\n  vision-week:{lacking}" in message

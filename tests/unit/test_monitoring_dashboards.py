@@ -1,0 +1,142 @@
+"""The dashboards as files: what Grafana is given, read as somebody would who looks at the page."""
+
+import json
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from components.monitoring import dashboards, rules
+from components.settings import Alerts
+from tests.unit.conftest import Stacks
+from tests.unit.recording import CHECKOUT, Recording
+from tests.unit.test_monitoring_alerts import promtool
+
+PAGES = tuple(dashboards.dashboards(Alerts()))
+# With what Grafana puts in the place of its own variables.
+EXPRESSIONS = [
+    expr.replace("$__rate_interval", "1m").replace("$__range", "1h")
+    for page in PAGES
+    for panels in page.rows.values()
+    for panel in panels
+    for expr in panel.questions.values()
+]
+FILES = {name: json.loads(text) for name, text in dashboards.files(Alerts()).items()}
+
+
+@pytest.fixture
+def production(stacks: Stacks) -> Recording:
+    return stacks("production")
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_panels_fill_the_width_and_none_lies_on_another(name: str) -> None:
+    taken: dict[tuple[int, int], str] = {}
+    for panel in FILES[name]["panels"]:
+        place = panel["gridPos"]
+        for x in range(place["x"], place["x"] + place["w"]):
+            for y in range(place["y"], place["y"] + place["h"]):
+                assert (x, y) not in taken, f"{panel['title']} lies on {taken[x, y]}"
+                taken[x, y] = panel["title"]
+    assert {x for x, _ in taken} == set(range(24))
+    assert len(taken) == 24 * (1 + max(y for _, y in taken))
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_page_asks_the_source_that_is_provisioned_and_nobody_edits_it(name: str, production: Recording) -> None:
+    source = yaml.safe_load(production.one("ConfigMap", "grafana").inputs["data"]["source.yaml"])["datasources"][0]
+    page = FILES[name]
+    assert page["uid"] == name.removesuffix(".json")
+    assert page["editable"] is False
+    for panel in page["panels"]:
+        if panel["type"] != "row":
+            assert panel["datasource"] == {"type": source["type"], "uid": source["uid"]}
+            assert panel["targets"]
+            assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+            assert panel["fieldConfig"]["defaults"]["unit"]
+
+
+def test_pages_are_told_apart() -> None:
+    assert len({page.name for page in PAGES}) == len({page.title for page in PAGES}) == len(PAGES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_panels_of_a_row_are_told_apart(page: dashboards.Dashboard) -> None:
+    for panels in page.rows.values():
+        assert len({panel.title for panel in panels}) == len(panels)
+
+
+def test_every_question_is_promql(tmp_path: Path) -> None:
+    questions = [{"record": f"question:{number}", "expr": expr} for number, expr in enumerate(EXPRESSIONS)]
+    (tmp_path / "rules.yml").write_text(yaml.safe_dump({"groups": [{"name": "questions", "rules": questions}]}))
+    assert f"{len(EXPRESSIONS)} rules found" in promtool("check", "rules", "rules.yml", folder=tmp_path)
+
+
+def test_every_number_of_ours_that_a_page_asks_for_is_one_that_something_gives() -> None:
+    """A name with a typing error is PromQL, too; its panel would be empty for ever."""
+    asked = {name for expr in EXPRESSIONS for name in re.findall(r"vision_week[\w:]+", expr)}
+    app = set(re.findall(r"vision_week_\w+", (CHECKOUT / "app/src/Metrics.php").read_text()))
+    websocket = re.findall(
+        r"(Counter|Gauge)\(\s*f\"{name}(\w+)",
+        (CHECKOUT / "images/websocket/vision_week_websocket/metrics.py").read_text(),
+    )
+    given = {f"{name}{end}" for name in app for end in ("", "_bucket")}
+    given |= {f"vision_week_websocket_{name}{'_total' * (kind == 'Counter')}" for kind, name in websocket}
+    given |= {record.name for record in rules.records(Alerts())}
+    assert asked - given == set()
+    assert len(asked) > 10
+
+
+def limits(panel: dict[str, Any]) -> list[tuple[str, float | None]]:
+    return [(step["color"], step["value"]) for step in panel["fieldConfig"]["defaults"]["thresholds"]["steps"]]
+
+
+def test_the_levels_of_the_service_are_lines_and_colours() -> None:
+    """Service levels: 99.9 % of requests; 95 % of API answers within 500 ms, alarm at 1 s."""
+    shown = {
+        (panel["type"], panel["title"]): limits(panel)
+        for panel in FILES["service-levels.json"]["panels"]
+        if panel["type"] != "row"
+    }
+    assert shown["stat", "Requests that succeed, 3 days"] == [("red", None), ("green", 0.999)]
+    assert shown["stat", "95 % of API answers within"] == [("green", None), ("red", 1.0)]
+    assert shown["timeseries", "95 % of API answers within"] == [("green", None), ("red", 0.5)]
+    assert shown["stat", "Targets down"] == [("green", None), ("red", 1)]
+
+
+def test_another_goal_is_another_line() -> None:
+    page = json.loads(dashboards.files(Alerts(availability_percent=99.5))["service-levels.json"])
+    (panel,) = [each for each in page["panels"] if each["title"] == "Requests that succeed, 3 days"]
+    assert limits(panel)[1] == ("green", 0.995)
+
+
+def test_steps_of_colours_go_up() -> None:
+    for page in FILES.values():
+        for panel in page["panels"]:
+            if panel["type"] != "row":
+                values = [value for _, value in limits(panel)[1:] if value is not None]
+                assert all(one < other for one, other in pairwise(values))
+
+
+def test_nobody_sees_anything_without_the_password_and_that_is_a_file(production: Recording) -> None:
+    (container,) = production.one("Deployment", "grafana").inputs["spec"]["template"]["spec"]["containers"]
+    given = {variable["name"]: variable.get("value") for variable in container["env"]}
+    assert given["GF_AUTH_ANONYMOUS_ENABLED"] == given["GF_USERS_ALLOW_SIGN_UP"] == "false"
+    assert given["GF_SECURITY_ADMIN_PASSWORD__FILE"] == "/etc/vision-week/secrets/grafana-password"
+    assert list(production.one("Secret", "grafana").inputs["stringData"]) == ["grafana-password"]
+
+
+def test_grafana_is_given_every_page_and_shows_the_service_levels_first(production: Recording) -> None:
+    assert set(production.one("ConfigMap", "grafana-dashboards").inputs["data"]) == set(FILES)
+    (container,) = production.one("Deployment", "grafana").inputs["spec"]["template"]["spec"]["containers"]
+    (home,) = [each["value"] for each in container["env"] if each["name"].endswith("HOME_DASHBOARD_PATH")]
+    folder = yaml.safe_load(production.one("ConfigMap", "grafana").inputs["data"]["folder.yaml"])
+    assert home == f"{folder['providers'][0]['options']['path']}/service-levels.json"
+
+
+def test_without_grafana_nobody_is_admitted_to_prometheus_but_itself(development: Recording) -> None:
+    assert not any(one.object_name.startswith("grafana") for one in development.objects)
+    assert "ingress" not in development.one("NetworkPolicy", "prometheus").inputs["spec"]
