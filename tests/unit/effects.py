@@ -208,6 +208,7 @@ def effect(leaf: Leaf) -> Effect | None:
         base |= OTHER_CLUSTERS["existing"]
     if base["cluster"]["flavour"] == "existing":
         base["storage"] = {**base.get("storage", {}), **NO_SNAPSHOTS}
+        base["edge"] = {key: value for key, value in base["edge"].items() if key != "dns_zone"}
     for key, value in GIVEN.get(leaf.name, {}).items():
         base[key] = {**base.get(key, {}), **value}
     settings = parse(base).model_dump(mode="json")

@@ -97,8 +97,9 @@ def body(one: Made) -> dict[str, Any]:
     if one.kind == "ConfigMap" and found["data"] != UNKNOWN:
         found["data"] = {key: _content(value) for key, value in found["data"].items()}
     if one.at("spec", "jobTemplate") is not None:
-        spec = found["spec"]
-        found["spec"] = {**spec, "jobTemplate": {"spec": _workload(spec["jobTemplate"]["spec"])}}
+        spec, template = found["spec"], found["spec"]["jobTemplate"]
+        about = _metadata(template["metadata"], template["spec"]["template"]["metadata"]["labels"][_NAME])
+        found["spec"] = {**spec, "jobTemplate": {"metadata": about, "spec": _workload(template["spec"])}}
     if one.at("spec", "template") is not None:
         found["spec"] = _workload(found["spec"])
     return _filled(_brief(found))

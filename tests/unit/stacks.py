@@ -37,9 +37,9 @@ class Replacement:
 
 REPLACEMENTS = (
     Replacement(
-        "purpose: workbench, because what the others demand is not all built yet",
+        "purpose: workbench, because what a live stack demands is not all built yet",
         "vision-week:purpose",
-        lambda config: config.get("vision-week:purpose") != "workbench",
+        lambda config: config.get("vision-week:purpose", "live") == "live",
         lambda _: "workbench",
     ),
     Replacement(
