@@ -68,6 +68,7 @@ def dashboards(thresholds: Alerts) -> Iterator[Dashboard]:
     yield _application(thresholds)
     yield _business()
     yield _postgres()
+    yield _redis()
     yield _watching()
 
 
@@ -314,6 +315,69 @@ def _postgres() -> Dashboard:
                 ),
                 Panel(
                     title="Timeline: one more with each fail-over", questions={"{{name}}": "patroni_postgres_timeline"}
+                ),
+            ),
+            "Backups": (
+                Panel(
+                    title="Since each went well",
+                    questions={"{{cronjob}}": "time() - vision_week_job_succeeded_timestamp_seconds"},
+                    unit="s",
+                ),
+                Panel(
+                    title="Late by",
+                    questions={
+                        "{{cronjob}}": "clamp_min(time() - vision_week_job_succeeded_timestamp_seconds"
+                        " - vision_week_job_interval_seconds, 0)",
+                    },
+                    unit="s",
+                    limit=rules.LATE,
+                ),
+                Panel(title="Jobs at work", questions={"{{cronjob}}": "vision_week_job_running"}),
+            ),
+        },
+    )
+
+
+def _redis() -> Dashboard:
+    """By what the HAProxy beside each member finds: `alone` is whoever says it is primary, `replicated` a primary that
+    replicas follow."""
+
+    def found(proxy: str) -> str:
+        return f'max by (server) (haproxy_server_status{{service="redis",proxy="{proxy}",state="UP"}})'
+
+    clients = '{service="redis",proxy="redis"}'
+    return Dashboard(
+        name="redis",
+        title="Redis",
+        rows={
+            "Members": (
+                Panel(title="Primary", questions={"{{server}}": found("alone")}),
+                Panel(title="Primary that replicas follow", questions={"{{server}}": found("replicated")}),
+                Panel(
+                    title="Time to say what it is",
+                    questions={
+                        "{{server}}": "max by (server) "
+                        '(haproxy_server_check_duration_seconds{service="redis",proxy="alone"})',
+                    },
+                    unit="s",
+                ),
+            ),
+            "Clients": (
+                Panel(title="Connected", questions={"{{instance}}": f"haproxy_frontend_current_sessions{clients}"}),
+                Panel(
+                    title="Connecting",
+                    questions={
+                        "{{instance}}": f"rate(haproxy_frontend_connections_total{clients}[$__rate_interval])",
+                    },
+                    unit="cps",
+                ),
+                Panel(
+                    title="Traffic",
+                    questions={
+                        "from clients": f"sum(rate(haproxy_frontend_bytes_in_total{clients}[$__rate_interval]))",
+                        "to clients": f"sum(rate(haproxy_frontend_bytes_out_total{clients}[$__rate_interval]))",
+                    },
+                    unit="Bps",
                 ),
             ),
         },

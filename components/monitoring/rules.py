@@ -33,7 +33,7 @@ _BURNS: tuple[tuple[float, str, str, Severity], ...] = (
 # Bytes of write-ahead log that a replica may be behind for five minutes: one segment.
 LAG = 16 * 1024**2
 # Seconds that a backup may be late: it is caught up within an hour, and takes another one.
-_LATE = 7200
+LATE = 7200
 # Series that one Prometheus is meant to hold; each takes some kilobytes of its memory. A label that grows without bound
 # shows here before memory runs out.
 SERIES_BUDGET = 20_000
@@ -253,7 +253,7 @@ def _of_backups() -> Iterator[Alert]:
     )
     yield Alert(
         name="BackupMissing",
-        expr=f"time() - vision_week_job_succeeded_timestamp_seconds > vision_week_job_interval_seconds + {_LATE}",
+        expr=f"time() - vision_week_job_succeeded_timestamp_seconds > vision_week_job_interval_seconds + {LATE}",
         minutes=0,
         severity="critical",
         team="platform",

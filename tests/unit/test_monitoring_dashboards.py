@@ -85,6 +85,7 @@ def test_every_number_of_ours_that_a_page_asks_for_is_one_that_something_gives()
     )
     given = {f"{name}{end}" for name in app for end in ("", "_bucket")}
     given |= {f"vision_week_websocket_{name}{'_total' * (kind == 'Counter')}" for kind, name in websocket}
+    given |= set(re.findall(r"vision_week_job_\w+", (CHECKOUT / "components/files/watch.py").read_text()))
     given |= {record.name for record in rules.records(Alerts())}
     assert asked - given == set()
     assert len(asked) > 10
