@@ -123,7 +123,6 @@ WITHOUT_EFFECT: dict[str, str] = {
     "images.allow_unpinned": "only admits or refuses; what runs is the catalogue's",
     "policies.exemptions": "the policy pack reads them; they change nothing themselves",
     "postgres.backups.recover_days": "what is promised, and what keep_days must be enough for",
-    "purpose": "says what is demanded of the stack, and changes nothing itself",
 }
 
 
