@@ -65,6 +65,7 @@ ALLOWED = {
     ("prometheus", "app", 8081),
     ("prometheus", "websocket", 8091),
     ("prometheus", "postgres", 8008),
+    ("prometheus", "redis", 8404),
     ("prometheus", "alertmanager", 9093),
     *((client, "DNS", 53) for client in [*CLIENTS, "migrations"]),
 }
