@@ -83,7 +83,7 @@ def _pod(stack: Stack) -> dict[str, Any]:
     (deployment,) = stack.objects("app", "deployments", "app.kubernetes.io/name=websocket")
     template = deployment["spec"]["template"]
     (container,) = template["spec"]["containers"]
-    kept = ("name", "image", "envFrom", "resources", "securityContext", "volumeMounts")
+    kept = ("name", "image", "env", "envFrom", "resources", "securityContext", "volumeMounts")
     program = {
         **{key: container[key] for key in kept},
         "command": ["python", "-c", _PROGRAM],

@@ -89,8 +89,8 @@ def test_a_setting_without_effect_would_be_noticed() -> None:
 
 
 def test_a_reason_that_no_longer_holds_would_be_noticed() -> None:
-    leaf = Leaf("purpose", ("purpose",), str, later=False, variant={})
-    assert "is said to change nothing" in str(unexplained(leaf, Effect("a", "b", ("ConfigMap app: data.PURPOSE",))))
+    leaf = Leaf("images.allow_unpinned", ("images", "allow_unpinned"), str, later=False, variant={})
+    assert "is said to change nothing" in str(unexplained(leaf, Effect("a", "b", ("ConfigMap app: data.UNPINNED",))))
 
 
 def test_a_new_setting_is_tried_by_itself() -> None:
