@@ -82,7 +82,7 @@ def bare(server: Members) -> Members:
     """A server without our database and without our roles."""
     server.sql(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
     for (role,) in server.sql("SELECT rolname FROM pg_roles WHERE rolname LIKE 'vision%' ORDER BY 1 DESC"):
-        server.sql(f"DROP ROLE {role}")
+        server.sql(f"DROP OWNED BY {role}; DROP ROLE {role}")
     return server
 
 

@@ -115,6 +115,7 @@ def test_what_keeps_the_roles_makes_them_and_ends_who_is_over_when_all_had_time_
     )
     options = (*CONFINED, f"--volume={tmp_path}:/etc/vision-week:ro", "--env=LONGEST_ENDING=1")
     container = docker("run", "--detach", *options, IMAGE, "sh", "-c", started)
+    kept = ["vision_week_app_a", "vision_week_backup", "vision_week_readonly"]
 
     def who() -> str:
         ask = "SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname LIKE 'vision%' ORDER BY 1"
@@ -122,12 +123,12 @@ def test_what_keeps_the_roles_makes_them_and_ends_who_is_over_when_all_had_time_
 
     try:
         wait_for(lambda: docker("exec", container, "find", "/tmp", "-name", "kept"), "the roles to be there")  # noqa: S108
-        assert who().split() == ["vision_week_app_a", "vision_week_readonly"]
+        assert who().split() == kept
         earlier = "CREATE ROLE vision_week_app_of_old LOGIN IN ROLE vision_week_app"
         docker("exec", container, "psql", "--dbname=postgres", f"--command={earlier}")
         assert "vision_week_app_of_old" in who()
         (tmp_path / "serving" / "generation").write_text("1")
-        wait_for(lambda: who().split() == ["vision_week_app_a", "vision_week_readonly"], "the earlier one to end")
+        wait_for(lambda: who().split() == kept, "the earlier one to end")
         docker("stop", "--time=30", container)
         # It ends at the first word, not when it is killed.
         assert docker("inspect", "--format={{.State.ExitCode}}", container) == "0"
