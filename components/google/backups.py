@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pulumi import ComponentResource, Output, Resource, ResourceOptions
 from pulumi_gcp import storage
 
+from components.google import identity
 from components.google.keys import Key
 
 # Days in which what was overwritten can be had back, and what was deleted.
@@ -64,13 +65,12 @@ class BackupStore(ComponentResource):
             labels=args.labels,
             opts=ResourceOptions(parent=self, protect=args.protect, depends_on=[*args.after, *args.key.usable]),
         )
-        pool = f"projects/{args.number}/locations/global/workloadIdentityPools/{args.project}.svc.id.goog"
         rights = [
             storage.BucketIAMMember(
                 f"backups-{writer.rpartition('/')[2]}",
                 bucket=bucket.name,
                 role="roles/storage.objectUser",
-                member=f"principal://iam.googleapis.com/{pool}/subject/{writer}",
+                member=identity.of_pods(args.project, args.number, writer),
                 opts=ResourceOptions(parent=self, depends_on=args.after),
             )
             for writer in args.writers

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pulumi import ComponentResource, Output, Resource, ResourceOptions
 from pulumi_gcp import storage
 
+from components.google import identity
 from components.google.keys import Key
 
 # Seven days are the fewest that Google takes.
@@ -73,13 +74,11 @@ class Uploads(ComponentResource):
             labels=args.labels,
             opts=ResourceOptions(parent=self, protect=args.protect, depends_on=[*args.after, *args.key.usable]),
         )
-        pool = f"projects/{args.number}/locations/global/workloadIdentityPools/{args.project}.svc.id.goog"
         granted = storage.BucketIAMMember(
             "user",
             bucket=bucket.name,
             role="roles/storage.objectUser",
-            # The account itself, with no service account of Google's between that others might come to use.
-            member=f"principal://iam.googleapis.com/{pool}/subject/{args.user}",
+            member=identity.of_pods(args.project, args.number, args.user),
             opts=ResourceOptions(parent=self, depends_on=args.identities),
         )
         self.bucket, self.ready = bucket.name, [granted]
