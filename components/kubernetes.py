@@ -367,6 +367,14 @@ def to(peers: Sequence[networking.v1.NetworkPolicyPeerArgs], *ports: int) -> net
     return networking.v1.NetworkPolicyEgressRuleArgs(to=list(peers), ports=tcp(*ports))
 
 
+def to_api_server(control_plane: Sequence[str]) -> networking.v1.NetworkPolicyEgressRuleArgs:
+    """Our connections to the API server at these addresses.
+
+    443 and 6443: the Service's port and the one behind it; which of them a policy sees differs.
+    """
+    return to([addresses(network) for network in control_plane], 443, 6443)
+
+
 def _variable(name: str, value: Input[str] | core.v1.EnvVarSourceArgs) -> core.v1.EnvVarArgs:
     if isinstance(value, core.v1.EnvVarSourceArgs):
         return core.v1.EnvVarArgs(name=name, value_from=value)

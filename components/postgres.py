@@ -231,7 +231,6 @@ class Postgres(ComponentResource):
     def _connections(self) -> networking.v1.NetworkPolicySpecArgs:
         """Clients to the database; members to each other, replication and Patroni; members to the API server."""
         members = [kubernetes.pods_of(self._args.namespace.name, NAME)]
-        control_plane = [kubernetes.addresses(network) for network in self._args.control_plane]
         archive = self._args.archive
         return kubernetes.allow(
             NAME,
@@ -240,10 +239,9 @@ class Postgres(ComponentResource):
                 kubernetes.from_(members, patroni.PORT, patroni.API_PORT),
                 *([kubernetes.from_([archive.jobs], pgbackrest.PORT)] if archive else []),
             ],
-            # 443 and 6443: the Service's port and the one behind it; which of them a policy sees differs.
             egress=[
                 kubernetes.to(members, patroni.PORT, patroni.API_PORT),
-                kubernetes.to(control_plane, 443, 6443),
+                kubernetes.to_api_server(self._args.control_plane),
                 *([kubernetes.to([archive.repository], pgbackrest.PORT)] if archive else []),
             ],
         )

@@ -66,8 +66,7 @@ class Watch(ComponentResource):
             ],
             opts=child,
         )
-        # 443 and 6443: the Service's port and the one behind it; which of them a policy sees differs.
-        api = kubernetes.to([kubernetes.addresses(network) for network in args.control_plane], 443, 6443)
+        api = kubernetes.to_api_server(args.control_plane)
         policy = networking.v1.NetworkPolicy(
             NAME, metadata=about, spec=kubernetes.allow(NAME, egress=[api]), opts=child
         )
