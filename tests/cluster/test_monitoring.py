@@ -14,6 +14,7 @@ from tests.cluster import store
 from tests.cluster.asking import asked, value
 from tests.cluster.receiver import Receiver
 from tests.cluster.stack import PREFIX, Stack
+from tests.questions import for_prometheus
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
@@ -80,17 +81,14 @@ def test_there_are_fewer_series_than_the_budget_has(
 
 
 # Panels whose questions have no answer here, and why.
-WITHOUT_ANSWER = {
-    "Raised now": "nothing is wrong",
-    **dict.fromkeys(("Since each went well", "Late by", "Jobs at work"), "the stack has no backups"),
-}
+WITHOUT_ANSWER = {"Raised now": "nothing is wrong"}
 
 
 def test_every_panel_of_every_dashboard_has_an_answer(prometheus: httpx.Client, client: httpx.Client) -> None:
     """S8.2. While somebody uses the application; Grafana itself isn't there."""
 
     def answered(expr: str) -> bool:
-        if answers(prometheus, asked_for(expr)):
+        if answers(prometheus, for_prometheus(expr)):
             return True
         assert client.get("/api/exhibits", headers={"Cookie": "seen=1"}).status_code == 200
         return False
@@ -100,11 +98,6 @@ def test_every_panel_of_every_dashboard_has_an_answer(prometheus: httpx.Client, 
             for legend, expr in panel.questions.items():
                 what = f"an answer to {legend} of {panel.title} on {page.title}"
                 wait_for(partial(answered, expr), what, patience=120, every=1)
-
-
-def asked_for(expr: str) -> str:
-    """The question with what Grafana puts in the place of its own variables."""
-    return expr.replace("$__rate_interval", "1m").replace("$__range", "1h")
 
 
 def answers(prometheus: httpx.Client, expr: str) -> bool:

@@ -11,14 +11,14 @@ import yaml
 
 from components.monitoring import dashboards, rules
 from components.settings import Alerts
+from tests.questions import for_prometheus
 from tests.unit.conftest import Stacks
 from tests.unit.recording import CHECKOUT, Recording
 from tests.unit.test_monitoring_alerts import promtool
 
 PAGES = tuple(dashboards.dashboards(Alerts()))
-# With what Grafana puts in the place of its own variables.
 EXPRESSIONS = [
-    expr.replace("$__rate_interval", "1m").replace("$__range", "1h")
+    for_prometheus(expr)
     for page in PAGES
     for panels in page.rows.values()
     for panel in panels
