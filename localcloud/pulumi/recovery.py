@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from localcloud import files, paths
+from localcloud.plugins.kubernetes.journal import Journal
 from localcloud.problem import Problem
 from localcloud.process import Process, name_of
 from localcloud.pulumi import backend
@@ -41,6 +42,7 @@ def recover(
     if not _is_whole(file):
         progress("restoring the state from its last copy")
         _restore(file, backend.copies(project, stack))
+        Journal(environment).reopen()
     _keep(file, backend.kept_copy(project, stack))
     if '"pending_operations"' not in file.read_text():
         return

@@ -19,11 +19,12 @@ import pytest
 from localcloud.plugins.kubernetes.errors import ApiError
 from localcloud.plugins.values import Values
 from localcloud.problem import Problem
+from localcloud.pulumi import backend
 from tests.engine.control_plane import ControlPlane, control_plane
 from tests.engine.kubelet import client_of, kubelet
 from tests.engine.middleman import Fate, Middleman, middleman
 from tests.engine.planes import Api, namespace_for
-from tests.engine.project import STACK, Project, interrupt
+from tests.engine.project import STACK, Project, interrupt, state_in
 from tests.engine.waiting import exists, plugins_of
 from tests.waiting import wait_for
 
@@ -351,6 +352,23 @@ def test_a_disk_that_fills_up_during_the_update_loses_nothing(
         ballast.unlink()
         project.make_up()
         nothing_lost(project, api)
+
+
+def test_what_a_restored_state_has_not_heard_of_is_taken_again(
+    project: Project, settings: dict[str, str], api: Api
+) -> None:
+    """As when a full disk ruins the engine's own copies as well, and the one from before the update is left."""
+    project.write(PROGRAM.replace(f"range({MAPS})", "range(2)"), settings)
+    project.make_up()
+    project.write(PROGRAM, settings)
+    project.make_up()
+    assert maps(api) == [str(number) for number in range(MAPS)]
+    with state_in(project.state.parent):
+        copies = [copy for copy in backend.copies("tried", STACK) if copy != backend.kept_copy("tried", STACK)]
+    for file in (project.state_file, *copies):
+        file.write_text("{")
+    project.make_up()
+    nothing_lost(project, api)
 
 
 def test_a_full_disk_is_told_before_anything_begins(project: Project, settings: dict[str, str], tmp_path: Path) -> None:

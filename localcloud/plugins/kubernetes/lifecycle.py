@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -58,7 +59,7 @@ class Lifecycle:
         self._lock = threading.Lock()
         self._known: set[tuple[ObjectKind, str]] = set()
         self._taken: set[tuple[ObjectKind, str]] = set()
-        self._journal = Journal()
+        self._journal = Journal(os.environ)
 
     def remember(self, kind: ObjectKind, live: Mapping[str, Any]) -> None:
         """The state has this object, so nothing that is made later may take it for its own."""

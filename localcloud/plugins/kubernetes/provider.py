@@ -1,5 +1,6 @@
 """The provider: the engine's requests, answered."""
 
+import os
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -55,7 +56,7 @@ class KubernetesProvider(Provider):
         self._cluster = Cluster("", None, "the provider is not configured")
         self._lifecycle: Lifecycle | Rendering = Lifecycle(self, self._cluster, self._settings)
         self._defined: dict[tuple[str, str], bool] = {}
-        self._journal = Journal()
+        self._journal = Journal(os.environ)
         self._asked = threading.local()
         self._lock = threading.Lock()
         self._warned: set[str] = set()
@@ -91,7 +92,7 @@ class KubernetesProvider(Provider):
         if kind.patch and not (name_of(inputs) or isinstance(field_of(inputs, "metadata", "name"), Unknown)):
             raise Failed("a patch must say in metadata.name which object it is for")
         if old:
-            self._journal.settled(request.resource.urn)
+            self._journal.settled(request.resource.urn, name_of(old))
         settle_name(inputs, old, request, self._journal.interrupted)
         if kind.kind == CRD:
             self._define(inputs)
