@@ -24,7 +24,7 @@ MOST = {"app": 3, "websocket": 2}
 TALKERS = 8
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def autoscaled(stack: Stack) -> Iterator[None]:
     """One pod of each service, and more under load, which comes through a proxy that is believed."""
     for service, most in MOST.items():
@@ -38,48 +38,65 @@ def autoscaled(stack: Stack) -> Iterator[None]:
     stack.pulumi("up", "--yes", "--skip-preview")
 
 
+class Steps:
+    """How many pods the autoscaler of a service has wanted, one after the other."""
+
+    def __init__(self, stack: Stack, service: str) -> None:
+        self._stack, self._service = stack, service
+        wait_for(
+            lambda: "cpu" in metrics(stack, service), "the autoscaler to know what its pods use", patience=180, every=2
+        )
+        self._began = time.monotonic()
+        self.seen = [replicas(stack, service)]
+        self.told: list[str] = []
+
+    def at(self, number: int) -> bool:
+        """Whether it wants so many now."""
+        if (now := replicas(self._stack, self._service)) != self.seen[-1]:
+            self.seen.append(now)
+            self.told.append(f"{now} after {time.monotonic() - self._began:.0f} s")
+        return now == number
+
+    def until_least(self) -> None:
+        """Wait until one pod is wanted, and no other is there."""
+        wait_for(lambda: self.at(1), "the least pods", patience=1200, every=5)
+        label = f"app.kubernetes.io/name={self._service}"
+        wait_for(lambda: len(self._stack.objects("app", "pods", label)) == 1, "the others to be gone")
+
+
 @pytest.mark.usefixtures("autoscaled")
 def test_load_adds_pods_step_by_step_and_quiet_takes_them_away_and_nobody_notices(
     stack: Stack,
     visitor: Callable[..., httpx.Client],
-    trusted: ssl.SSLContext,
     gather: Gather,
     record_property: Callable[[str, object], None],
 ) -> None:
     """S6.1: by half a minute, so from one to two to three; down later, and to no less than the least."""
-    for service in MOST:
-        wait_for(
-            lambda service=service: "cpu" in metrics(stack, service),  # type: ignore[misc]
-            f"the autoscaler to know what the pods of {service} use",
-            patience=180,
-            every=2,
-        )
-    seen = {service: [replicas(stack, service)] for service in MOST}
-    began = time.monotonic()
-    after: list[str] = []
-
-    def at(**wanted: int) -> bool:
-        for service, steps in seen.items():
-            if (now := replicas(stack, service)) != steps[-1]:
-                steps.append(now)
-                after.append(f"{service} {now} after {time.monotonic() - began:.0f} s")
-        return all(seen[service][-1] == number for service, number in wanted.items())
-
+    steps = Steps(stack, "app")
     with gather() as crowd:
-        names = [f"Talker {number}" for number in range(TALKERS)]
-        with conversation(trusted, *names) as talks:
-            wait_for(lambda: at(websocket=2), "another pod for those who talk", patience=300, every=1)
         with load(visitor()) as bad:
-            wait_for(lambda: at(app=3), "the most pods", patience=600, every=1)
+            wait_for(lambda: steps.at(MOST["app"]), "the most pods", patience=600, every=1)
             stack.pulumi("preview", "--expect-no-changes")
-        wait_for(lambda: at(app=1, websocket=1), "the least pods", patience=1200, every=5)
-        wait_for(lambda: pods(stack) == {"app": 1, "websocket": 1}, "the others to be gone")
-    record_property("pods", ", ".join(after))
-    assert seen["app"][:3] == [1, 2, 3]
-    assert seen["app"][2:] == sorted(seen["app"][2:], reverse=True)
-    assert seen["websocket"] == [1, 2, 1]
+        steps.until_least()
+    record_property("pods", ", ".join(steps.told))
+    assert steps.seen[:3] == [1, 2, 3]
+    assert steps.seen[2:] == sorted(steps.seen[2:], reverse=True)
     crowd.noticed_nothing()
     assert bad == []
+
+
+@pytest.mark.usefixtures("autoscaled")
+def test_talk_adds_a_pod_of_the_websocket_service_and_silence_takes_it_away_and_nobody_is_lost(
+    stack: Stack, trusted: ssl.SSLContext, record_property: Callable[[str, object], None]
+) -> None:
+    """S6.1"""
+    steps = Steps(stack, "websocket")
+    with conversation(trusted, *(f"Talker {number}" for number in range(TALKERS))) as talks:
+        wait_for(lambda: steps.at(MOST["websocket"]), "another pod", patience=300, every=1)
+        stack.pulumi("preview", "--expect-no-changes")
+    steps.until_least()
+    record_property("pods", ", ".join(steps.told))
+    assert steps.seen == [1, 2, 1]
     assert [(talk.refused, talk.codes) for talk in talks] == [([], [])] * TALKERS
 
 
@@ -121,11 +138,6 @@ def replicas(stack: Stack, service: str) -> int:
     (deployment,) = stack.objects("app", "deployments", f"app.kubernetes.io/name={service}")
     wanted: int = deployment["spec"]["replicas"]
     return wanted
-
-
-def pods(stack: Stack) -> dict[str, int]:
-    """How many there are of each service, those that are going too."""
-    return {service: len(stack.objects("app", "pods", f"app.kubernetes.io/name={service}")) for service in MOST}
 
 
 def metrics(stack: Stack, service: str) -> str:
