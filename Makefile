@@ -119,6 +119,10 @@ settings: .venv/.ready ## Write docs/settings.md and the editors' schema of the 
 mutate: .venv/.ready ## Take each check of the settings out and see that a test notices: ten minutes
 	@$(PYTHON) -m tests.mutation $(ARGUMENTS)
 
+.PHONY: pin-images
+pin-images: .venv/.ready ## Record the digests of other people's images, where their registries answer
+	@$(PYTHON) -m operations.pin_images
+
 .PHONY: lock
 lock: .venv/.ready ## Lock the Python packages by version and hash, our images' too
 	@.venv/bin/uv pip compile pyproject.toml --universal --generate-hashes --python-version 3.11 -q -o requirements.txt

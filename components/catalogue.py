@@ -1,12 +1,18 @@
 """Other people's images: exact versions, and their digests where somebody could look them up.
 
-One place, so that an upgrade is one line and a reviewer sees every version at once. A digest is never invented: it is
-`None` until it has been read from the image's own registry, and a stack that has not allowed an unpinned image by name
-refuses to run it.
+One place, so that an upgrade is one line and a reviewer sees every version at once. A digest is never invented: there is
+none until `make pin-images` has read it from the image's own registry, and a stack that has not allowed an unpinned
+image by name refuses to run it.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+# `repository:tag` -> `sha256:…`. Another tag has no digest until it is looked up.
+DIGESTS_FILE = Path(__file__).with_name("digests.json")
+DIGESTS: Mapping[str, str] = json.loads(DIGESTS_FILE.read_text())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,24 +21,34 @@ class CatalogueImage:
 
     repository: where it is published, in full.
     tag: an exact version, never one that moves with time by design.
-    digest: `sha256:...` of that tag; None where it has not been looked up.
     """
 
     repository: str
     tag: str
-    digest: str | None = None
+
+    @property
+    def name(self) -> str:
+        """The image by its tag."""
+        return f"{self.repository}:{self.tag}"
+
+    @property
+    def digest(self) -> str | None:
+        """`sha256:…` of that tag; None where it has not been looked up."""
+        return DIGESTS.get(self.name)
 
     @property
     def reference(self) -> str:
         """What a pod asks for."""
-        digest = f"@{self.digest}" if self.digest else ""
-        return f"{self.repository}:{self.tag}{digest}"
+        return f"{self.name}@{self.digest}" if self.digest else self.name
 
 
 CATALOGUE = {
     "alertmanager": CatalogueImage(repository="docker.io/prom/alertmanager", tag="v0.28.1"),
     "grafana": CatalogueImage(repository="docker.io/grafana/grafana", tag="12.1.0"),
     "haproxy": CatalogueImage(repository="docker.io/library/haproxy", tag="3.2-bookworm"),
+    "kube-state-metrics": CatalogueImage(
+        repository="registry.k8s.io/kube-state-metrics/kube-state-metrics", tag="v2.17.0"
+    ),
     "nginx": CatalogueImage(repository="docker.io/nginxinc/nginx-unprivileged", tag="1.28-bookworm"),
     "prometheus": CatalogueImage(repository="docker.io/prom/prometheus", tag="v3.5.0"),
     "redis": CatalogueImage(repository="docker.io/library/redis", tag="7.4-bookworm"),

@@ -155,14 +155,14 @@ DEMANDS = (
         _LIVE,
         lambda settings: not settings.images.allow_unpinned,
         "a tag may be another program tomorrow (DECISIONS: images of others)",
-        "leave it out, and record the digests in components/catalogue.py",
+        "leave it out, and record the digests by make pin-images",
     ),
     Demand(
-        "images.origin",
+        "images.promoted_from",
         _LIVE,
-        lambda settings: settings.images.origin == "promoted",
+        lambda settings: settings.images.promoted_from is not None,
         "what runs must be what was tried, bit by bit (DECISIONS: promotion)",
-        "write promoted",
+        "write the images.registry of the stack that it is tried in",
     ),
     Demand(
         "app.replicas.min",

@@ -1,14 +1,18 @@
-"""What the pods run: our images, built and pushed, and other people's, from the catalogue. Everything by digest.
+"""What the pods run: our images, built or promoted, and other people's, from the catalogue. Everything by digest.
 
 A pod never names one of our tags: a tag can be pushed again, and two nodes would run two programs. Other people's
 images without a known digest are refused, unless the stack allows each by name.
+
+A stack that promotes can't build: it looks up what another stack has built as the same release, and has it copied, bit
+by bit, into the registry that its nodes pull from (DECISIONS: promotion).
 """
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import pulumi_docker as docker
 import pulumi_docker_build as docker_build
-from pulumi import ComponentResource, Output, Resource, ResourceOptions, RunError
+from pulumi import ComponentResource, InvokeOutputOptions, Output, Resource, ResourceOptions, RunError
 
 from components.catalogue import CATALOGUE, mirrored
 
@@ -34,6 +38,7 @@ class ImagesArgs:
     """Which images.
 
     registry: prefix of our names. release: their tag.
+    promoted_from: prefix of the names that they were built under; None, and they are built here.
     app_target: stage of the application's Dockerfile. flutter: the version that builds its front end.
     source: the application's source tree in place of the reference application; None for that.
     document_root: the folder of it that nginx serves.
@@ -45,6 +50,7 @@ class ImagesArgs:
 
     registry: str
     release: str
+    promoted_from: str | None
     app_target: str
     flutter: str
     source: str | None
@@ -63,6 +69,7 @@ class Images(ComponentResource):
     websocket: Output[str]
     postgres: Output[str]
     grafana: str
+    kube_state_metrics: str
     nginx: str
     prometheus: str
     redis: str
@@ -71,6 +78,16 @@ class Images(ComponentResource):
     def __init__(self, name: str, args: ImagesArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:images:Images", name, None, opts)
         self._args = args
+        # Told no more than the registry's name, it takes the credentials that the Docker client has for it.
+        self._reader = (
+            docker.Provider(
+                "registry",
+                registry_auth=[docker.ProviderRegistryAuthArgs(address=args.promoted_from.partition("/")[0])],
+                opts=ResourceOptions(parent=self),
+            )
+            if args.promoted_from
+            else None
+        )
         self.app = self._built(
             "app",
             Build(
@@ -89,6 +106,7 @@ class Images(ComponentResource):
         )
         self.alertmanager = self._published("alertmanager")
         self.grafana = self._published("grafana")
+        self.kube_state_metrics = self._published("kube-state-metrics")
         self.haproxy = self._published("haproxy")
         self.nginx = self._published("nginx")
         self.prometheus = self._published("prometheus")
@@ -101,6 +119,8 @@ class Images(ComponentResource):
     def _built(self, name: str, build: Build) -> Output[str]:
         if name in self._args.fixed:
             return Output.from_input(self._args.fixed[name])
+        if self._args.promoted_from:
+            return self._promoted(name, self._args.promoted_from)
         repository = f"{self._args.registry}/{name}"
         image = docker_build.Image(
             name,
@@ -122,13 +142,31 @@ class Images(ComponentResource):
         )
         return Output.format("{0}@{1}", repository, image.digest)
 
+    def _promoted(self, name: str, source: str) -> Output[str]:
+        staged, repository, release = f"{source}/{name}", f"{self._args.registry}/{name}", self._args.release
+        found = docker.get_registry_image_output(
+            name=f"{staged}:{release}", opts=InvokeOutputOptions(parent=self, provider=self._reader)
+        )
+        if staged == repository:
+            return Output.format("{0}@{1}", repository, found.sha256_digest)
+        # An index of one index is that index, of one image it names it: either way the digest is there, as it was.
+        copy = docker_build.Index(
+            name,
+            tag=f"{repository}:{release}",
+            sources=[Output.format("{0}@{1}", staged, found.sha256_digest)],
+            # A roll-back runs what was promoted before: it must stay in the registry.
+            opts=ResourceOptions(parent=self, depends_on=self._args.ready, retain_on_delete=True),
+        )
+        # By its URN, which a preview knows: what will run is shown, and nothing runs before it is copied.
+        return Output.format("{0}@{1}", repository, Output.all(found.sha256_digest, copy.urn)[0])
+
 
 def published(name: str, allow_unpinned: Collection[str], mirrors: Mapping[str, str]) -> str:
     """The reference of an image of the catalogue, by what stands in its registry's place."""
     image = CATALOGUE[name]
     if image.digest is None and name not in allow_unpinned:
         raise RunError(
-            f"{image.reference} has no digest in components/catalogue.py: record the one that its registry gives, "
-            f"or allow it unpinned for this stack with vision-week:images.allow_unpinned[{name}]"
+            f"{image.reference} has no digest in components/digests.json: record the one that its registry gives by "
+            f"`make pin-images`, or allow it unpinned for this stack with vision-week:images.allow_unpinned[{name}]"
         )
     return mirrored(image.reference, mirrors)

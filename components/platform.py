@@ -19,11 +19,14 @@ from components.monitoring import (
     AlertmanagerArgs,
     Grafana,
     GrafanaArgs,
+    KubeState,
+    KubeStateArgs,
     Prometheus,
     PrometheusArgs,
     Target,
     alertmanager,
     grafana,
+    kube_state,
     prometheus,
 )
 from components.postgres import Postgres, PostgresArgs
@@ -100,6 +103,7 @@ class Platform(ComponentResource):
             ImagesArgs(
                 registry=settings.images.registry,
                 release=settings.release,
+                promoted_from=settings.images.promoted_from,
                 app_target=settings.images.app_target,
                 flutter=settings.images.flutter,
                 source=settings.source.location,
@@ -296,6 +300,18 @@ class Platform(ComponentResource):
                     ),
                     opts=inside,
                 )
+            if settings.monitoring.kube_state_metrics:
+                KubeState(
+                    "kube-state",
+                    KubeStateArgs(
+                        namespace=namespaces["monitoring"],
+                        watched=namespaces,
+                        settings=settings.monitoring,
+                        image=images.kube_state_metrics,
+                        control_plane=ground.control_plane,
+                    ),
+                    opts=inside,
+                )
             prometheus_pods = pods_of(namespaces["monitoring"].name, prometheus.NAME)
             watching = Prometheus(
                 "prometheus",
@@ -323,6 +339,19 @@ class Platform(ComponentResource):
                         *(
                             [Target(job="backups", namespace=namespaces["data"], service=watch.NAME, port=watch.PORT)]
                             if backups
+                            else []
+                        ),
+                        *(
+                            [
+                                Target(
+                                    job=kube_state.NAME,
+                                    namespace=namespaces["monitoring"],
+                                    service=kube_state.NAME,
+                                    port=kube_state.PORT,
+                                    of_others=True,
+                                )
+                            ]
+                            if settings.monitoring.kube_state_metrics
                             else []
                         ),
                         Target(
@@ -383,6 +412,7 @@ class Platform(ComponentResource):
             websocket=images.websocket,
             postgres=images.postgres,
             haproxy=images.haproxy,
+            **{"kube-state-metrics": images.kube_state_metrics},
             nginx=images.nginx,
             prometheus=images.prometheus,
             redis=images.redis,

@@ -38,6 +38,7 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Fault]], ...] = (
     disks.disks_go_with_machines,
     uploads.uploads_are_in_one_place,
     application.an_engineer_s_tools_have_their_image,
+    application.what_is_promoted_is_built_elsewhere,
     application.source_is_one_place,
     application.variables_are_told_apart,
     application.names_are_told_apart,

@@ -19,6 +19,23 @@ def an_engineer_s_tools_have_their_image(settings: Settings) -> Iterator[Fault]:
             )
 
 
+def what_is_promoted_is_built_elsewhere(settings: Settings) -> Iterator[Fault]:
+    """What a build is told belongs to the stack that builds, and would be ignored here (DECISIONS: promotion)."""
+    if settings.images.promoted_from is None:
+        return
+    for part, names in (
+        ("images", ("app_target", "flutter")),
+        ("source", ("path", "git", "reference", "document_root")),
+    ):
+        for name in names:
+            if name in getattr(settings, part).model_fields_set:
+                yield Fault(
+                    f"{part}.{name}",
+                    "has no effect on images that another stack builds (images.promoted_from)",
+                    "leave it out here, and write it in that stack's file",
+                )
+
+
 def source_is_one_place(settings: Settings) -> Iterator[Fault]:
     """Two sources would leave to chance what is built; a branch would leave it to time (S12.2)."""
     source = settings.source

@@ -64,6 +64,7 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
             (watched.replicas, [watched.alertmanager_resources]),
             # A new one is ready before the old one goes.
             *([(2, [watched.grafana_resources])] if watched.grafana else []),
+            *([(2, [watched.kube_state_resources])] if watched.kube_state_metrics else []),
         ]
         if watched.enabled
         else [],

@@ -27,6 +27,7 @@ class Target:
 
     job: what the numbers are of. service: name of the pods. port, path, parameters: where they answer.
     shown: the name in its certificate, which the stack's authority signed; None where it speaks in clear.
+    of_others: its numbers are of other pods, whose namespace is in them.
     """
 
     job: str
@@ -36,6 +37,7 @@ class Target:
     path: str = "/metrics"
     parameters: Mapping[str, str] = field(default_factory=dict)
     shown: str | None = None
+    of_others: bool = False
 
     @property
     def name(self) -> str:
@@ -66,6 +68,7 @@ def _job(target: Target, namespace: str) -> dict[str, Any]:
         "job_name": target.job,
         "metrics_path": target.path,
         **({"params": {name: [value] for name, value in target.parameters.items()}} if target.parameters else {}),
+        **({"honor_labels": True} if target.of_others else {}),
         "sample_limit": SAMPLES,
         **_place(target, namespace),
         "relabel_configs": [

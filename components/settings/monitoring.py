@@ -71,8 +71,10 @@ class Monitoring(Strict):
     """Dashboards; off where its image can't be had (S8.2)."""
     grafana_resources: Resources = Resources(cpu="100m", cpu_limit="1", memory="512Mi")
     """Of Grafana (S8.2)."""
-    kube_state_metrics: Annotated[bool, LATER] = True
+    kube_state_metrics: bool = True
     """Metrics of Kubernetes' own objects; off where its image can't be had (S8.1)."""
+    kube_state_resources: Resources = Resources(cpu="10m", cpu_limit="200m", memory="128Mi")
+    """Of what gives them (S8.1)."""
     traces: Annotated[bool, LATER] = True
     """Follow requests from the edge to SQL (S8.3)."""
     client_addresses: Annotated[Literal["truncated", "full"], LATER] = "truncated"

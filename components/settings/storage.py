@@ -68,16 +68,19 @@ FixedReference = Annotated[
 ]
 
 
+ImagePrefix = Annotated[
+    str,
+    form(
+        r"^[a-z0-9][-a-z0-9.]*(:\d+)?(/[a-z0-9][-a-z0-9._]*)+$",
+        "a registry and a path in lower case, without https:// and tag: registry.example/vision-week",
+    ),
+]
+
+
 class Images(Strict):
     """Where our images go, and what is expected of other people's."""
 
-    registry: Annotated[
-        str,
-        form(
-            r"^[a-z0-9][-a-z0-9.]*(:\d+)?(/[a-z0-9][-a-z0-9._]*)+$",
-            "a registry and a path in lower case, without https:// and tag: registry.example/vision-week",
-        ),
-    ]
+    registry: ImagePrefix
     """Prefix of our images' names: host, perhaps a port, and a path (S1, beyond)."""
     app_target: Literal["production", "development"] = "production"
     """Stage of the application's Dockerfile; `development` has the debugger (S1.4)."""
@@ -91,8 +94,9 @@ class Images(Strict):
     fixed: dict[FixedName, FixedReference] = Field(default_factory=dict)
     """Image -> the reference, by digest, that runs in place of what is built or in the catalogue. A roll-back names
     here what ran before; a stack's file has no use for it (DECISIONS: rollback)."""
-    origin: Annotated[Literal["built", "promoted"], LATER] = "built"
-    """`promoted` looks the release's digest up in the registry and can't build (DECISIONS: promotion)."""
+    promoted_from: ImagePrefix | None = None
+    """Prefix of the names under which another stack has built the release, as its `images.registry` says: it is looked
+    up there and copied, bit by bit, and can't be built (DECISIONS: promotion)."""
     flutter: Annotated[str, form(r"^3\.\d+\.\d+$", 'a version of Flutter, in quotes: "3.24.5"')] = "3.24.5"
     """Version of Flutter that builds the front end (S1.1)."""
     php: Annotated[str, form(r"^8\.[2-9]$", 'a version of PHP, in quotes: "8.2"'), LATER] = "8.2"

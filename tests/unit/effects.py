@@ -60,6 +60,7 @@ EXAMPLES: dict[str, Any] = {
     "images.fixed": {"app": f"registry.example/app@sha256:{'0' * 64}"},
     "images.registry": "europe-west1-docker.pkg.dev/vision-week-production/other",
     "images.flutter": "3.32.0",
+    "images.promoted_from": "registry.example/tried",
     "monitoring.alerts.availability_percent": 99.5,
     "monitoring.alerts.server_errors_per_second": 0.2,
     "redis.quorum": 4,
@@ -85,17 +86,20 @@ EXAMPLES: dict[str, Any] = {
     "webhooks": {name: f"{address}/other" for name, address in WEBHOOKS.items()},
 }
 # What has to be set in both programs for a setting to have a meaning.
+BUILT_HERE = {"images": {"promoted_from": None}}
+BUILT_FROM_GIT = {**BUILT_HERE, "source": {"git": "https://git.example/app.git", "reference": "0" * 40}}
 GIVEN: dict[str, dict[str, Any]] = {
-    "app.debugger": {"images": {"app_target": "development"}},
-    "app.hot_reload": {"images": {"app_target": "development"}},
+    "app.debugger": {"images": {"promoted_from": None, "app_target": "development"}},
+    "app.hot_reload": {"images": {"promoted_from": None, "app_target": "development"}},
+    **dict.fromkeys(("images.app_target", "images.flutter", "source.document_root", "source.path"), BUILT_HERE),
     "edge(nginx).disruptions": {"edge": {"replicas": 3}},
     "edge(nginx).node_port": {"edge": {"service": "NodePort"}},
     "postgres.backups.volume_size": {"postgres": {"backups": {"repository": "volume"}}},
     "postgres.disruptions": {"postgres": {"members": 5}},
     "redis.disruptions": {"redis": {"members": 5}},
     "redis.quorum": {"redis": {"members": 5}},
-    "source.git": {"source": {"git": "https://git.example/app.git", "reference": "0" * 40}},
-    "source.reference": {"source": {"git": "https://git.example/app.git", "reference": "0" * 40}},
+    "source.git": BUILT_FROM_GIT,
+    "source.reference": BUILT_FROM_GIT,
     "websocket.replicas.disruptions": {"websocket": {"replicas": {"min": 3, "max": 10}}},
 }
 # The base stack's edge in other flavours.

@@ -94,9 +94,22 @@ def _unknown_keys(one: Made, of: str, value: Mapping[str, Any], known: set[str])
 def _rights(pod: Pod, among: Objects) -> Iterator[str]:
     subject = (pod.namespace, pod.spec["serviceAccountName"])
     bindings = [one for (kind, _, _), one in among.objects.items() if kind == "RoleBinding"]
-    subjects = {(each["namespace"], each["name"]) for one in bindings for each in one.inputs["subjects"]}
-    if subject not in subjects:
+    where = {
+        one.namespace
+        for one in bindings
+        if subject in {(each["namespace"], each["name"]) for each in one.inputs["subjects"]}
+    }
+    if not where:
         yield f"{pod.workload.kind} {pod.workload.name} has a token and no rights"
+    for namespace in sorted(_watched(pod) - where):
+        yield f"{pod.workload.kind} {pod.workload.name} has no rights in the namespace {namespace}, which it watches"
+
+
+def _watched(pod: Pod) -> set[str]:
+    """The namespaces that a program is told to look into."""
+    option = "--namespaces="
+    words = [word for container in pod.containers for word in container.get("command", []) if word.startswith(option)]
+    return {namespace for word in words for namespace in word.removeprefix(option).split(",")}
 
 
 def _sources(volume: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -176,7 +189,8 @@ def _files(pod: Pod, container: Mapping[str, Any], among: Objects) -> Iterator[s
     """Paths that lie where objects are shown as files, and that no key makes."""
     volumes = {volume["name"]: volume for volume in pod.spec.get("volumes", [])}
     shown = {
-        mount["mountPath"]: _shown(pod, volumes.get(mount["name"], {}), among) for mount in container["volumeMounts"]
+        mount["mountPath"]: _shown(pod, volumes.get(mount["name"], {}), among)
+        for mount in container.get("volumeMounts", [])
     }
     texts = [*_texts(pod, container, among), *(text for files in shown.values() for text in files.values())]
     for path in sorted({path for text in texts for path in _PATH.findall(text)}):

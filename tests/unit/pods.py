@@ -13,6 +13,7 @@ WORKLOADS = {
     "app",
     "edge",
     "grafana",
+    "kube-state-metrics",
     "migrations",
     "postgres",
     "postgres-backups",
@@ -75,6 +76,7 @@ class Pod:
 def workloads(recording: Recording) -> list[Pod]:
     """The pods of the whole program."""
     found = [Pod(one, template) for one, template in recording.pods()]
-    # Where the edge is a gateway it has no pods of ours; an engineer's stack has no backups and no Grafana.
-    assert {pod.name for pod in found} | {"edge", "grafana", *OF_BACKUPS} == WORKLOADS
+    # Where the edge is a gateway it has no pods of ours; an engineer's stack has no backups and not all of the
+    # monitoring.
+    assert {pod.name for pod in found} | {"edge", "grafana", "kube-state-metrics", *OF_BACKUPS} == WORKLOADS
     return found

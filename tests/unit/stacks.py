@@ -52,12 +52,11 @@ REPLACEMENTS = (
         },
     ),
     Replacement(
-        "monitoring: without traces, logs and what the cluster says of its objects, because they are not built yet",
+        "monitoring: without traces and logs, because they are not built yet",
         "vision-week:monitoring",
-        lambda config: config.get("vision-week:monitoring", {}).get("kube_state_metrics") is not False,
+        lambda config: config.get("vision-week:monitoring", {}).get("traces") is not False,
         lambda monitoring: {
             **{key: value for key, value in (monitoring or {}).items() if key in KEPT},
-            "kube_state_metrics": False,
             "traces": False,
         },
     ),
@@ -66,12 +65,6 @@ REPLACEMENTS = (
         "vision-week:webhooks",
         lambda config: "receivers" in config.get("vision-week:monitoring", {}),
         lambda _: dict(WEBHOOKS),
-    ),
-    Replacement(
-        "images.origin: built, because promotion is not built yet",
-        "vision-week:images",
-        lambda config: "origin" in config["vision-week:images"],
-        lambda images: {key: value for key, value in images.items() if key != "origin"},
     ),
     Replacement(
         "images.allow_unpinned: all, because the catalogue has no digests yet",

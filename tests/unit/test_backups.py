@@ -172,7 +172,7 @@ def test_the_repository_is_a_volume_that_the_server_and_the_jobs_share(on_volume
         template = one.at("spec", "template") or one.at("spec", "jobTemplate", "spec", "template")
         claims = [
             volume["persistentVolumeClaim"]
-            for volume in template["spec"]["volumes"]
+            for volume in template["spec"].get("volumes", [])
             if "persistentVolumeClaim" in volume
         ]
         assert {"claimName": pgbackrest.REPOSITORY} in claims

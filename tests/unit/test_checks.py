@@ -9,7 +9,7 @@ from components.checks import contradictions
 from components.configuration import parse
 from components.settings import App, Timeouts
 from components.values import Resources, mebibytes
-from tests.unit.faults import GATEWAY, GKE, faults, refused, told
+from tests.unit.faults import GATEWAY, GKE, changed, faults, refused, told
 from tests.unit.parts import LEAST
 
 
@@ -371,6 +371,26 @@ def test_what_only_the_development_stage_has_is_refused_on_another(setting: str,
     assert refused(app={setting: value}) == [
         f"app.{setting}: has no effect on the image's production stage (images.app_target); "
         "set images.app_target to development, or leave it out"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("images.app_target", "production"),
+        ("images.flutter", "3.32.0"),
+        ("source.path", "app"),
+        ("source.document_root", "web"),
+    ],
+)
+def test_what_a_build_is_told_is_refused_where_nothing_is_built(setting: str, value: Any) -> None:
+    """DECISIONS: promotion"""
+    promoted = {"images": {**LEAST["images"], "promoted_from": "registry.example/tried"}}
+    assert told(**promoted) == []
+    assert told(**changed(LEAST, setting, value)) == []
+    assert refused(**changed({**LEAST, **promoted}, setting, value)) == [
+        f"{setting}: has no effect on images that another stack builds (images.promoted_from); "
+        "leave it out here, and write it in that stack's file"
     ]
 
 

@@ -10,12 +10,13 @@ from tests.unit.parts import LEAST
 
 CRITICAL = {"name": "on-call", "secret": "alerts"}
 HEARTBEAT = {"name": "heartbeat", "secret": "heartbeat", "severities": ["heartbeat"]}
+STAGED = "europe-west1-docker.pkg.dev/tried/vision-week"
 LIVE: dict[str, Any] = {
     **LEAST,
     "purpose": "live",
     "cluster": GKE,
     "edge": GATEWAY,
-    "images": {**LEAST["images"], "origin": "promoted"},
+    "images": {**LEAST["images"], "promoted_from": STAGED},
     "postgres": {"backups": {"copy_to": {"project": "b-project", "region": "europe-west4"}}},
     "monitoring": {"receivers": [CRITICAL, HEARTBEAT]},
 }
@@ -40,7 +41,7 @@ LIVE_ALONE = [
     ("storage.uploads_days", 29, 30, "30 days are promised"),
     ("images.allow_unpinned", ["nginx"], [], "a tag may be another program tomorrow"),
     ("images.allow_unpinned", "all", [], "a tag may be another program tomorrow"),
-    ("images.origin", "built", "promoted", "what runs must be what was tried"),
+    ("images.promoted_from", None, STAGED, "what runs must be what was tried"),
     ("app.replicas", 2, 3, "none would be left"),
     ("app.environment", "staging", "production", "believe that it is being tried"),
     ("app.log_level", "debug", "info", "debug logs hold personal data"),

@@ -19,6 +19,34 @@ NAMES = tuple(dict.fromkeys(alert.name for alert in ALERTS))
 RUNBOOKS = CHECKOUT / "docs" / "runbooks"
 
 
+def waiting(reason: str) -> str:
+    """A container that waits for a reason."""
+    return f'kube_pod_container_status_waiting_reason{{pod="app-1",container="php",reason="{reason}"}}'
+
+
+def failed(job: str) -> str:
+    """Whether a Job has failed."""
+    return f'kube_job_failed{{job_name="{job}",condition="true"}}'
+
+
+def pods_by_load(least: int, most: int, wanted: int, of: str = "app") -> dict[str, str]:
+    """What an autoscaler says of itself."""
+    labels = f'{{horizontalpodautoscaler="{of}"}}'
+    return {
+        f"kube_horizontalpodautoscaler_spec_min_replicas{labels}": f"{least}x60",
+        f"kube_horizontalpodautoscaler_spec_max_replicas{labels}": f"{most}x60",
+        f"kube_horizontalpodautoscaler_status_desired_replicas{labels}": f"{wanted}x60",
+    }
+
+
+def quota(used: int, hard: int, of: str = "pods") -> dict[str, str]:
+    """What of a quota is used."""
+    return {
+        f'kube_resourcequota{{resource="{of}",type="used"}}': f"{used}x60",
+        f'kube_resourcequota{{resource="{of}",type="hard"}}': f"{hard}x60",
+    }
+
+
 @dataclass(frozen=True)
 class Case:
     """Series by name, one value a minute, as promtool writes them, and the minute that is looked at."""
@@ -32,6 +60,7 @@ _REQUESTS = "vision_week_http_requests_total"
 _BUCKET = "vision_week_http_request_duration_seconds_bucket"
 _COUNT = "vision_week_http_request_duration_seconds_count"
 _LISTED = '{method="GET",route="/api/exhibits",status='
+_PHP = '{pod="app-1",container="php"}'
 _PROBED = '{method="GET",route="/ready",status='
 
 
@@ -151,6 +180,31 @@ CASES = {
         {f'{_REDIS}"alone",server="redis-0"}}': "1x15 0x60", f'{_REDIS}"alone",server="redis-1"}}': "0x15 1x60"},
         {f'{_REDIS}"alone",server="redis-0"}}': "1x15 0 1x60", f'{_REDIS}"alone",server="redis-1"}}': "0x60"},
     ),
+    "ContainerDoesNotStart": Case(
+        {waiting("CrashLoopBackOff"): "1x60"},
+        {waiting("CrashLoopBackOff"): "1x3 0x60", waiting("ContainerCreating"): "1x60"},
+    ),
+    "ContainerRestarts": Case(
+        {f"kube_pod_container_status_restarts_total{_PHP}": "0x5 1x4 2x4 3x60"},
+        {f"kube_pod_container_status_restarts_total{_PHP}": "0x5 1x60"},
+    ),
+    "ReplicasMissing": Case(
+        {
+            'kube_statefulset_replicas{statefulset="postgres"}': "3x60",
+            'kube_statefulset_status_replicas_ready{statefulset="postgres"}': "2x60",
+        },
+        {
+            'kube_deployment_spec_replicas{deployment="app"}': "2x5 3x60",
+            'kube_deployment_status_replicas_available{deployment="app"}': "2x10 3x60",
+        },
+    ),
+    "JobFailed": Case(
+        {failed("app-migrations-1a2b3c4d"): "1x60"},
+        {failed("postgres-backups-full-29012345"): "1x60", failed("app-migrations-1a2b3c4d"): "0x60"},
+    ),
+    # One that may not grow is no sign of too much being asked for.
+    "AutoscalerAtMaximum": Case(pods_by_load(2, 10, 10), {**pods_by_load(2, 10, 9), **pods_by_load(1, 1, 1, of="b")}),
+    "QuotaNearlyUsed": Case(quota(91, 100), {**quota(90, 100), **quota(0, 0, of="services.loadbalancers")}),
     "RulesFail": Case(
         {"prometheus_rule_evaluation_failures_total": "0+1x60"}, {"prometheus_rule_evaluation_failures_total": "7x60"}
     ),

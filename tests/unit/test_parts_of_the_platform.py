@@ -1,5 +1,6 @@
 """The small components: cluster, namespaces, storage, images, certificates, websocket."""
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
@@ -8,7 +9,7 @@ import pytest
 from pulumi import Output, ResourceOptions
 
 from components.app import Store
-from components.catalogue import CATALOGUE, CatalogueImage
+from components.catalogue import CATALOGUE, DIGESTS, CatalogueImage
 from components.certificates import Authority, AuthorityArgs, ServerCertificate, ServerCertificateArgs
 from components.cluster import Cluster, ClusterArgs
 from components.images import Images, ImagesArgs
@@ -91,13 +92,23 @@ def test_volumes_of_the_fast_class_outlive_their_claims_where_asked(retain: bool
 
 
 def images(
-    allow_unpinned: tuple[str, ...] = ("alertmanager", "grafana", "haproxy", "nginx", "prometheus", "redis"),
+    allow_unpinned: tuple[str, ...] = (
+        "alertmanager",
+        "grafana",
+        "haproxy",
+        "kube-state-metrics",
+        "nginx",
+        "prometheus",
+        "redis",
+    ),
     source: str | None = None,
     fixed: Mapping[str, str] = MappingProxyType({}),
+    promoted_from: str | None = None,
 ) -> Recording:
     args = ImagesArgs(
         registry="registry.example/vision-week",
         release="v1",
+        promoted_from=promoted_from,
         app_target="production",
         flutter="3.32.0",
         source=source,
@@ -137,22 +148,42 @@ def test_our_images_are_built_from_this_checkout_and_pushed() -> None:
     assert f" AS {made['app'].inputs['target']}\n" in stages
 
 
+def test_a_stack_that_promotes_copies_what_another_has_built_and_builds_nothing() -> None:
+    """DECISIONS: promotion"""
+    made = images(promoted_from="tried.example/vision-week")
+    assert made.of("Image") == []
+    copies = {one.name: one for one in made.of("Index")}
+    assert set(copies) == {"app", "websocket", "postgres"}
+    for name, one in copies.items():
+        assert one.inputs["tag"] == f"registry.example/vision-week/{name}:v1"
+        (source,) = one.inputs["sources"]
+        digest = source.removeprefix(f"tried.example/vision-week/{name}@")
+        assert re.fullmatch("sha256:[0-9a-f]{64}", digest)
+
+
+def test_where_two_stacks_share_a_registry_nothing_is_copied() -> None:
+    assert images(promoted_from="registry.example/vision-week").of("Index") == []
+
+
 def test_an_image_of_others_without_a_digest_is_refused_unless_allowed_by_name() -> None:
     with pytest.raises(pulumi.RunError, match=r"redis:.* has no digest"):
-        images(allow_unpinned=("alertmanager", "grafana", "haproxy", "nginx", "prometheus"))
+        images(allow_unpinned=("alertmanager", "grafana", "haproxy", "kube-state-metrics", "nginx", "prometheus"))
 
 
 def test_a_digest_in_the_catalogue_is_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    pinned = CatalogueImage(repository="docker.io/library/redis", tag="7.4", digest="sha256:0")
+    pinned = CatalogueImage(repository="docker.io/library/redis", tag="7.4")
     monkeypatch.setitem(CATALOGUE, "redis", pinned)
-    images(allow_unpinned=("alertmanager", "grafana", "haproxy", "nginx", "prometheus"))
+    monkeypatch.setitem(DIGESTS, pinned.name, "sha256:0")
+    images(allow_unpinned=("alertmanager", "grafana", "haproxy", "kube-state-metrics", "nginx", "prometheus"))
     assert pinned.reference == "docker.io/library/redis:7.4@sha256:0"
 
 
 def test_an_image_that_is_fixed_runs_in_place_of_what_would_be_built_or_is_in_the_catalogue() -> None:
     """A roll-back brings back what ran, to the byte; a build of the same files may differ."""
     fixed = {name: f"registry.example/{name}@sha256:{'0' * 64}" for name in ("app", "redis")}
-    made = images(allow_unpinned=("alertmanager", "grafana", "haproxy", "nginx", "prometheus"), fixed=fixed)
+    made = images(
+        allow_unpinned=("alertmanager", "grafana", "haproxy", "kube-state-metrics", "nginx", "prometheus"), fixed=fixed
+    )
     assert {one.name for one in made.of("Image")} == {"websocket", "postgres"}
 
 

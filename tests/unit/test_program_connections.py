@@ -26,9 +26,16 @@ DEBUGGERS = {"development": {("app", "172.31.240.1/32", 9003)}, "staging": set()
 BUCKETS = {
     stack: {("app", "169.254.169.254/32", 80), ("app", "199.36.153.4/30", 443)} for stack in ("staging", "production")
 } | {"development": set()}
-# From Alertmanager to its like, where there are several, and to the web hooks of those who are told; Grafana asks.
+# From Alertmanager to its like, where there are several, and to the web hooks of those who are told; Grafana asks, and
+# what tells of the cluster's objects asks the API server.
 WATCHING = {
-    stack: {("alertmanager", "alertmanager", 9094), ("alertmanager", "0.0.0.0/0", 443), ("grafana", "prometheus", 9090)}
+    stack: {
+        ("alertmanager", "alertmanager", 9094),
+        ("alertmanager", "0.0.0.0/0", 443),
+        ("grafana", "prometheus", 9090),
+        ("prometheus", "kube-state-metrics", 8080),
+        *(("kube-state-metrics", CONTROL_PLANES[stack], port) for port in (443, 6443)),
+    }
     for stack in ("staging", "production")
 } | {"development": set()}
 # From a member to the repository, from a job to a member, and from both to a bucket; from Prometheus to what knows how

@@ -28,6 +28,7 @@ def test_only_who_talks_to_the_api_has_a_token(program: Recording) -> None:
     assert {
         "edge": False,
         "grafana": False,
+        "kube-state-metrics": True,
         "postgres-backups": False,
         "postgres-backups-watch": True,
         "postgres-repository": False,
@@ -36,6 +37,7 @@ def test_only_who_talks_to_the_api_has_a_token(program: Recording) -> None:
         "app": False,
         "edge": False,
         "grafana": False,
+        "kube-state-metrics": True,
         "migrations": False,
         "postgres": True,
         "postgres-backups": False,
@@ -91,9 +93,14 @@ def test_our_images_run_by_digest_and_others_by_exact_version(stacks: Stacks, st
         "prom/prometheus:v3.5.0",
         "prom/alertmanager:v0.28.1",
     )
-    # Elsewhere the edge is Google's; here Grafana can't be had.
-    one = "nginxinc/nginx-unprivileged:1.28-bookworm" if stack == "development" else "grafana/grafana:12.1.0"
-    assert images - ours == {f"{source}/{name}" for name in (*names, one)}
+    # Elsewhere the edge is Google's; here Grafana and kube-state-metrics can't be had.
+    if stack == "development":
+        others = {f"{source}/nginxinc/nginx-unprivileged:1.28-bookworm"}
+    else:
+        place = source.removesuffix("docker-io")
+        state = f"{place}registry-k8s-io/kube-state-metrics/kube-state-metrics:v2.17.0"
+        others = {f"{source}/grafana/grafana:12.1.0", state}
+    assert images - ours == {*(f"{source}/{name}" for name in names), *others}
     assert images <= set(recording.outputs["images"].values())
 
 

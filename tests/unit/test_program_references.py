@@ -367,7 +367,7 @@ STANDS_ALONE = (
     r"(LimitRange|ResourceQuota) .*: metadata\.name",
     r"Deployment .*/postgres-(backups-watch|repository): metadata\.name",
     # No autoscaler follows them.
-    r"(Deployment .*/(edge|grafana)|StatefulSet .*/(alertmanager|prometheus)): metadata\.name",
+    r"(Deployment .*/(edge|grafana|kube-state-metrics)|StatefulSet .*/(alertmanager|prometheus)): metadata\.name",
     r"Service .*/(edge|postgres-replicas|redis-\d): metadata\.name",  # from outside, by people, by address
     r"(GCPBackendPolicy|GCPGatewayPolicy|HTTPRoute|HealthCheckPolicy) .*: metadata\.name",
     r"Gateway .*: spec\.listeners\.\d\.port",  # from outside
@@ -383,7 +383,7 @@ STANDS_ALONE = (
     r"StatefulSet .*: spec\.template\.spec\.containers\.\d\.ports\.0\.name",  # their Services go by number
     r"Deployment .*: spec\.template\.spec\.containers\.0\.ports\.\d\.containerPort",  # `internal`: by name alone
     # Of the cluster's DNS and API server, of Cloud Storage, of web hooks outside.
-    r"NetworkPolicy .*/(alertmanager|app|dns|postgres.*): spec\.egress\.\d\.ports\.\d\.port",
+    r"NetworkPolicy .*/(alertmanager|app|dns|kube-state-metrics|postgres.*): spec\.egress\.\d\.ports\.\d\.port",
     r"StatefulSet .*/alertmanager: spec\.template\.spec\.containers\.0\.ports\.1\.name",  # members ask by number
 )
 
@@ -427,6 +427,6 @@ def names(program: Recording) -> Iterator[str]:
         yield one.object_name
     for one, template in program.pods():
         yield from (claim["metadata"]["name"] for claim in one.at("spec", "volumeClaimTemplates") or [])
-        yield from (volume["name"] for volume in template["spec"]["volumes"])
+        yield from (volume["name"] for volume in template["spec"].get("volumes", []))
         for container in template["spec"]["containers"]:
             yield from (port["name"] for port in container.get("ports", []))

@@ -43,7 +43,7 @@ def test_each_secret_is_mounted_by_one_workload(program: Recording) -> None:
     for pod in workloads(program):
         sources = [
             source
-            for volume in pod.spec["volumes"]
+            for volume in pod.spec.get("volumes", [])
             for source in [volume, *volume.get("projected", {}).get("sources", [])]
             if "secret" in source
         ]

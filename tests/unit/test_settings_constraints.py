@@ -82,7 +82,6 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "cluster.apps.disk_type": ("pd-ssd", "pd-balanced", "hyperdisk-balanced"),
     "edge.service": ("LoadBalancer", "NodePort"),
     "images.app_target": ("production", "development"),
-    "images.origin": ("built", "promoted"),
     "monitoring.alerts.latency_goal_ms": (50, 100, 250, 500, 1000, 2500, 5000, 10000),
     "monitoring.client_addresses": ("truncated", "full"),
     "postgres.backups.drill_day": DAYS,
@@ -112,6 +111,10 @@ PROJECTS = ["abcdef", "a-1-b2", "a" * 30], ["abcde", "a" * 31, "1abcdef", "Abcde
 REGIONS = (
     ["europe-west1", "us-east4", "europe-west12"],
     ["europe", "europe-west", "europe-west123", "Europe-west1", "europe-west1-b"],
+)
+PREFIXES = (
+    ["registry.example/a", "localhost:5005/vision-week", "a.b/c/d.e_f-g"],
+    ["registry.example", "https://registry.example/a", "registry.example/A", "registry.example/a:v1", "r.example//a"],
 )
 TIMES = ["00:00", "09:59", "19:00", "23:59"], ["24:00", "9:00", "12:60", "1200", "12:00:00", "noon"]
 NETWORKS = ["10.0.0.0/28", "10.0.0.1"], ["10.0.0.1/28", "10.0.0.0/33", "10.0.0", "::/0", 10, "x"]
@@ -172,16 +175,8 @@ FORMS: dict[str, tuple[list[Any], list[Any]]] = {
     "images.allow_unpinned": ([["nginx"], "all", []], [["x"], "x", "nginx"]),
     "images.flutter": (["3.24.5", "3.32.0"], ["3.24", "2.0.0", "v3.24.5", "3.24.5-beta"]),
     "images.php": (["8.2", "8.9"], ["8.1", "8.2.1", "9.0", "7.4"]),
-    "images.registry": (
-        ["registry.example/a", "localhost:5005/vision-week", "a.b/c/d.e_f-g"],
-        [
-            "registry.example",
-            "https://registry.example/a",
-            "registry.example/A",
-            "registry.example/a:v1",
-            "r.example//a",
-        ],
-    ),
+    "images.promoted_from": PREFIXES,
+    "images.registry": PREFIXES,
     "monitoring.logs_size": SIZES,
     "monitoring.metrics_size": SIZES,
     "namespace_prefix": NAMES,
@@ -262,6 +257,7 @@ SAME_AS = {
     "tenancy.edge": "tenancy.app",
     "monitoring.alertmanager_resources": "websocket.resources",
     "monitoring.grafana_resources": "websocket.resources",
+    "monitoring.kube_state_resources": "websocket.resources",
     "monitoring.prometheus_resources": "websocket.resources",
     "tenancy.monitoring": "tenancy.app",
     "tenancy.node": "tenancy.app",

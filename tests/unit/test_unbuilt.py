@@ -17,9 +17,9 @@ BUILT = {
     **LEAST,
     "postgres": {"backups": {"enabled": False}},
     "storage": {"snapshots": {"enabled": False}},
-    "monitoring": {"kube_state_metrics": False, "traces": False},
+    "monitoring": {"traces": False},
 }
-SWITCHES = ("monitoring.kube_state_metrics", "monitoring.traces")
+SWITCHES = ("monitoring.traces",)
 
 
 def said(values: dict[str, Any]) -> list[str]:
@@ -34,7 +34,6 @@ def test_settings_that_are_all_built_are_let_through() -> None:
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("images.origin", "promoted"),
         ("images.php", "8.3"),
         ("monitoring.alerts.cpu_percent", 70),
         ("monitoring.alerts.memory_percent", 70),
@@ -98,5 +97,5 @@ def test_stacks_on_google_cloud_are_refused_in_words_with_all_that_they_lack(sta
         run_stack(stack_config(stack))
     message = str(caught.value)
     assert message.startswith("This program does not build yet what these settings ask for, and nothing was changed:\n")
-    for lacking in ("monitoring.kube_state_metrics", "monitoring.traces"):
+    for lacking in ("monitoring.traces",):
         assert f"\n  vision-week:{lacking}" in message
