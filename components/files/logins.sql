@@ -1,7 +1,8 @@
 -- Who logs in with which password: those in logins.json and nobody besides, run by the superuser on the primary. It changes
 -- only what differs, so it runs all the time, and what was edited by hand is put right.
 --
--- serving: the generation that every client is at by now: earlier ones end. 0 while nobody knows.
+-- told: the generation that the last whole roll-out gave its pods; 0 before the first.
+-- serving: the same as soon as every pod of before has ended: earlier generations end. 0 until then.
 --
 -- The file has no passwords, but verifiers (RFC 5803), which tell right from wrong and open nothing. Not even they go to
 -- the log.
@@ -14,15 +15,17 @@ SET log_min_duration_statement = -1;
 
 \set logins `cat /etc/vision-week/roles/logins.json`
 SET vision_week.logins = :'logins';
+SET vision_week.told = :'told';
 SET vision_week.serving = :'serving';
 
 DO $$
 DECLARE
     logins constant jsonb := current_setting('vision_week.logins');
     latest constant int := (SELECT max((one ->> 'generation')::int) FROM jsonb_array_elements(logins) AS one);
-    told constant int := current_setting('vision_week.serving');
+    told constant int := current_setting('vision_week.told');
+    settled constant int := current_setting('vision_week.serving');
     -- Later than all that are known: somebody goes back, and clients of both are there.
-    serving constant int := CASE WHEN told > latest THEN 0 ELSE told END;
+    serving constant int := CASE WHEN settled > latest THEN 0 ELSE settled END;
     login record;
     setting record;
     past name;
@@ -48,12 +51,22 @@ BEGIN
                 EXECUTE format('ALTER ROLE %I SET %I = %L', login.role, setting.key, setting.value);
             END LOOP;
         END IF;
-        -- Last: who can log in has all that is its own.
+        -- Last: who can log in has all that is its own. But no password is taken from pods that may still use it: those
+        -- of a generation whose turn is the same, or that ends just now.
         IF EXISTS (
             SELECT FROM pg_authid
             WHERE rolname = login.role AND (NOT rolcanlogin OR rolpassword IS DISTINCT FROM login.verifier)
         ) THEN
-            EXECUTE format('ALTER ROLE %I LOGIN PASSWORD %L', login.role, login.verifier);
+            IF told NOT IN (0, login.generation)
+                AND ((login.generation - told) % 2 = 0 OR settled = 0)
+                AND EXISTS (SELECT FROM pg_roles WHERE rolname = login.role AND rolcanlogin)
+            THEN
+                RAISE WARNING '% keeps its password while somebody may use it: pods are at generation %, generation % waits',
+                    login.role, told, login.generation
+                    USING HINT = 'secrets.generation goes up by one at a time.';
+            ELSE
+                EXECUTE format('ALTER ROLE %I LOGIN PASSWORD %L', login.role, login.verifier);
+            END IF;
         END IF;
     END LOOP;
 

@@ -12,11 +12,15 @@ sql() {
     psql --no-psqlrc --quiet --tuples-only --no-align --username=postgres --dbname=postgres "$@"
 }
 
-# The generation that all clients are at, once the last pod that used the one before has had time to end; 0 until then.
+# The generation that the last whole roll-out gave to all clients; 0 before the first.
+generation=$files/serving/generation
+told() { if [ -e "$generation" ]; then cat "$generation"; else echo 0; fi; }
+
+# The same once the last pod that used the one before has had time to end; 0 until then.
 serving() {
-    told=$files/serving/generation
-    if [ -e "$told" ] && [ $(($(date +%s) - $(stat --dereference --format=%Y "$told"))) -ge "$LONGEST_ENDING" ]; then
-        cat "$told"
+    if [ -e "$generation" ] && [ $(($(date +%s) - $(stat --dereference --format=%Y "$generation"))) -ge "$LONGEST_ENDING" ]
+    then
+        cat "$generation"
     else
         echo 0
     fi
@@ -45,5 +49,5 @@ while true; do
         sql --file="$files/roles.sql" > /dev/null || continue
         prepared=yes
     fi
-    sql --set=serving="$(serving)" --file="$files/logins.sql" && touch /tmp/kept
+    sql --set=told="$(told)" --set=serving="$(serving)" --file="$files/logins.sql" && touch /tmp/kept
 done

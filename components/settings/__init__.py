@@ -20,7 +20,7 @@ from components.settings.edge import NGINX_CONNECTIONS, Edge, EdgeBase, GatewayE
 from components.settings.governance import Exemption, Policies, Secrets
 from components.settings.monitoring import Alerts, Monitoring, Receiver
 from components.settings.storage import OURS, PASSWORDS, VARIABLES, Images, Snapshots, Source, Storage
-from components.values import LATER, Name, Strict, WebHook, form
+from components.values import Name, Strict, WebHook, form
 
 __all__ = [
     "NGINX_CONNECTIONS",
@@ -114,7 +114,7 @@ class Settings(Strict):
     webhooks: dict[Name, WebHook] = Field(default_factory=dict)
     """Name -> address of a web hook, for `monitoring.receivers`. Whoever has it can raise alarms, so each is encrypted:
     `pulumi config set --secret --path vision-week:webhooks.<name>` (S7.3)."""
-    secrets: Annotated[Secrets, LATER] = Secrets()
+    secrets: Secrets = Secrets()
     """Rotation (S7.3)."""
     policies: Policies = Policies()
     """Exemptions (S12.2)."""

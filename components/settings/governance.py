@@ -8,11 +8,11 @@ from components.values import Date, Strict, Text
 
 
 class Secrets(Strict):
-    """Passwords and certificates that the program makes."""
+    """Passwords that the program makes for who connects."""
 
     generation: int = Field(default=1, ge=1)
-    """Counts up, from 1: one more, and every password and certificate is made anew. A rollback leaves it (DECISIONS:
-    rollback)."""
+    """Counts up, from 1, by one at a time: one more, and the application and its migrations log in with other
+    passwords, without a failed request (S7.3). A rollback leaves it (DECISIONS: rollback)."""
 
 
 class Exemption(Strict):

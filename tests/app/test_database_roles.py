@@ -24,14 +24,14 @@ class Members(Postgres):
         super().__init__(folder)
         self.words: dict[str, str] = {}
 
-    def tell(self, *generations: int, serving: int = 0) -> None:
-        """Both consumers' logins of these generations."""
+    def tell(self, *generations: int, serving: int = 0, told: int = 0) -> None:
+        """Both consumers' logins of these generations. serving: what everybody is at; told: what new pods are at."""
         self.words |= {login(group, number): f"{group} {number}" for group in GROUPS for number in generations}
-        told = [entry(group, number, self.words[login(group, number)]) for group in GROUPS for number in generations]
+        entries = [entry(group, number, self.words[login(group, number)]) for group in GROUPS for number in generations]
         file = self.folder / "logins.json"
-        file.write_text(json.dumps(told))
+        file.write_text(json.dumps(entries))
         text = LOGINS.read_text().replace("/etc/vision-week/roles/logins.json", str(file))
-        self.sql(text, serving=str(serving))
+        self.sql(text, serving=str(serving), told=str(told or serving))
 
     def says(self, user: str, statement: str, password: str | None = None, database: str = DATABASE) -> str:
         """What a role that logs in over the network gets: the answer, or the error."""
@@ -185,6 +185,29 @@ def test_the_third_generation_takes_the_first_ones_role_under_another_password(d
     database.tell(2, 3)
     assert database.says("vision_week_app_a", "SELECT 1") == "1"
     assert "authentication failed" in database.says("vision_week_app_a", "SELECT 1", "vision_week_app 1")
+
+
+def test_a_generation_that_was_left_out_takes_no_password_from_anybody(database: Members) -> None:
+    """From the first to the third: both take the same turn, and pods log in with the first one's password."""
+    database.tell(1, serving=1)
+    database.tell(2, 3, serving=1)
+    assert database.says("vision_week_app_a", "SELECT 1", "vision_week_app 1") == "1"
+    assert database.says("vision_week_app_b", "SELECT 1") == "1"
+
+
+def test_a_turn_that_comes_again_waits_for_the_last_who_has_it(database: Members) -> None:
+    """The third generation, while the last pods of the first end."""
+    database.tell(1, 2, told=2)
+    database.tell(2, 3, told=2)
+    assert database.says("vision_week_app_a", "SELECT 1", "vision_week_app 1") == "1"
+    database.tell(2, 3, serving=2)
+    assert database.says("vision_week_app_a", "SELECT 1") == database.says("vision_week_app_b", "SELECT 1") == "1"
+
+
+def test_a_database_from_a_backup_is_told_the_passwords_of_today(database: Members) -> None:
+    """In a new cluster nobody is served yet, whatever the roles were when the backup was made."""
+    database.tell(2, 3)
+    assert database.says("vision_week_app_a", "SELECT 1") == database.says("vision_week_app_b", "SELECT 1") == "1"
 
 
 def test_going_back_ends_nobody_before_everybody_is_back(database: Members) -> None:

@@ -42,7 +42,6 @@ def test_settings_that_are_all_built_are_let_through() -> None:
         ("monitoring.logs_size", "10Gi"),
         ("postgres.backups.archive_alert", 50),
         ("postgres.backups.copy_to", {"project": "another-project", "region": "europe-west4"}),
-        ("secrets", {"generation": 2}),
         ("tenancy.node", {"pods": 1, "cpu": "1", "memory": "1Gi"}),
     ],
 )

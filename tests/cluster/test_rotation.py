@@ -1,0 +1,59 @@
+"""Another generation of passwords, and nobody at the edge notices (S7.3)."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster.crowd import Gather
+from tests.cluster.database import psql
+from tests.cluster.stack import PREFIX, Stack
+from tests.waiting import wait_for
+
+pytestmark = [pytest.mark.cluster, pytest.mark.drill]
+
+# The last old pod may take over a minute to end, and the word of it as long to reach the members.
+_PATIENCE = 300
+
+
+@pytest.fixture
+def second(stack: Stack) -> Iterator[None]:
+    """A stack at the second generation."""
+    stack.set("secrets.generation", 2)
+    stack.pulumi("up", "--yes", "--skip-preview")
+    yield
+    stack.unset("secrets")
+
+
+def test_passwords_change_and_no_request_fails(stack: Stack, gather: Gather) -> None:
+    """The application logs in anew for each request: one that had a name or a password too early or too late fails."""
+    try:
+        passwords_change_unnoticed(stack, gather, 2, "b")
+    finally:
+        stack.unset("secrets")
+
+
+@pytest.mark.usefixtures("second")
+def test_passwords_change_back_and_no_request_fails(stack: Stack, gather: Gather) -> None:
+    """The role whose turn it was before, which nobody could log in as meanwhile."""
+    passwords_change_unnoticed(stack, gather, 1, "a")
+
+
+def passwords_change_unnoticed(stack: Stack, gather: Gather, generation: int, turn: str) -> None:
+    started = psql(stack, "SELECT pg_postmaster_start_time()")
+    assert user(stack) != f"vision_week_app_{turn}"
+    stack.set("secrets.generation", generation)
+    with gather() as crowd:
+        stack.pulumi("up", "--yes", "--skip-preview")
+        assert user(stack) == f"vision_week_app_{turn}"
+        ask = "SELECT rolname FROM pg_authid WHERE rolcanlogin AND rolpassword IS NOT NULL AND rolname LIKE 'vision%'"
+        wanted = {f"vision_week_app_{turn}", f"vision_week_owner_{turn}"}
+        wait_for(lambda: set(psql(stack, ask).split()) == wanted, "the other passwords to end", _PATIENCE, every=1)
+    crowd.noticed_nothing()
+    # No member was rolled for it.
+    assert psql(stack, "SELECT pg_postmaster_start_time()") == started
+
+
+def user(stack: Stack) -> str:
+    """The role that the application's pods log in as."""
+    inside = ["exec", "deploy/app", "-c", "php", "--", "printenv", "DATABASE_USER"]
+    return stack.kubectl("-n", f"{PREFIX}-app", *inside).strip()
