@@ -1,7 +1,7 @@
 """Other people's images: exact versions, and their digests where somebody could look them up.
 
-One place, so that an upgrade is one line and a reviewer sees every version at once. A digest is never invented: there is
-none until `make pin-images` has read it from the image's own registry, and a stack that has not allowed an unpinned
+One place, so that an upgrade is one line and a reviewer sees every version at once. A digest is never invented: there
+is none until `make pin-images` has read it from the image's own registry, and a stack that has not allowed an unpinned
 image by name refuses to run it.
 """
 
@@ -52,6 +52,7 @@ CATALOGUE = {
     "nginx": CatalogueImage(repository="docker.io/nginxinc/nginx-unprivileged", tag="1.28-bookworm"),
     "prometheus": CatalogueImage(repository="docker.io/prom/prometheus", tag="v3.5.0"),
     "redis": CatalogueImage(repository="docker.io/library/redis", tag="7.4-bookworm"),
+    "redis-exporter": CatalogueImage(repository="docker.io/oliver006/redis_exporter", tag="v1.67.0"),
 }
 
 # Hosts of the registries that these come from.

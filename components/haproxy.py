@@ -8,6 +8,11 @@ from collections.abc import Mapping
 
 PORT = 6379
 HEALTH_PORT = 8404
+# What is kept of its 650 numbers.
+COUNTED = (
+    "haproxy_frontend_(current_sessions|(connections|bytes_in|bytes_out)_total)"
+    "|haproxy_server_(status|check_duration_seconds)"
+)
 # Who its checks log in as.
 USER = "haproxy"
 # What a connection takes: two buffers of 16 KiB and some (HAProxy's tune.bufsize).

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from time import monotonic, sleep
-from typing import Final
+from typing import Any, Final
 
 from components import patroni, pgbackrest
 from operations.delivery.problem import DeliveryError, Exit
@@ -18,6 +18,8 @@ from operations.delivery.target import Target
 NAME: Final = "postgres-restored"
 ADOPTED: Final = "postgres-adopted"
 _EVERY: Final = 1  # seconds between two looks
+# Seconds that its pod may take to run: a node that has to be added first, and a disk of its own, take five minutes.
+_START: Final = 600
 
 
 @dataclass(frozen=True)
@@ -147,8 +149,9 @@ def _begin(target: Target, name: str, like: str, command: Callable[[list[str]], 
 
 
 def _wait(target: Target, namespace: str, say: Callable[[str], None]) -> None:
-    """Until PostgreSQL serves it, however long that takes: a large database takes hours."""
+    """Until PostgreSQL serves it, however long that takes once its pod runs: a large database takes hours."""
     began = monotonic()
+    runs = False
     while True:
         job = next((each for each in target.listed("data", "jobs") if each["metadata"]["name"] == NAME), None)
         if job is None:
@@ -159,8 +162,33 @@ def _wait(target: Target, namespace: str, say: Callable[[str], None]) -> None:
             said = target.kubectl("-n", namespace, "logs", f"job/{NAME}", "--tail=40")
             target.kubectl("-n", namespace, "delete", "job", NAME)
             raise DeliveryError(f"It could not be restored:\n{said}", "see docs/backups.md", Exit.BROKEN)
+        pods = [] if runs else target.listed("data", "pods", f"batch.kubernetes.io/job-name={NAME}")
+        runs = runs or any(pod["status"]["phase"] != "Pending" for pod in pods)
+        if not runs and monotonic() - began > _START:
+            said = _in_the_way(target, job, pods)
+            target.kubectl("-n", namespace, "delete", "job", NAME)
+            raise DeliveryError(
+                f"Its pod does not run after {_START / 60:g} minutes, and was removed. Kubernetes says:\n{said}",
+                "make room, or mend what it names, and begin again",
+                Exit.BROKEN,
+            )
         sleep(_EVERY)
     say(f"Restored after {monotonic() - began:.0f} s.")
+
+
+def _in_the_way(target: Target, job: dict[str, Any], pods: Sequence[dict[str, Any]]) -> str:
+    """What is told of the Job, its pod and the pod's volume: the latest word of each kind."""
+    names = tuple(pod["metadata"]["name"] for pod in pods)
+    told = {
+        event["reason"]: event["message"]
+        for event in target.listed("data", "events")
+        if event["type"] == "Warning"
+        and (
+            event["involvedObject"].get("uid") == job["metadata"]["uid"]
+            or event["involvedObject"]["name"].startswith(names)
+        )
+    }
+    return "\n".join(f"{reason}: {message}" for reason, message in told.items()) or "nothing"
 
 
 def tell(target: Target, say: Callable[[str], None]) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from components.monitoring import dashboards, rules
 from components.settings import Alerts
-from tests.cluster import store
+from tests.cluster import database, store
 from tests.cluster.asking import asked, value
 from tests.cluster.receiver import Receiver
 from tests.cluster.stack import PREFIX, Stack
@@ -35,9 +35,10 @@ def test_every_target_is_up_and_every_pod_is_one(stack: Stack, prometheus: httpx
         return len(stack.objects(area, "pods", f"app.kubernetes.io/name={name}"))
 
     def all_up() -> bool:
-        app, websocket, postgres = pods("app", "app"), pods("app", "websocket"), pods("data", "postgres")
-        numbers = {"app": app, "php-fpm": app, "websocket": websocket, "patroni": postgres}
-        numbers |= {"haproxy": pods("data", "redis"), "alertmanager": 1, "backups": 1, "prometheus": 1}
+        app, websocket = pods("app", "app"), pods("app", "websocket")
+        postgres, redis = pods("data", "postgres"), pods("data", "redis")
+        numbers = {"app": app, "php-fpm": app, "websocket": websocket, "patroni": postgres, "postgres": postgres}
+        numbers |= {"haproxy": redis, "redis": redis, "alertmanager": 1, "backups": 1, "prometheus": 1}
         return states(prometheus) == {job: ["up"] * number for job, number in numbers.items()}
 
     wait_for(all_up, "every target to be up", patience=150, every=1)
@@ -60,6 +61,15 @@ def test_every_haproxy_says_which_member_of_redis_is_primary_and_has_a_replica_t
         for number in (f"count({seen} == 1)", f"count(count by (server) ({seen}))"):
             wait_for(lambda number=number: value(prometheus, number) == store.MEMBERS, number, patience=60, every=1)  # type: ignore[misc]
         assert value(prometheus, f"count(count by (server) ({seen} == 1))") == 1
+
+
+def test_the_exporters_get_an_answer_to_all_that_they_ask(prometheus: httpx.Client) -> None:
+    """Of replicas, too, which refuse some questions that a primary answers."""
+    for fine, members in (
+        ("pg_up == 1 unless pg_exporter_last_scrape_error == 1", database.MEMBERS),
+        ("redis_up == 1", store.MEMBERS),
+    ):
+        wait_for(partial(value, prometheus, f"count({fine}) == {members}"), fine, patience=60, every=1)
 
 
 def test_every_rule_is_evaluated_without_a_fault(prometheus: httpx.Client) -> None:

@@ -165,9 +165,9 @@ class Engine(MockMonitor):
 class _NoProviders(Mocks):
     """A program that asks a provider has no preview before there is a cluster; what another stack tried is there."""
 
-    def call(self, args: MockCallArgs) -> dict[str, Any]:
+    def call(self, args: MockCallArgs) -> tuple[dict[str, Any], list[tuple[str, str]]]:
         if args.token == "docker:index/getRegistryImage:getRegistryImage":
-            return {"sha256Digest": f"sha256:{hashlib.sha256(args.args['name'].encode()).hexdigest()}"}
+            return {"sha256Digest": f"sha256:{hashlib.sha256(args.args['name'].encode()).hexdigest()}"}, []
         raise AssertionError(f"the program asks a provider: {args.token}")
 
     def new_resource(self, args: MockResourceArgs) -> tuple[str | None, dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from operations.delivery import command, place
+from operations.delivery import command, place, restore
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.restore import ADOPTED, NAME, Backup, Point, backups_of, beside, moment, options
 from operations.delivery.target import Target
@@ -118,6 +118,9 @@ class Stack(Target):
 
     jobs: list[dict[str, Any]] = field(default_factory=list)
     ending: str = "ready"
+    # Of the Job, and what is told of everything in its namespace.
+    pods: list[dict[str, Any]] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
     done: list[tuple[str, ...]] = field(default_factory=list)
     # Of the database's cluster, and bytes of what was restored and of the room for it.
     system: int = 7000
@@ -129,9 +132,13 @@ class Stack(Target):
         assert area == "data"
         if kind == "jobs":
             return self.jobs
+        if kind == "events":
+            return self.events
         if kind == "pods":
-            assert selector == "vision-week/role=primary"
-            return [{"metadata": {"name": "postgres-1"}}]
+            return {
+                "vision-week/role=primary": [{"metadata": {"name": "postgres-1"}}],
+                f"batch.kubernetes.io/job-name={NAME}": self.pods,
+            }[selector]
         return [_cron_job("restore", "sh", "/etc/pgbackrest/restore.sh"), _cron_job("full", "sh", "backup.sh", "full")]
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
@@ -140,9 +147,15 @@ class Stack(Target):
             raise DeliveryError("as PostgreSQL says it", "mend it")
         if arguments[0] == "apply":
             assert stdin
-            ready = {"ready": 1} if self.ending == "ready" else {"conditions": [{"type": "Failed", "status": "True"}]}
+            statuses: dict[str, dict[str, Any]] = {
+                "ready": {"ready": 1},
+                "failed": {"conditions": [{"type": "Failed", "status": "True"}]},
+                "waiting": {"active": 1},
+            }
             if self.ending != "removed":
-                self.jobs.append({**json.loads(stdin), "status": ready})
+                job = json.loads(stdin)
+                metadata = {**job["metadata"], "uid": "of the job"}
+                self.jobs.append({**job, "metadata": metadata, "status": statuses[self.ending]})
         said = {
             "info": info(*BOTH),
             "pg_control_system": f"{self.system}\n",
@@ -192,6 +205,53 @@ def test_one_that_fails_says_why_and_goes(stack: Stack) -> None:
         run(replace(stack, ending="failed"), Point())
     assert caught.value.code == Exit.BROKEN
     assert ("-n", "vision-week-data", "delete", "job", NAME) in stack.done
+
+
+def pod(phase: str) -> dict[str, Any]:
+    return {"metadata": {"name": f"{NAME}-abcde"}, "status": {"phase": phase}}
+
+
+def event(reason: str, message: str, of: str, uid: str = "another's", kind: str = "Warning") -> dict[str, Any]:
+    return {"type": kind, "reason": reason, "message": message, "involvedObject": {"name": of, "uid": uid}}
+
+
+@pytest.mark.parametrize("pods", [[], [pod("Pending")]])
+def test_one_whose_pod_does_not_run_is_given_up_with_what_is_in_its_way(
+    stack: Stack, pods: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pod without a place, or without a volume; and a Job whose pod a quota refuses. The latest word of each."""
+    monkeypatch.setattr(restore, "_START", -1)
+    told = [
+        event("FailedScheduling", "0/3 nodes are available: too many pods", f"{NAME}-abcde"),
+        event("FailedScheduling", "0/3 nodes are available: insufficient memory", f"{NAME}-abcde"),
+        event("ProvisioningFailed", "quota of disks is used up", f"{NAME}-abcde-data"),
+        event("FailedCreate", "exceeded quota: pods", NAME, "of the job"),
+        event("SuccessfulCreate", "Created pod", NAME, "of the job", "Normal"),
+        event("FailedCreate", "of a restore before this one", NAME),
+        event("Unhealthy", "of somebody else", "postgres-0"),
+    ]
+    waiting = replace(stack, ending="waiting", pods=pods, events=told)
+    with pytest.raises(DeliveryError, match="Its pod does not run") as caught:
+        run(waiting, Point())
+    pods_own = [
+        "FailedScheduling: 0/3 nodes are available: insufficient memory",
+        "ProvisioningFailed: quota of disks is used up",
+    ]
+    lines = [*(pods_own if pods else []), "FailedCreate: exceeded quota: pods"]
+    assert caught.value.what.splitlines()[1:] == lines
+    assert caught.value.code == Exit.BROKEN
+    assert waiting.done[-1] == ("-n", "vision-week-data", "delete", "job", NAME)
+
+
+def test_one_that_runs_may_take_as_long_as_it_takes(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(restore, "_START", -1)
+    busy = replace(stack, ending="waiting", pods=[pod("Running")])
+
+    def ends(_: float) -> None:
+        busy.jobs[0]["status"] = {"ready": 1}
+
+    monkeypatch.setattr(restore, "sleep", ends)
+    assert run(busy, Point())[-1].startswith("Restored after")
 
 
 def test_one_that_somebody_removes_is_not_waited_for(stack: Stack) -> None:

@@ -83,6 +83,7 @@ def test_every_image_may_be_allowed_at_once() -> None:
         "nginx",
         "prometheus",
         "redis",
+        "redis-exporter",
     )
 
 
@@ -205,7 +206,7 @@ def resources(**changes: Any) -> dict[str, Any]:
         (
             {"images": {"registry": "registry.example/vision-week", "allow_unpinned": ["redsi"]}},
             "images.allow_unpinned[0]: is not in the catalogue, which has only "
-            "alertmanager, grafana, haproxy, kube-state-metrics, nginx, prometheus, redis",
+            "alertmanager, grafana, haproxy, kube-state-metrics, nginx, prometheus, redis, redis-exporter",
         ),
         ({"edge": {"url": "https://a.example"}}, "edge.flavour: is required; one of nginx, gateway, ingress"),
         (
