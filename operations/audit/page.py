@@ -15,33 +15,60 @@ _HEAD: Final = """<!doctype html>
 <meta http-equiv="Content-Security-Policy"
  content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <style>
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 70rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-input { font: inherit; width: 100%; padding: .4rem; margin-bottom: 1rem }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
+nav { position: sticky; top: 0; background: #fff; padding: .5rem 0 1rem; display: flex; flex-wrap: wrap;
+  gap: .5rem 1.5rem }
+input[type=search] { font: inherit; flex: 1 1 20rem; padding: .4rem }
 details { border-top: 1px solid #ccc; padding: .4rem 0 }
-summary { cursor: pointer }
-summary span { display: inline-block; min-width: 9rem; margin-right: 1rem }
+details[open] { background: #f6f6f6; padding: .4rem .5rem 1rem }
+summary { cursor: pointer; display: grid; gap: 0 1rem; grid-template-columns: 4rem 12rem 7rem 14rem 1fr }
+summary::before { content: "▸ " attr(data-number) }
+details[open] summary::before { content: "▾ " attr(data-number) }
+summary:focus-visible { outline: 2px solid #06c }
 table { border-collapse: collapse; margin: .5rem 0 }
 th, td { text-align: left; vertical-align: top; padding: .1rem 1rem .1rem 0; overflow-wrap: anywhere }
+th { font-weight: normal; color: #555; min-width: 11rem }
 .bad { color: #a00; font-weight: bold }
-@media print { input { display: none } details { break-inside: avoid } }
+@media (max-width: 50rem) { summary { grid-template-columns: 4rem 1fr } summary span { grid-column: 2 } }
+@media print { nav { display: none } details { break-inside: avoid } details[open] { background: none } }
 </style></head><body>
 <h1>Updates</h1>
-<p><label>Only those with
-<input type="search" id="find" placeholder="a name, a commit, a word; OUTSIDE for those without evidence"></label></p>
+<nav>
+<input type="search" id="find" aria-label="Only those with"
+ placeholder="a name, a commit, a word; OUTSIDE for those without evidence">
+<label><input type="checkbox" id="bad"> failed or doubtful</label>
+<label><input type="checkbox" id="changing"> that changed something</label>
+<output id="shown"></output>
+</nav>
 """
 _TAIL: Final = """<script>
 const updates = [...document.querySelectorAll("details")];
-document.getElementById("find").addEventListener("input", ({ target }) => {
-  const wanted = target.value.toLowerCase();
-  for (const one of updates) one.hidden = !one.textContent.toLowerCase().includes(wanted);
-});
+const [find, bad, changing, shown] = ["find", "bad", "changing", "shown"].map((id) => document.getElementById(id));
+const filter = () => {
+  const wanted = find.value.toLowerCase();
+  let count = 0;
+  for (const one of updates) {
+    one.hidden = (bad.checked && !("bad" in one.dataset)) || (changing.checked && !("changing" in one.dataset))
+      || !one.textContent.toLowerCase().includes(wanted);
+    count += one.hidden ? 0 : 1;
+  }
+  shown.textContent = `${count} of ${updates.length}`;
+};
+const open = () => {
+  const one = document.getElementById(location.hash.slice(1));
+  if (one) { one.open = true; one.scrollIntoView(); }
+};
+addEventListener("input", filter);
+addEventListener("hashchange", open);
 addEventListener("beforeprint", () => { for (const one of updates) one.open = true; });
+filter();
+open();
 </script></body></html>
 """
 
 
 def as_html(updates: Iterable[Update], signed: Signed, out: TextIO) -> None:
-    """One section for each update, folded up; the browser filters them."""
+    """One section for each update, folded up; the browser filters them. `#update-12` after its address opens one."""
     out.write(_HEAD)
     for update in updates:
         out.writelines(_section(update, signed))
@@ -50,12 +77,15 @@ def as_html(updates: Iterable[Update], signed: Signed, out: TextIO) -> None:
 
 def _section(update: Update, signed: Signed) -> Iterator[str]:
     told = origin(update, signed)
-    yield "<details><summary>"
-    yield f"<span>{update.number}: {escape(update.started[:19])}</span>"
+    bad = update.result != "succeeded" or "OUTSIDE" in told or bool(update.faults)
+    changing = bool(update.resources or update.settings)
+    yield f'<details id="update-{update.number}"{" data-bad" if bad else ""}{" data-changing" if changing else ""}>'
+    yield f'<summary data-number="{update.number}"><span>{escape(update.started[:19].replace("T", " "))}</span>'
     yield _marked(update.result, bad=update.result != "succeeded")
     yield _marked(told, bad="OUTSIDE" in told)
-    yield f"<span>{escape(changed(update))}</span>"
-    yield _marked(f"{len(update.faults)} doubts", bad=True) if update.faults else ""
+    yield f"<span>{escape(changed(update))}"
+    yield f' <b class="bad">{len(update.faults)} doubts</b>' if update.faults else ""
+    yield "</span>"
     yield "</summary>\n<table>\n"
     yield from (_row(name, value) for name, value in facts(update, signed).items())
     yield from (_row("doubt", fault) for fault in update.faults)
