@@ -187,6 +187,7 @@ class Platform(ComponentResource):
                 haproxy_image=images.haproxy,
                 storage_class=storage.class_name,
                 clients=[app_pods, websocket_pods],
+                generation=settings.secrets.generation,
                 protect=settings.protect,
             ),
             opts=inside,
@@ -229,15 +230,6 @@ class Platform(ComponentResource):
             ),
             opts=inside,
         )
-        Retirement(
-            "retirement",
-            RetirementArgs(
-                namespace=namespaces["data"],
-                generation=settings.secrets.generation,
-                clients=[application],
-            ),
-            opts=inside,
-        )
         live = WebSocket(
             "websocket",
             WebSocketArgs(
@@ -250,6 +242,15 @@ class Platform(ComponentResource):
                 notice=way_in.notice,
                 after=[memory],
                 rollout_timeout=settings.rollout_timeout,
+            ),
+            opts=inside,
+        )
+        Retirement(
+            "retirement",
+            RetirementArgs(
+                namespace=namespaces["data"],
+                generation=settings.secrets.generation,
+                clients=[application, live],
             ),
             opts=inside,
         )

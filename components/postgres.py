@@ -21,7 +21,7 @@ from components import kubernetes, patroni, pgbackrest
 from components.backups import Archive
 from components.certificates import Authority, ServerCertificate, ServerCertificateArgs
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
-from components.logins import Consumer, Login, Logins, LoginsArgs
+from components.logins import SERVING, Consumer, Login, Logins, LoginsArgs
 from components.scaling import disruption_budget
 from components.settings import Postgres as PostgresSettings
 
@@ -29,7 +29,6 @@ NAME = patroni.SCOPE
 DATABASE = "vision_week"
 OWNER = "vision_week_owner"
 APP = "vision_week_app"
-SERVING = f"{NAME}-serving"
 _FILES = "/etc/vision-week"
 _OWN_FILES = ("roles.sql", "logins.sql", "postgres-roles.sh")
 
