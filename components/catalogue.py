@@ -36,6 +36,7 @@ CATALOGUE = {
     "nginx": CatalogueImage(repository="docker.io/nginxinc/nginx-unprivileged", tag="1.28-bookworm"),
     "prometheus": CatalogueImage(repository="docker.io/prom/prometheus", tag="v3.5.0"),
     "redis": CatalogueImage(repository="docker.io/library/redis", tag="7.4-bookworm"),
+    "redis-exporter": CatalogueImage(repository="docker.io/oliver006/redis_exporter", tag="v1.67.0"),
 }
 
 # Hosts of the registries that these come from.

@@ -66,6 +66,7 @@ class Images(ComponentResource):
     nginx: str
     prometheus: str
     redis: str
+    redis_exporter: str
     haproxy: str
 
     def __init__(self, name: str, args: ImagesArgs, opts: ResourceOptions | None = None) -> None:
@@ -93,6 +94,7 @@ class Images(ComponentResource):
         self.nginx = self._published("nginx")
         self.prometheus = self._published("prometheus")
         self.redis = self._published("redis")
+        self.redis_exporter = self._published("redis-exporter")
         self.register_outputs({"app": self.app, "websocket": self.websocket, "postgres": self.postgres})
 
     def _published(self, name: str) -> str:

@@ -16,6 +16,8 @@ SCOPE = "postgres"
 ROLE = "vision-week/role"
 # Begins and ends a backup, and reads nothing of anybody's.
 BACKUP = "vision_week_backup"
+# Reads what PostgreSQL counts, and no row.
+EXPORTER = "vision_week_exporter"
 # What the backups call the database.
 STANZA = "main"
 PORT = 5432
@@ -83,7 +85,11 @@ def member() -> str:
                 },
                 "authentication": {"replication": _BETWEEN_MEMBERS, "rewind": _BETWEEN_MEMBERS},
                 "pg_hba": _ACCESS,
-                "pg_ident": ["reader postgres vision_week_readonly", f"backup postgres {BACKUP}"],
+                "pg_ident": [
+                    "reader postgres vision_week_readonly",
+                    f"backup postgres {BACKUP}",
+                    f"exporter postgres {EXPORTER}",
+                ],
             },
         }
     )
@@ -93,14 +99,14 @@ def member() -> str:
 # that the other one knows the role's password: nobody with another certificate of ours can come between.
 _BETWEEN_MEMBERS = {"sslmode": "verify-ca", "sslrootcert": f"{TLS}/ca.crt", "channel_binding": "require"}
 
-# The superuser over the pod's own socket only, where one may also read as somebody who can do no harm, and backups are
-# begun; each role's
-# members to their own database, the members of the cluster to each other. What comes over the network is encrypted, or
-# refused.
+# The superuser over the pod's own socket only, where one may also read as somebody who can do no harm, backups are
+# begun and numbers read; each role's members to their own database, the members of the cluster to each other. What
+# comes over the network is encrypted, or refused.
 _ACCESS = [
     "local all postgres peer",
     "local vision_week vision_week_readonly peer map=reader",
     f"local postgres {BACKUP} peer map=backup",
+    f"local vision_week {EXPORTER} peer map=exporter",
     "hostssl vision_week +vision_week_owner,+vision_week_app all scram-sha-256",
     "hostssl replication replicator all scram-sha-256",
     "hostssl postgres replicator,rewinder all scram-sha-256",

@@ -185,6 +185,7 @@ class Platform(ComponentResource):
                 settings=settings.redis,
                 image=images.redis,
                 haproxy_image=images.haproxy,
+                exporter_image=images.redis_exporter,
                 storage_class=storage.class_name,
                 clients=[app_pods, websocket_pods],
                 protect=settings.protect,
@@ -320,6 +321,13 @@ class Platform(ComponentResource):
                         Target(
                             job="patroni", namespace=namespaces["data"], service=postgres.NAME, port=patroni.API_PORT
                         ),
+                        Target(
+                            job="postgres",
+                            namespace=namespaces["data"],
+                            service=postgres.NAME,
+                            port=postgres.EXPORTER_PORT,
+                            kept=postgres.COUNTED,
+                        ),
                         *(
                             [Target(job="backups", namespace=namespaces["data"], service=watch.NAME, port=watch.PORT)]
                             if backups
@@ -328,6 +336,7 @@ class Platform(ComponentResource):
                         Target(
                             job="haproxy", namespace=namespaces["data"], service=redis.NAME, port=haproxy.HEALTH_PORT
                         ),
+                        Target(job="redis", namespace=namespaces["data"], service=redis.NAME, port=redis.EXPORTER_PORT),
                         Target(
                             job=alertmanager.NAME,
                             namespace=namespaces["monitoring"],
@@ -386,6 +395,7 @@ class Platform(ComponentResource):
             nginx=images.nginx,
             prometheus=images.prometheus,
             redis=images.redis,
+            **{"redis-exporter": images.redis_exporter},
         )
         self.register_outputs(
             {

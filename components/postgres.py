@@ -5,12 +5,15 @@ Service `postgres` leads: there is no moment in which the two differ, and no sel
 The Endpoints are made here, so that Patroni needs no right to create any, and may update these four by name only.
 
 It never reads Secrets through the API: passwords are files. Nobody connects as superuser but over the pod's own socket.
-There, beside each member, a container keeps the database's roles as the files say (`files/postgres-roles.sh`).
+There, beside each member, a container keeps the database's roles as the files say (`files/postgres-roles.sh`), and
+another one tells Prometheus what PostgreSQL counts. It is there whether anybody asks or not: who begins to watch, or
+ends, rolls no database for it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 import pulumi_random as random
 from pulumi import ComponentResource, Input, Output, ResourceOptions
@@ -24,12 +27,17 @@ from components.kubernetes import Container, Endpoint, Mount, Namespace, metadat
 from components.logins import Consumer, Login, Logins, LoginsArgs
 from components.scaling import disruption_budget
 from components.settings import Postgres as PostgresSettings
+from components.values import mebibytes
 
 NAME = patroni.SCOPE
 DATABASE = "vision_week"
 OWNER = "vision_week_owner"
 APP = "vision_week_app"
 SERVING = f"{NAME}-serving"
+EXPORTER_PORT = 9187
+# What is kept of what the exporter tells: not what it tells of itself, and of PostgreSQL's 250 settings two bounds.
+_BOUNDS = "pg_settings_max_connections|pg_settings_max_slot_wal_keep_size_bytes"
+COUNTED = f"pg_up|pg_database_.*|pg_locks_count|pg_replication_slots_.*|pg_stat_.*|{_BOUNDS}"
 _FILES = "/etc/vision-week"
 _OWN_FILES = ("roles.sql", "logins.sql", "postgres-roles.sh")
 
@@ -296,7 +304,7 @@ class Postgres(ComponentResource):
         )
         return kubernetes.pod(
             NAME,
-            [member, roles, *([archive.server] if archive else [])],
+            [member, roles, _exporter(settings, self._args.image), *([archive.server] if archive else [])],
             volumes=[
                 *(archive.volumes if archive else []),
                 kubernetes.projected(
@@ -328,6 +336,34 @@ class Postgres(ComponentResource):
             token=True,
             pool=self._args.namespace.pool,
         )
+
+
+def _exporter(settings: PostgresSettings, image: Input[str]) -> Container:
+    """Tells Prometheus what PostgreSQL counts. Without a readiness of its own: numbers that are missing are an alert,
+    and take no member out of service."""
+    # Nothing secret: the socket knows whose process it is. A look that hangs ends before the next one.
+    source = {
+        "host": "/run/postgresql",
+        "user": patroni.EXPORTER,
+        "application_name": "exporter",
+        "sslmode": "disable",
+        "statement_timeout": "5000",
+    }
+    return Container(
+        name="exporter",
+        image=image,
+        command=["prometheus-postgres-exporter", f"--web.listen-address=:{EXPORTER_PORT}", "--log.format=json"],
+        resources=settings.exporter_resources,
+        env={
+            "DATA_SOURCE_NAME": f"postgresql:///{DATABASE}?{urlencode(source)}",
+            # Tidies up before the limit rather than being killed at it.
+            "GOMEMLIMIT": f"{mebibytes(settings.exporter_resources.memory) * 9 // 10}MiB",
+        },
+        ports={"exporter": EXPORTER_PORT},
+        mounts=[Mount(volume="run", path="/run/postgresql", read_only=True)],
+        # Its own page, which asks nothing of PostgreSQL.
+        liveness=kubernetes.http_probe("/", "exporter", period=30, failures=3),
+    )
 
 
 def _not_older(file: str, seconds: int) -> list[str]:

@@ -3,6 +3,7 @@
 Members know each other by address, each by a Service of its own: an announced host name would have to be looked up at
 the very moment that DNS may be slow, and Sentinel stands still meanwhile. Clients need not know of any of this: the
 Service `redis` leads to an HAProxy, whichever, and that to the primary. One member alone is the same, with one of each.
+An exporter beside each member tells Prometheus what it counts, whether anybody asks or not.
 
 Each consumer has a user of its own with the least rights: members know hashes of their passwords alone. The members
 themselves, Sentinel and who works in their pods are Redis' `default`.
@@ -12,6 +13,7 @@ PostgreSQL should keep.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +33,8 @@ from components.values import mebibytes
 NAME = "redis"
 MEMBER_PORT = 6380
 SENTINEL_PORT = 26379
+EXPORTER_PORT = 9121
+_EXPORTER = "exporter"
 _FILES = Path(__file__).parent / "files"
 # What each may do, with which keys and channels. Nothing that stops others or shows what isn't theirs (@dangerous):
 # no KEYS, no FLUSHALL, no CONFIG.
@@ -40,6 +44,8 @@ RIGHTS = {
     "websocket": f"~vision-week:live:* &vision-week:live {_WORK} +subscribe +unsubscribe",
     # It asks who is primary, and who follows.
     haproxy.USER: "+info",
+    # What Redis counts. Not what was slow, either: that shows the words of others.
+    _EXPORTER: "+info",
 }
 
 
@@ -48,7 +54,7 @@ class RedisArgs:
     """What Redis needs.
 
     settings: members, sizes, what is evicted. image: of Redis and Sentinel. haproxy_image: of HAProxy.
-    storage_class: of its volumes.
+    exporter_image: of what tells Prometheus of each member. storage_class: of its volumes.
     clients: pods that may connect. protect: its members are not removed before this is taken away.
     """
 
@@ -56,6 +62,7 @@ class RedisArgs:
     settings: RedisSettings
     image: Input[str]
     haproxy_image: Input[str]
+    exporter_image: Input[str]
     storage_class: Input[str]
     clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
     protect: bool
@@ -91,6 +98,7 @@ class Redis(ComponentResource):
         secrets: dict[str, Input[str]] = {
             "redis-password": password,
             "users.conf": Output.concat(*(_user_line(login) for login in self.logins.values())),
+            "exporter.json": self.logins[_EXPORTER].password.apply(_exporter_passwords),
             "haproxy.cfg": Output.all(addresses, self.logins[haproxy.USER].password).apply(
                 lambda known: haproxy.configuration(
                     dict(zip(members, known[0], strict=True)),
@@ -121,7 +129,7 @@ class Redis(ComponentResource):
                 selector=meta.v1.LabelSelectorArgs(match_labels=selector(NAME)),
                 template=kubernetes.pod(
                     NAME,
-                    [self._redis(), self._sentinel(), self._haproxy()],
+                    [self._redis(), self._sentinel(), self._haproxy(), self._exporter()],
                     volumes=[
                         kubernetes.config_files("config", config.metadata.name),
                         kubernetes.secret_files("secrets", secret.metadata.name),
@@ -236,7 +244,35 @@ class Redis(ComponentResource):
             pre_stop=["sleep", "5"],
         )
 
+    def _exporter(self) -> Container:
+        """Tells Prometheus what Redis counts. Without a readiness of its own: numbers that are missing are an alert,
+        and take no member out of service."""
+        return Container(
+            name="exporter",
+            image=self._args.exporter_image,
+            command=[
+                "/redis_exporter",
+                f"-redis.addr={_MEMBER}",
+                f"-redis.user={_EXPORTER}",
+                "-redis.password-file=/etc/redis-exporter/exporter.json",
+                # It may not ask for these, nor give itself a name.
+                "-config-command=-",
+                "-set-client-name=false",
+                f"-web.listen-address=:{EXPORTER_PORT}",
+                "-log-format=json",
+            ],
+            resources=self._args.settings.exporter_resources,
+            # Tidies up before the limit rather than being killed at it.
+            env={"GOMEMLIMIT": f"{mebibytes(self._args.settings.exporter_resources.memory) * 9 // 10}MiB"},
+            ports={"exporter": EXPORTER_PORT},
+            mounts=[
+                Mount(volume="secrets", path="/etc/redis-exporter/exporter.json", file="exporter.json", read_only=True)
+            ],
+            liveness=kubernetes.http_probe("/health", "exporter", period=30, failures=3),
+        )
 
+
+_MEMBER = f"redis://127.0.0.1:{MEMBER_PORT}"
 _POD_NAME = "statefulset.kubernetes.io/pod-name"
 _MOUNTS = (
     Mount(volume="config", path="/etc/redis", read_only=True),
@@ -259,6 +295,11 @@ def _user_line(login: Login) -> Output[str]:
     return login.password.apply(
         lambda password: f"user {login.user} on #{hashlib.sha256(password.encode()).hexdigest()} {RIGHTS[login.user]}\n"
     )
+
+
+def _exporter_passwords(password: str) -> str:
+    """By address, as versions until 1.45 look it up, and by user and address, as later ones do."""
+    return json.dumps(dict.fromkeys((_MEMBER, _MEMBER.replace("//", f"//{_EXPORTER}@")), password))
 
 
 def _redis_conf(settings: RedisSettings) -> str:

@@ -93,6 +93,7 @@ def _workloads(args: VerticalAutoscalingArgs) -> Iterator[Workload]:
         containers={
             postgres.NAME: args.postgres.resources,
             "roles": args.postgres.roles_resources,
+            "exporter": args.postgres.exporter_resources,
             **({backups.SERVER: args.postgres.backups.resources} if args.postgres.backups.enabled else {}),
         },
     )
@@ -105,6 +106,7 @@ def _workloads(args: VerticalAutoscalingArgs) -> Iterator[Workload]:
             redis.NAME: args.redis.resources,
             "sentinel": args.redis.sentinel_resources,
             "haproxy": args.redis.haproxy_resources,
+            "exporter": args.redis.exporter_resources,
         },
     )
     if isinstance(args.edge, NginxEdge):

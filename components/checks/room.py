@@ -71,16 +71,17 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
 
 
 def _member(postgres: Postgres) -> list[Resources]:
-    """What a member's containers ask for: the database, its roles, and what backups are fetched from."""
+    """What a member's containers ask for: the database, its roles, its exporter, and what backups are fetched from."""
     return [
         postgres.resources,
         postgres.roles_resources,
+        postgres.exporter_resources,
         *([postgres.backups.resources] if postgres.backups.enabled else []),
     ]
 
 
 def _redis_pod(redis: Redis) -> list[Resources]:
-    return [redis.resources, redis.sentinel_resources, redis.haproxy_resources]
+    return [redis.resources, redis.sentinel_resources, redis.haproxy_resources, redis.exporter_resources]
 
 
 def _of_app(settings: Settings) -> list[Resources]:
@@ -184,7 +185,8 @@ def memory_suffices(settings: Settings) -> Iterator[Fault]:
             yield Fault(path, f"is too little for {parts}: {needed}Mi", f"give it more, {hint}")
 
 
-# Patroni on each member, replication, migrations and an engineer: what is there beside the application.
+# Patroni on each member, what keeps the roles, the exporter's two, replication, migrations and an engineer: what is
+# there beside the application.
 _OTHER_CONNECTIONS = 15
 
 

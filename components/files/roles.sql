@@ -5,6 +5,7 @@
 --   vision_week_app       reads and writes rows, and can change nothing about their tables: the application
 --   vision_week_readonly  reads rows: people, over a member's own socket
 --   vision_week_backup    begins and ends backups, and reads no row: pgBackRest, over a member's own socket
+--   vision_week_exporter  reads what PostgreSQL counts, and no row: the exporter, over a member's own socket
 --
 -- Nobody logs in by a password as the first two: logins.sql makes their members, which do.
 
@@ -12,19 +13,24 @@
 SET client_min_messages = warning;
 
 SELECT format('CREATE ROLE %I', name)
-FROM unnest(ARRAY['vision_week_owner', 'vision_week_app', 'vision_week_readonly', 'vision_week_backup']) AS name
+FROM unnest(ARRAY[
+    'vision_week_owner', 'vision_week_app', 'vision_week_readonly', 'vision_week_backup', 'vision_week_exporter'
+]) AS name
 WHERE NOT EXISTS (SELECT FROM pg_roles WHERE rolname = name) \gexec
 ALTER ROLE vision_week_readonly LOGIN;
 ALTER ROLE vision_week_backup LOGIN;
 GRANT pg_read_all_settings TO vision_week_backup;
 GRANT EXECUTE ON FUNCTION pg_backup_start(text, boolean), pg_backup_stop(boolean), pg_create_restore_point(text), pg_switch_wal()
     TO vision_week_backup;
+ALTER ROLE vision_week_exporter LOGIN;
+-- What others do at the moment, too, or it would see itself alone.
+GRANT pg_read_all_stats, pg_read_all_settings TO vision_week_exporter;
 
 SELECT 'CREATE DATABASE vision_week'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'vision_week') \gexec
 ALTER DATABASE vision_week OWNER TO vision_week_owner;
 REVOKE ALL ON DATABASE vision_week FROM PUBLIC;
-GRANT CONNECT ON DATABASE vision_week TO vision_week_app, vision_week_readonly;
+GRANT CONNECT ON DATABASE vision_week TO vision_week_app, vision_week_readonly, vision_week_exporter;
 -- A former primary asks the new one there, as Patroni's rewinder (a role that is made after this), before it takes its own
 -- writes back. Nobody else gets that far: pg_hba.conf lets the roles of clients into their own database alone.
 REVOKE TEMPORARY ON DATABASE postgres FROM PUBLIC;

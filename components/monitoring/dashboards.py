@@ -287,6 +287,7 @@ def _postgres() -> Dashboard:
         'scalar(max(patroni_xlog_location{service="postgres"}))'
         ' - (patroni_xlog_replayed_location{service="postgres"} > 0)'
     )
+    ours = '{datname="vision_week"}'
     return Dashboard(
         name="postgresql",
         title="PostgreSQL",
@@ -317,6 +318,74 @@ def _postgres() -> Dashboard:
                     title="Timeline: one more with each fail-over", questions={"{{name}}": "patroni_postgres_timeline"}
                 ),
             ),
+            "Work": (
+                Panel(
+                    title="Transactions",
+                    questions={
+                        "done, {{instance}}": f"sum by (instance) (rate(pg_stat_database_xact_commit{ours}"
+                        "[$__rate_interval]))",
+                        "undone, {{instance}}": f"sum by (instance) (rate(pg_stat_database_xact_rollback{ours}"
+                        "[$__rate_interval]))",
+                    },
+                    unit="ops",
+                ),
+                Panel(
+                    title="Rows",
+                    questions={
+                        what: f"sum(rate(pg_stat_database_tup_{what}{ours}[$__rate_interval]))"
+                        for what in ("fetched", "inserted", "updated", "deleted")
+                    },
+                    unit="ops",
+                ),
+                Panel(
+                    title="Blocks of 8 KiB",
+                    questions={
+                        "found in memory": f"sum(rate(pg_stat_database_blks_hit{ours}[$__rate_interval]))",
+                        "read": f"sum(rate(pg_stat_database_blks_read{ours}[$__rate_interval]))",
+                    },
+                    unit="ops",
+                ),
+            ),
+            "Room": (
+                Panel(
+                    title="Connections, share of all that there may be",
+                    questions={
+                        "{{instance}}": "sum by (instance) (pg_stat_database_numbackends)"
+                        " / on (instance) pg_settings_max_connections",
+                    },
+                    unit="percentunit",
+                    limit=rules.NEAR,
+                ),
+                Panel(
+                    title="Connections by what they do",
+                    questions={"{{state}}": f"sum by (state) (pg_stat_activity_count{ours})"},
+                ),
+                Panel(
+                    title="Size of the database",
+                    questions={"{{instance}}": f"pg_database_size_bytes{ours}"},
+                    unit="bytes",
+                ),
+            ),
+            "What is waited for": (
+                Panel(
+                    title="Longest transaction",
+                    questions={"{{state}}": f"max by (state) (pg_stat_activity_max_tx_duration{ours})"},
+                    unit="s",
+                    limit=rules.IDLE,
+                ),
+                Panel(
+                    title="Locks",
+                    questions={"{{mode}}": f"sum by (mode) (pg_locks_count{ours})"},
+                ),
+                Panel(
+                    title="Deadlocks, and sorts that went to disk",
+                    questions={
+                        "deadlocks": f"sum(rate(pg_stat_database_deadlocks{ours}[$__rate_interval]))",
+                        "files": f"sum(rate(pg_stat_database_temp_files{ours}[$__rate_interval]))",
+                    },
+                    unit="ops",
+                ),
+            ),
             "Backups": (
                 Panel(
                     title="Since each went well",
@@ -339,8 +408,8 @@ def _postgres() -> Dashboard:
 
 
 def _redis() -> Dashboard:
-    """By what the HAProxy beside each member finds: `alone` is whoever says it is primary, `replicated` a primary that
-    replicas follow."""
+    """By what the HAProxy beside each member finds (`alone` is whoever says it is primary, `replicated` a primary that
+    replicas follow), and by what each member counts."""
 
     def found(proxy: str) -> str:
         return f'max by (server) (haproxy_server_status{{service="redis",proxy="{proxy}",state="UP"}})'
@@ -378,6 +447,51 @@ def _redis() -> Dashboard:
                         "to clients": f"sum(rate(haproxy_frontend_bytes_out_total{clients}[$__rate_interval]))",
                     },
                     unit="Bps",
+                ),
+            ),
+            "Memory": (
+                Panel(
+                    title="Filled, share of what data may take",
+                    questions={"{{instance}}": "redis_memory_used_bytes / (redis_memory_max_bytes > 0)"},
+                    unit="percentunit",
+                    limit=rules.NEAR,
+                ),
+                Panel(
+                    title="Taken from the machine",
+                    questions={"{{instance}}": "redis_memory_used_rss_bytes"},
+                    unit="bytes",
+                ),
+                Panel(
+                    title="Keys that went",
+                    questions={
+                        "their time was over": "sum(rate(redis_expired_keys_total[$__rate_interval]))",
+                        "thrown out": "sum(rate(redis_evicted_keys_total[$__rate_interval]))",
+                    },
+                    unit="ops",
+                ),
+            ),
+            "Work": (
+                Panel(
+                    title="Commands",
+                    questions={
+                        "{{instance}}": "rate(redis_commands_processed_total[$__rate_interval])",
+                    },
+                    unit="ops",
+                ),
+                Panel(
+                    title="Reads",
+                    questions={
+                        "found": "sum(rate(redis_keyspace_hits_total[$__rate_interval]))",
+                        "not there": "sum(rate(redis_keyspace_misses_total[$__rate_interval]))",
+                    },
+                    unit="ops",
+                ),
+                Panel(
+                    title="Connections",
+                    questions={
+                        "{{instance}}": "redis_connected_clients",
+                        "refused": "sum(increase(redis_rejected_connections_total[$__rate_interval]))",
+                    },
                 ),
             ),
         },

@@ -32,6 +32,13 @@ _BURNS: tuple[tuple[float, str, str, Severity], ...] = (
 )
 # Bytes of write-ahead log that a replica may be behind for five minutes: one segment.
 LAG = 16 * 1024**2
+# Share of a limit from which on somebody should know: there is still time to do something.
+NEAR = 0.9
+# Share of the write-ahead log that a member keeps for a replica that is away: at all of it the replica is given up, and
+# must be copied anew.
+WAITING = 0.5
+# Seconds that a transaction may stand open and do nothing: rows that it could still see are not cleared away.
+IDLE = 600
 # Seconds that a backup may be late: it is caught up within an hour, and takes another one.
 LATE = 7200
 # Series that one Prometheus is meant to hold; each takes some kilobytes of its memory. A label that grows without bound
@@ -237,6 +244,54 @@ def _of_the_database() -> Iterator[Alert]:
         summary="{{ $labels.name }} is {{ $value | humanize1024 }}B behind the primary",
         description="If it took over now, it would first have to catch up.",
     )
+    yield Alert(
+        name="DatabaseUnseen",
+        expr='pg_up{service="postgres"} == 0',
+        minutes=2,
+        severity="warning",
+        team="platform",
+        summary="PostgreSQL at {{ $labels.instance }} gives no numbers",
+        description="The exporter beside it can't log in, or gets no answer; what is concluded from them is blind.",
+    )
+    yield Alert(
+        name="ConnectionsNearLimit",
+        expr="sum by (namespace, service, instance) (pg_stat_database_numbackends)"
+        f" / on (namespace, service, instance) pg_settings_max_connections > {NEAR}",
+        minutes=2,
+        severity="critical",
+        team="platform",
+        summary="{{ $value | humanizePercentage }} of PostgreSQL's connections at {{ $labels.instance }} are taken",
+        description="Who comes when all are is refused: requests fail.",
+    )
+    yield Alert(
+        name="TransactionsIdle",
+        expr="max by (namespace, service, instance, datname)"
+        f' (pg_stat_activity_max_tx_duration{{state=~"idle in transaction.*"}}) > {IDLE}',
+        minutes=1,
+        severity="warning",
+        team="application",
+        summary="A transaction in {{ $labels.datname }} stands open and idle for {{ $value | humanizeDuration }}",
+        description="Nothing that was deleted since it began is cleared away, and what it has locked stays locked.",
+    )
+    yield Alert(
+        name="ReplicaLogWaits",
+        expr="pg_replication_slots_pg_wal_lsn_diff / on (namespace, service, instance) group_left ()"
+        f" (pg_settings_max_slot_wal_keep_size_bytes > 0) > {WAITING}",
+        minutes=1,
+        severity="warning",
+        team="platform",
+        summary="{{ $value | humanizePercentage }} of the log that may wait for {{ $labels.slot_name }} does",
+        description="At all of it PostgreSQL gives the replica up, and it has to be copied anew.",
+    )
+    yield Alert(
+        name="ArchivingFails",
+        expr="increase(pg_stat_archiver_failed_count[2m]) > 0",
+        minutes=5,
+        severity="critical",
+        team="platform",
+        summary="PostgreSQL at {{ $labels.instance }} can't hand its log over to the backups",
+        description="What is written now is in no backup: all of it would be lost with the cluster.",
+    )
 
 
 def _of_backups() -> Iterator[Alert]:
@@ -293,6 +348,51 @@ def _of_redis() -> Iterator[Alert]:
         team="platform",
         summary="Redis has had {{ $value }} primaries within a quarter of an hour",
         description="It went by itself; if nothing was rolled out, somebody should know why.",
+    )
+    yield Alert(
+        name="RedisUnseen",
+        expr='redis_up{service="redis"} == 0',
+        minutes=2,
+        severity="warning",
+        team="platform",
+        summary="Redis at {{ $labels.instance }} gives no numbers",
+        description="The exporter beside it can't log in, or gets no answer; what is concluded from them is blind.",
+    )
+    yield Alert(
+        name="RedisMemoryNearLimit",
+        expr=f"redis_memory_used_bytes / (redis_memory_max_bytes > 0) > {NEAR}",
+        minutes=5,
+        severity="warning",
+        team="platform",
+        summary="Redis at {{ $labels.instance }} has filled {{ $value | humanizePercentage }} of its memory",
+        description="When it is full keys go before their time, and where none may go writes are refused.",
+    )
+    yield Alert(
+        name="RedisEvicts",
+        expr="increase(redis_evicted_keys_total[5m]) > 0",
+        minutes=0,
+        severity="warning",
+        team="platform",
+        summary="Redis at {{ $labels.instance }} has thrown {{ $value | humanize }} keys out in five minutes",
+        description="Its memory is full. Sessions may be among them: who has one that went must log in again.",
+    )
+    yield Alert(
+        name="RedisRefusesConnections",
+        expr="increase(redis_rejected_connections_total[5m]) > 0",
+        minutes=0,
+        severity="critical",
+        team="platform",
+        summary="Redis at {{ $labels.instance }} has refused {{ $value | humanize }} connections in five minutes",
+        description="It has as many as it may have: requests fail.",
+    )
+    yield Alert(
+        name="RedisCantWriteDown",
+        expr="redis_aof_last_write_status == 0 or redis_rdb_last_bgsave_status == 0",
+        minutes=2,
+        severity="critical",
+        team="platform",
+        summary="Redis at {{ $labels.instance }} can't write to its disk",
+        description="It takes no writes until it can, or would lose what it has in memory with its pod.",
     )
 
 

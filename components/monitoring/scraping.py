@@ -27,6 +27,7 @@ class Target:
 
     job: what the numbers are of. service: name of the pods. port, path, parameters: where they answer.
     shown: the name in its certificate, which the stack's authority signed; None where it speaks in clear.
+    kept: pattern of the names that are taken in; None for all.
     """
 
     job: str
@@ -36,6 +37,7 @@ class Target:
     path: str = "/metrics"
     parameters: Mapping[str, str] = field(default_factory=dict)
     shown: str | None = None
+    kept: str | None = None
 
     @property
     def name(self) -> str:
@@ -72,6 +74,11 @@ def _job(target: Target, namespace: str) -> dict[str, Any]:
             {"target_label": "namespace", "replacement": namespace},
             {"target_label": "service", "replacement": target.service},
         ],
+        **(
+            {"metric_relabel_configs": [{"source_labels": ["__name__"], "regex": target.kept, "action": "keep"}]}
+            if target.kept
+            else {}
+        ),
     }
 
 

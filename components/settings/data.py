@@ -77,8 +77,10 @@ class Postgres(Strict):
     beyond)."""
     resources: Resources = Resources(cpu="1", cpu_limit="3", memory="4Gi")
     """Of each member; buffers and connections must fit the memory (S5.2)."""
-    roles_resources: Resources = Resources(cpu="10m", cpu_limit="200m", memory="32Mi")
+    roles_resources: Resources = Resources(cpu="10m", cpu_limit="100m", memory="32Mi")
     """Of what keeps the roles of the database, beside each member (S7.3)."""
+    exporter_resources: Resources = Resources(cpu="10m", cpu_limit="100m", memory="48Mi")
+    """Of what tells Prometheus of each member (S8.1)."""
     disruptions: int = Field(default=1, ge=1, le=2)
     """Members that a drained node may take away at once, 1 to 2; a majority stays (S5, beyond)."""
     backups: Backups = Backups()
@@ -136,6 +138,8 @@ class Redis(Strict):
     """Of each Sentinel (S5.3)."""
     haproxy_resources: Resources = Resources(cpu="50m", cpu_limit="500m", memory="64Mi")
     """Of the HAProxy beside each member; a connection takes 40 KiB, beyond the first 24 MiB (S5.3)."""
+    exporter_resources: Resources = Resources(cpu="10m", cpu_limit="100m", memory="48Mi")
+    """Of what tells Prometheus of each member (S8.1)."""
 
     @property
     def agreeing(self) -> int:

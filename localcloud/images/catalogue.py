@@ -103,6 +103,12 @@ STAND_INS = (
         differs="HAProxy 2.6; no docker-entrypoint.sh",
     ),
     StandIn(
+        name="redis-exporter",
+        reference="docker.io/oliver006/redis_exporter:v1.67.0",
+        contract="/redis_exporter; runs as any uid; listens on 9121; the password in a JSON file by address",
+        differs="redis_exporter 1.45 instead of 1.67: looks the password up by address alone, without the user's name",
+    ),
+    StandIn(
         name="nginx-unprivileged",
         reference="docker.io/nginxinc/nginx-unprivileged:1.28-bookworm",
         contract="listens on 8080 as user 101 or any uid; /etc/nginx/conf.d; pid and temporary files under /tmp; logs "

@@ -162,6 +162,30 @@ def test_whoever_only_reads_writes_nothing(database: Members) -> None:
         assert refused(caught.value.stderr), may_not
 
 
+def test_the_exporter_sees_what_others_do_and_no_row(database: Members) -> None:
+    exhibits(database)
+    as_exporter = "SET ROLE vision_week_exporter;"
+    for sees in (
+        "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'checkpointer' AND backend_start IS NOT NULL",
+        "SELECT setting <> '' FROM pg_settings WHERE name = 'data_directory'",
+        f"SELECT pg_database_size('{DATABASE}') > 0",
+    ):
+        assert database.sql(f"{as_exporter} {sees}", DATABASE) == [["t"]], sees
+    for may_not in (
+        "TABLE public.exhibits",
+        "CREATE TABLE public.other (id int)",
+        "CREATE TEMPORARY TABLE other (id int)",
+        "SELECT rolpassword FROM pg_authid",
+        "SELECT pg_reload_conf()",
+        "SELECT pg_switch_wal()",
+        "SELECT pg_read_file('PG_VERSION')",
+        "SELECT * FROM pg_ls_waldir()",
+    ):
+        with pytest.raises(subprocess.CalledProcessError) as caught:
+            database.sql(f"{as_exporter} {may_not}", DATABASE)
+        assert refused(caught.value.stderr), may_not
+
+
 def test_nobody_logs_in_as_a_role_that_holds_rights(database: Members) -> None:
     for group in GROUPS:
         assert "authentication failed" in database.says(group, "SELECT 1", "a guess")

@@ -61,3 +61,9 @@ def test_haproxy_learns_who_is_primary_and_nothing_else(redis: Redis) -> None:
     assert "role:master" in told(redis, "haproxy", "INFO", "replication")
     assert told(redis, "haproxy", "GET", "vision-week:live:history").startswith(REFUSED)
     assert told(redis, "haproxy", "PING").startswith(REFUSED)
+
+
+def test_the_exporter_learns_what_redis_counts_and_nothing_else(redis: Redis) -> None:
+    assert "used_memory:" in told(redis, "exporter", "INFO", "ALL")
+    for command in ("GET vision-week:live:history", "SLOWLOG GET", "CLIENT LIST", "CONFIG GET maxmemory", "EVAL 0 0"):
+        assert told(redis, "exporter", *command.split()).startswith(REFUSED), command

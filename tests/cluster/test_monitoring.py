@@ -35,9 +35,10 @@ def test_every_target_is_up_and_every_pod_is_one(stack: Stack, prometheus: httpx
         return len(stack.objects(area, "pods", f"app.kubernetes.io/name={name}"))
 
     def all_up() -> bool:
-        app, websocket, postgres = pods("app", "app"), pods("app", "websocket"), pods("data", "postgres")
-        numbers = {"app": app, "php-fpm": app, "websocket": websocket, "patroni": postgres}
-        numbers |= {"haproxy": pods("data", "redis"), "alertmanager": 1, "backups": 1, "prometheus": 1}
+        app, websocket = pods("app", "app"), pods("app", "websocket")
+        postgres, redis = pods("data", "postgres"), pods("data", "redis")
+        numbers = {"app": app, "php-fpm": app, "websocket": websocket, "patroni": postgres, "postgres": postgres}
+        numbers |= {"haproxy": redis, "redis": redis, "alertmanager": 1, "backups": 1, "prometheus": 1}
         return states(prometheus) == {job: ["up"] * number for job, number in numbers.items()}
 
     wait_for(all_up, "every target to be up", patience=150, every=1)

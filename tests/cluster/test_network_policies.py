@@ -25,8 +25,8 @@ SERVERS: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "edge": ("edge", (8443, 8080, 8081)),
     "app": ("app", (8080, 8081)),
     "websocket": ("app", (8090, 8091)),
-    "postgres": ("data", (5432, 8008)),
-    "redis": ("data", (6379, 6380, 8404, 26379)),
+    "postgres": ("data", (5432, 8008, 9187)),
+    "redis": ("data", (6379, 6380, 8404, 9121, 26379)),
     "prometheus": ("monitoring", (9090,)),
     "alertmanager": ("monitoring", (9093,)),
 }
@@ -65,7 +65,9 @@ ALLOWED = {
     ("prometheus", "app", 8081),
     ("prometheus", "websocket", 8091),
     ("prometheus", "postgres", 8008),
+    ("prometheus", "postgres", 9187),
     ("prometheus", "redis", 8404),
+    ("prometheus", "redis", 9121),
     ("prometheus", "alertmanager", 9093),
     *((client, "DNS", 53) for client in [*CLIENTS, "migrations"]),
 }

@@ -39,7 +39,8 @@ def test_an_authority_that_did_not_sign_the_certificate_is_not_enough(stack: Sta
 def test_nobody_logs_in_but_as_the_consumer_that_it_is(stack: Stack) -> None:
     """S7.3: by a role of its own, with a password of its own; the members' files put it there."""
     logins = "SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname LIKE 'vision%' ORDER BY 1"
-    wanted = ["vision_week_app_a", "vision_week_backup", "vision_week_owner_a", "vision_week_readonly"]
+    own = ["vision_week_backup", "vision_week_exporter"]
+    wanted = ["vision_week_app_a", *own, "vision_week_owner_a", "vision_week_readonly"]
     # Those of an earlier release may come in until its last pod has had time to end.
     wait_for(lambda: psql(stack, logins).split() == wanted, "nobody else to log in", patience=300)
     assert psql(stack, "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'") == "vision_week_owner"

@@ -21,7 +21,7 @@ WORKLOADS = {
     "app": ("app", {"nginx", "php"}),
     "websocket": ("app", {"websocket"}),
     "postgres": ("data", {"postgres"}),
-    "redis": ("data", {"redis", "sentinel", "haproxy"}),
+    "redis": ("data", {"redis", "sentinel", "haproxy", "exporter"}),
     "edge": ("edge", {"nginx"}),
 }
 
@@ -37,6 +37,7 @@ def _sized(stack: Stack) -> Iterator[None]:
         stack.set("redis.resources.cpu", "5m")
         stack.set("redis.sentinel_resources.cpu", "5m")
         stack.set("redis.haproxy_resources.cpu", "5m")
+        stack.set("redis.exporter_resources.cpu", "5m")
         stack.set("vertical_autoscaling", True)
         stack.pulumi("up", "--yes", "--skip-preview")
         yield
@@ -135,7 +136,7 @@ def test_a_pod_that_is_alone_is_not_taken_away(stack: Stack) -> None:
 
 
 def test_a_database_is_sized_when_its_pod_is_made_and_not_before(stack: Stack) -> None:
-    assert asked(pods(stack, "redis")[0]) == {"redis": "5m", "sentinel": "5m", "haproxy": "5m"}
+    assert asked(pods(stack, "redis")[0]) == dict.fromkeys(("redis", "sentinel", "haproxy", "exporter"), "5m")
     after = replaced(stack, "redis")
     found = recommended(stack, "redis")
     assert {name: amount(cpu) for name, cpu in asked(after).items()} == {
@@ -173,6 +174,6 @@ def test_pods_start_as_they_are_written_while_it_does_not_answer(stack: Stack) -
     try:
         gone = ("-n", "kube-system", "wait", "pod", "--for=delete", "-l", "k8s-app=vpa-admission-controller")
         stack.kubectl(*gone, "--timeout=120s")
-        assert asked(replaced(stack, "redis")) == {"redis": "5m", "sentinel": "5m", "haproxy": "5m"}
+        assert asked(replaced(stack, "redis")) == dict.fromkeys(("redis", "sentinel", "haproxy", "exporter"), "5m")
     finally:
         stack.kubectl(*controller, "--replicas=1")

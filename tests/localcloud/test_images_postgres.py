@@ -115,7 +115,7 @@ def test_what_keeps_the_roles_makes_them_and_ends_who_is_over_when_all_had_time_
     )
     options = (*CONFINED, f"--volume={tmp_path}:/etc/vision-week:ro", "--env=LONGEST_ENDING=1")
     container = docker("run", "--detach", *options, IMAGE, "sh", "-c", started)
-    kept = ["vision_week_app_a", "vision_week_backup", "vision_week_readonly"]
+    kept = ["vision_week_app_a", "vision_week_backup", "vision_week_exporter", "vision_week_readonly"]
 
     def who() -> str:
         ask = "SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname LIKE 'vision%' ORDER BY 1"

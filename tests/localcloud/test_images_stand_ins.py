@@ -56,6 +56,7 @@ PYTHON = "docker.io/library/python:3.11-slim-bookworm"
 POSTGRES = "docker.io/library/postgres:15-bookworm"
 ALERTMANAGER = "docker.io/prom/alertmanager:v0.28.1"
 PROMETHEUS = "docker.io/prom/prometheus:v3.5.0"
+REDIS_EXPORTER = "docker.io/oliver006/redis_exporter:v1.67.0"
 
 NGINX_RUNS = ("nginx.pid", "ls", "/tmp")  # noqa: S108  # the container's own
 
@@ -167,6 +168,10 @@ def test_alertmanager_runs_as_any_user_and_amtool_is_beside_it(tmp_path: Path) -
     with Container(address(ALERTMANAGER), options=options) as alertmanager:
         words = ("amtool", "--alertmanager.url=http://localhost:9093", "config", "routes")
         alertmanager.until("receiver: a", *words)
+
+
+def test_redis_exporter_runs_as_any_user_and_says_what_it_is() -> None:
+    assert "Redis Metrics Exporter" in run(REDIS_EXPORTER, "/redis_exporter", "-version", options=("--entrypoint=",))
 
 
 def test_a_program_of_the_toolchain_becomes_an_image_of_its_own() -> None:

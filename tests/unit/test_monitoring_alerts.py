@@ -70,6 +70,22 @@ def job(name: str, *, begun: int, well: int, running: int = 0, every: int = 3600
     return {f'vision_week_job_{what}{{cronjob="{name}"}}': f"{value}x400" for what, value in told.items()}
 
 
+def connections(*, app: int, others: int) -> dict[str, str]:
+    """Of a hundred that a member takes."""
+    return {
+        f'pg_stat_database_numbackends{{{_COUNTED},datname="vision_week"}}': f"{app}x60",
+        f'pg_stat_database_numbackends{{{_COUNTED},datname="postgres"}}': f"{others}x60",
+        f"pg_settings_max_connections{{{_COUNTED}}}": "100x60",
+    }
+
+
+def memory(*, used: int, limit: int) -> dict[str, str]:
+    return {
+        f"redis_memory_used_bytes{{{_MEMBER}}}": f"{used}x60",
+        f"redis_memory_max_bytes{{{_MEMBER}}}": f"{limit}x60",
+    }
+
+
 def up(app: str, websocket: str) -> dict[str, str]:
     instances = {
         'up{job="app",service="app",instance="10.0.0.1:8081"}': app,
@@ -80,6 +96,12 @@ def up(app: str, websocket: str) -> dict[str, str]:
 
 _POD = 'service="postgres",name='
 _REDIS = 'haproxy_server_status{service="redis",state="UP",proxy='
+_COUNTED = 'namespace="data",service="postgres",instance="10.0.0.5:9187"'
+_OPEN = f'pg_stat_activity_max_tx_duration{{{_COUNTED},datname="vision_week",state='
+_SLOT = f'pg_replication_slots_pg_wal_lsn_diff{{{_COUNTED},slot_name="postgres_1"}}'
+_SLOT_LIMIT = "pg_settings_max_slot_wal_keep_size_bytes"
+_MEMBER = 'namespace="data",service="redis",instance="10.0.0.6:9121"'
+_WITHOUT_LIMIT = {'redis_memory_used_bytes{instance="b"}': "91x60", 'redis_memory_max_bytes{instance="b"}': "0x60"}
 _TOLD = 'instance="10.0.0.7:9093"'
 _MEMBERS = f"alertmanager_cluster_members{{{_TOLD}}}"
 # Always raised, whatever the numbers are.
@@ -129,6 +151,29 @@ CASES = {
             f'patroni_xlog_replayed_location{{{_POD}"postgres-1"}}': "99000000x60",
         },
     ),
+    "DatabaseUnseen": Case({f"pg_up{{{_COUNTED}}}": "1x5 0x60"}, {f"pg_up{{{_COUNTED}}}": "1x5 0 1x60"}),
+    # 91 of 100, and 90.
+    "ConnectionsNearLimit": Case(connections(app=60, others=31), connections(app=60, others=30)),
+    "TransactionsIdle": Case(
+        {f'{_OPEN}"idle in transaction"}}': "0+60x60", f'{_OPEN}"active"}}': "0x60"},
+        # What is at work may take its time, and what begins anew is not idle for long.
+        {f'{_OPEN}"active"}}': "0+60x60", f'{_OPEN}"idle in transaction"}}': "0 60 120 0 60 120 0 60x60"},
+    ),
+    # Nine of sixteen, and half; a bound of -1 is none.
+    "ReplicaLogWaits": Case(
+        {_SLOT: "9000x60", f"{_SLOT_LIMIT}{{{_COUNTED}}}": "16000x60"},
+        {
+            _SLOT: "8000x60",
+            f"{_SLOT_LIMIT}{{{_COUNTED}}}": "16000x60",
+            _SLOT.replace("0.5:", "0.6:"): "9000x60",
+            f"{_SLOT_LIMIT}{{{_COUNTED}}}".replace("0.5:", "0.6:"): "-1x60",
+        },
+    ),
+    # Once a minute, as PostgreSQL tries again; and once, when the repository was rolled out.
+    "ArchivingFails": Case(
+        {f"pg_stat_archiver_failed_count{{{_COUNTED}}}": "0x5 0+1x60"},
+        {f"pg_stat_archiver_failed_count{{{_COUNTED}}}": "0x17 3x60"},
+    ),
     # Begun in the second minute and not well since; one that is still at it, and one that has gone well.
     "BackupFailed": Case(
         job("full", begun=120, well=60),
@@ -150,6 +195,22 @@ CASES = {
     "RedisFailedOver": Case(
         {f'{_REDIS}"alone",server="redis-0"}}': "1x15 0x60", f'{_REDIS}"alone",server="redis-1"}}': "0x15 1x60"},
         {f'{_REDIS}"alone",server="redis-0"}}': "1x15 0 1x60", f'{_REDIS}"alone",server="redis-1"}}': "0x60"},
+    ),
+    "RedisUnseen": Case({f"redis_up{{{_MEMBER}}}": "1x5 0x60"}, {f"redis_up{{{_MEMBER}}}": "1x5 0 1x60"}),
+    "RedisMemoryNearLimit": Case(memory(used=91, limit=100), {**memory(used=90, limit=100), **_WITHOUT_LIMIT}),
+    "RedisEvicts": Case(
+        {f"redis_evicted_keys_total{{{_MEMBER}}}": "0x15 9x60"}, {f"redis_evicted_keys_total{{{_MEMBER}}}": "9x60"}
+    ),
+    "RedisRefusesConnections": Case(
+        {f"redis_rejected_connections_total{{{_MEMBER}}}": "0x15 1x60"},
+        {f"redis_rejected_connections_total{{{_MEMBER}}}": "1x60"},
+    ),
+    "RedisCantWriteDown": Case(
+        {f"redis_aof_last_write_status{{{_MEMBER}}}": "1x5 0x60", f"redis_rdb_last_bgsave_status{{{_MEMBER}}}": "1x60"},
+        {
+            f"redis_aof_last_write_status{{{_MEMBER}}}": "1x60",
+            f"redis_rdb_last_bgsave_status{{{_MEMBER}}}": "1x5 0 1x60",
+        },
     ),
     "RulesFail": Case(
         {"prometheus_rule_evaluation_failures_total": "0+1x60"}, {"prometheus_rule_evaluation_failures_total": "7x60"}

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from components import postgres
 from components.monitoring import dashboards, rules
 from components.settings import Alerts
 from tests.questions import for_prometheus
@@ -24,6 +25,7 @@ EXPRESSIONS = [
     for panel in panels
     for expr in panel.questions.values()
 ]
+CONDITIONS = [alert.expr for alert in rules.alerts(Alerts(), ())]
 FILES = {name: json.loads(text) for name, text in dashboards.files(Alerts()).items()}
 
 
@@ -89,6 +91,12 @@ def test_every_number_of_ours_that_a_page_asks_for_is_one_that_something_gives()
     given |= {record.name for record in rules.records(Alerts())}
     assert asked - given == set()
     assert len(asked) > 10
+
+
+def test_what_is_asked_of_postgresql_is_kept_of_what_it_tells() -> None:
+    asked = {name for expr in (*EXPRESSIONS, *CONDITIONS) for name in re.findall(r"\bpg_\w+", expr)}
+    assert len(asked) > 10
+    assert [name for name in asked if not re.fullmatch(postgres.COUNTED, name)] == []
 
 
 def limits(panel: dict[str, Any]) -> list[tuple[str, float | None]]:

@@ -28,6 +28,7 @@ def test_what_the_stack_is_for_comes_out(development: Recording) -> None:
         "nginx",
         "prometheus",
         "redis",
+        "redis-exporter",
         "alertmanager",
         "grafana",
     }

@@ -25,6 +25,7 @@ def built(*, preview: bool = False, **changes: Any) -> Recording:
                 settings=settings(redis=changes).redis,
                 image="registry.example/redis:7",
                 haproxy_image="registry.example/haproxy:3",
+                exporter_image="registry.example/redis_exporter:1",
                 storage_class="fast-ssd",
                 clients=[pods_of("apps", "app")],
                 protect=False,
@@ -88,7 +89,7 @@ def test_the_password_is_in_no_configuration_and_no_argument() -> None:
 
 
 def test_members_know_whether_a_password_is_right_and_not_what_it_is() -> None:
-    """S7.3: who has the members' Secret can't log in as somebody else, but for HAProxy's checks."""
+    """S7.3: who has the members' Secret can't log in as somebody else, but for HAProxy's checks and the exporter."""
     redis = built()
     told = redis.one("Secret", "redis").inputs["stringData"]
     for user in ("app", "websocket"):

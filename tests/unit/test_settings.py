@@ -75,7 +75,15 @@ def test_a_number_of_cores_may_be_a_number() -> None:
 
 def test_every_image_may_be_allowed_at_once() -> None:
     images = parse({**LEAST, "images": {**LEAST["images"], "allow_unpinned": "all"}}).images
-    assert images.allow_unpinned == ("alertmanager", "grafana", "haproxy", "nginx", "prometheus", "redis")
+    assert images.allow_unpinned == (
+        "alertmanager",
+        "grafana",
+        "haproxy",
+        "nginx",
+        "prometheus",
+        "redis",
+        "redis-exporter",
+    )
 
 
 def test_settings_never_change() -> None:
@@ -197,7 +205,7 @@ def resources(**changes: Any) -> dict[str, Any]:
         (
             {"images": {"registry": "registry.example/vision-week", "allow_unpinned": ["redsi"]}},
             "images.allow_unpinned[0]: is not in the catalogue, which has only "
-            "alertmanager, grafana, haproxy, nginx, prometheus, redis",
+            "alertmanager, grafana, haproxy, nginx, prometheus, redis, redis-exporter",
         ),
         ({"edge": {"url": "https://a.example"}}, "edge.flavour: is required; one of nginx, gateway, ingress"),
         (

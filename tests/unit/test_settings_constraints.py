@@ -258,6 +258,8 @@ SAME_AS = {
     "postgres.roles_resources": "websocket.resources",
     "redis.sentinel_resources": "websocket.resources",
     "redis.haproxy_resources": "websocket.resources",
+    "postgres.exporter_resources": "websocket.resources",
+    "redis.exporter_resources": "websocket.resources",
     "tenancy.data": "tenancy.app",
     "tenancy.edge": "tenancy.app",
     "monitoring.alertmanager_resources": "websocket.resources",
