@@ -187,6 +187,7 @@ class Platform(ComponentResource):
                 haproxy_image=images.haproxy,
                 exporter_image=images.redis_exporter,
                 storage_class=storage.class_name,
+                authority=authority,
                 clients=[app_pods, websocket_pods],
                 protect=settings.protect,
             ),
@@ -197,6 +198,7 @@ class Platform(ComponentResource):
                 endpoint=memory.endpoint,
                 peer=pods_of(namespaces["data"].name, redis.NAME),
                 login=memory.logins[name],
+                authority=authority.certificate,
             )
             for name in (app.NAME, websocket.NAME)
         }

@@ -5,6 +5,9 @@ the very moment that DNS may be slow, and Sentinel stands still meanwhile. Clien
 Service `redis` leads to an HAProxy, whichever, and that to the primary. One member alone is the same, with one of each.
 An exporter beside each member tells Prometheus what it counts, whether anybody asks or not.
 
+Nobody speaks in clear: members, Sentinels, HAProxy's checks, the exporter and clients all speak TLS, and check who
+signed the other's certificate; clients check the name in it, too. HAProxy passes on what clients say, and can't read it.
+
 Each consumer has a user of its own with the least rights: members know hashes of their passwords alone. The members
 themselves, Sentinel and who works in their pods are Redis' `default`.
 
@@ -24,6 +27,7 @@ from pulumi_kubernetes import apps, core, meta, networking
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import haproxy, kubernetes
+from components.certificates import Authority, ServerCertificate, ServerCertificateArgs
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.logins import Login
 from components.scaling import disruption_budget
@@ -55,7 +59,8 @@ class RedisArgs:
 
     settings: members, sizes, what is evicted. image: of Redis and Sentinel. haproxy_image: of HAProxy.
     exporter_image: of what tells Prometheus of each member. storage_class: of its volumes.
-    clients: pods that may connect. protect: its members are not removed before this is taken away.
+    authority: signs its certificate. clients: pods that may connect.
+    protect: its members are not removed before this is taken away.
     """
 
     namespace: Namespace
@@ -64,6 +69,7 @@ class RedisArgs:
     haproxy_image: Input[str]
     exporter_image: Input[str]
     storage_class: Input[str]
+    authority: Authority
     clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
     protect: bool
 
@@ -82,6 +88,8 @@ class Redis(ComponentResource):
         self.logins = {user: Login(user=user, password=self._password(f"{NAME}-{user}")) for user in RIGHTS}
         members = [f"{NAME}-{number}" for number in range(args.settings.members)]
         own_services = [self._service(member, {_POD_NAME: member, **selector(NAME)}) for member in members]
+        service = self._service(NAME, selector(NAME), {NAME: haproxy.PORT})
+        self.endpoint = Endpoint(host=kubernetes.host_of(service), port=haproxy.PORT)
         addresses = Output.all(*(service.spec.cluster_ip for service in own_services))
         files: dict[str, Input[str]] = {
             "redis.conf": _redis_conf(args.settings),
@@ -95,7 +103,16 @@ class Redis(ComponentResource):
             },
         }
         connections = haproxy.connections(mebibytes(args.settings.haproxy_resources.memory))
+        # The first name is short, since a common name has room for 64 characters.
+        certificate = ServerCertificate(
+            NAME,
+            ServerCertificateArgs(authority=args.authority, hosts=[NAME, self.endpoint.host, "localhost"]),
+            opts=self._child,
+        )
         secrets: dict[str, Input[str]] = {
+            "tls.crt": certificate.certificate,
+            "tls.key": certificate.key,
+            "ca.crt": args.authority.certificate,
             "redis-password": password,
             "users.conf": Output.concat(*(_user_line(login) for login in self.logins.values())),
             "exporter.json": self.logins[_EXPORTER].password.apply(_exporter_passwords),
@@ -103,6 +120,7 @@ class Redis(ComponentResource):
                 lambda known: haproxy.configuration(
                     dict(zip(members, known[0], strict=True)),
                     port=MEMBER_PORT,
+                    shown=NAME,
                     password=known[1],
                     connections=connections,
                 )
@@ -153,8 +171,6 @@ class Redis(ComponentResource):
                 spec=disruption_budget(NAME, args.settings.disruptions),
                 opts=self._child,
             )
-        service = self._service(NAME, selector(NAME), {NAME: haproxy.PORT})
-        self.endpoint = Endpoint(host=kubernetes.host_of(service), port=haproxy.PORT)
         self.register_outputs({"host": self.endpoint.host})
 
     def _password(self, name: str) -> Output[str]:
@@ -207,13 +223,13 @@ class Redis(ComponentResource):
             # Ready is who is primary or in step with it: a roll-out waits for that before it takes the next one. A
             # fail-over lasts less than this, so that nobody becomes unready by it. Alive is who answers anything.
             readiness=kubernetes.exec_probe(["sh", "/etc/redis/ready.sh"], period=5, failures=3),
-            liveness=kubernetes.exec_probe(["redis-cli", "-p", str(MEMBER_PORT), "ping"], period=10, failures=6),
+            liveness=kubernetes.exec_probe([*_CLI, "-p", str(MEMBER_PORT), "ping"], period=10, failures=6),
             startup=kubernetes.exec_probe(["sh", "-c", _PING], period=2, failures=150),
             pre_stop=["sh", "/etc/redis/stop.sh"],
         )
 
     def _sentinel(self) -> Container:
-        ping = ["redis-cli", "-p", str(SENTINEL_PORT), "ping"]
+        ping = [*_CLI, "-p", str(SENTINEL_PORT), "ping"]
         return Container(
             name="sentinel",
             image=self._args.image,
@@ -226,7 +242,7 @@ class Redis(ComponentResource):
             # It waits for its member.
             startup=kubernetes.exec_probe(ping, period=2, failures=150),
             # It is asked to choose another primary while its member hands over.
-            pre_stop=["sh", "-c", f"while redis-cli -p {MEMBER_PORT} ping > /dev/null 2>&1; do sleep 0.5; done"],
+            pre_stop=["sh", "-c", f"while {' '.join(_CLI)} -p {MEMBER_PORT} ping > /dev/null 2>&1; do sleep 0.5; done"],
         )
 
     def _haproxy(self) -> Container:
@@ -236,7 +252,10 @@ class Redis(ComponentResource):
             command=["haproxy", "-db", "-f", "/etc/haproxy/haproxy.cfg"],
             resources=self._args.settings.haproxy_resources,
             ports={NAME: haproxy.PORT, "health": haproxy.HEALTH_PORT},
-            mounts=[Mount(volume="secrets", path="/etc/haproxy/haproxy.cfg", file="haproxy.cfg", read_only=True)],
+            mounts=[
+                Mount(volume="secrets", path=f"/etc/haproxy/{file}", file=file, read_only=True)
+                for file in ("haproxy.cfg", "ca.crt")
+            ],
             # After 10 s without a primary it takes no clients; it takes them again soon after it sees one.
             readiness=kubernetes.http_probe("/ready", "health", period=2, failures=5),
             liveness=kubernetes.http_probe("/live", "health", period=10, failures=3),
@@ -255,6 +274,7 @@ class Redis(ComponentResource):
                 f"-redis.addr={_MEMBER}",
                 f"-redis.user={_EXPORTER}",
                 "-redis.password-file=/etc/redis-exporter/exporter.json",
+                "-tls-ca-cert-file=/etc/redis-exporter/ca.crt",
                 # It may not ask for these, nor give itself a name.
                 "-config-command=-",
                 "-set-client-name=false",
@@ -266,23 +286,35 @@ class Redis(ComponentResource):
             env={"GOMEMLIMIT": f"{mebibytes(self._args.settings.exporter_resources.memory) * 9 // 10}MiB"},
             ports={"exporter": EXPORTER_PORT},
             mounts=[
-                Mount(volume="secrets", path="/etc/redis-exporter/exporter.json", file="exporter.json", read_only=True)
+                Mount(volume="secrets", path=f"/etc/redis-exporter/{file}", file=file, read_only=True)
+                for file in ("exporter.json", "ca.crt")
             ],
             liveness=kubernetes.http_probe("/health", "exporter", period=30, failures=3),
         )
 
 
-_MEMBER = f"redis://127.0.0.1:{MEMBER_PORT}"
+_MEMBER = f"rediss://localhost:{MEMBER_PORT}"
+_SECRETS = "/etc/vision-week/secrets"
+_CLI = ("redis-cli", "--tls", "--cacert", f"{_SECRETS}/ca.crt")
 _POD_NAME = "statefulset.kubernetes.io/pod-name"
 _MOUNTS = (
     Mount(volume="config", path="/etc/redis", read_only=True),
-    Mount(volume="secrets", path="/etc/vision-week/secrets", read_only=True),
+    Mount(volume="secrets", path=_SECRETS, read_only=True),
     Mount(volume="data", path="/data"),
     Mount(volume="run", path="/run/redis"),
 )
-_PING = f'REDISCLI_AUTH="$(cat /etc/vision-week/secrets/redis-password)" redis-cli -p {MEMBER_PORT} ping | grep -q PONG'
+_PING = f'REDISCLI_AUTH="$(cat {_SECRETS}/redis-password)" {" ".join(_CLI)} -p {MEMBER_PORT} ping | grep -q PONG'
+# Nothing listens in clear. Who connects shows a password, not a certificate; who answers shows one.
+_TLS = f"""\
+port 0
+tls-cert-file {_SECRETS}/tls.crt
+tls-key-file {_SECRETS}/tls.key
+tls-ca-cert-file {_SECRETS}/ca.crt
+tls-auth-clients no
+tls-replication yes
+"""
 _SENTINEL_CONF = f"""\
-port {SENTINEL_PORT}
+{_TLS}tls-port {SENTINEL_PORT}
 bind * -::*
 dir /run/redis
 sentinel resolve-hostnames no
@@ -307,7 +339,7 @@ def _redis_conf(settings: RedisSettings) -> str:
     lag = settings.replica_lag
     several = f"min-replicas-to-write 1\nmin-replicas-max-lag {lag}\n" if settings.members > 1 else ""
     return f"""\
-port {MEMBER_PORT}
+{_TLS}tls-port {MEMBER_PORT}
 bind * -::*
 protected-mode no
 dir /data

@@ -22,6 +22,8 @@ def connect() -> Redis:
         port=int(os.environ["REDIS_PORT"]),
         username=os.environ["REDIS_USER"],
         password=Path(os.environ["REDIS_PASSWORD_FILE"]).read_text(),
+        ssl=True,
+        ssl_ca_certs=os.environ["REDIS_CA_FILE"],
         socket_connect_timeout=1,
         socket_timeout=2,
         retry=Retry(NoBackoff(), 0),

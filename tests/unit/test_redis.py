@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from components.certificates import Authority, AuthorityArgs
 from components.kubernetes import pods_of
 from components.redis import Redis, RedisArgs
 from tests.unit.parts import namespace, settings
@@ -27,6 +28,7 @@ def built(*, preview: bool = False, **changes: Any) -> Recording:
                 haproxy_image="registry.example/haproxy:3",
                 exporter_image="registry.example/redis_exporter:1",
                 storage_class="fast-ssd",
+                authority=Authority("authority", AuthorityArgs(common_name="here CA")),
                 clients=[pods_of("apps", "app")],
                 protect=False,
             ),

@@ -44,6 +44,7 @@ class Service:
             settings.redis_port,
             settings.redis_user,
             settings.redis_password_file,
+            settings.redis_ca_file,
             self.hub.broadcast,
         )
         self.draining = False

@@ -24,6 +24,7 @@ class Settings:
     redis_port: int = 6379
     redis_user: str = "default"
     redis_password_file: Path | None = None
+    redis_ca_file: Path | None = None  # who signed its certificate; None where it speaks in clear
     allowed_origins: frozenset[str] = frozenset()
     log_level: str = "INFO"
     drain_seconds: float = 10
@@ -43,6 +44,7 @@ class Settings:
 
         origins = given.get("ALLOWED_ORIGINS", "").replace(",", " ").split()
         password_file = given.get("REDIS_PASSWORD_FILE")
+        ca_file = given.get("REDIS_CA_FILE")
         return cls(
             listen_port=number("LISTEN_PORT", cls.listen_port),
             metrics_port=number("METRICS_PORT", cls.metrics_port),
@@ -51,6 +53,7 @@ class Settings:
             redis_port=number("REDIS_PORT", cls.redis_port),
             redis_user=given.get("REDIS_USER", cls.redis_user),
             redis_password_file=Path(password_file) if password_file else None,
+            redis_ca_file=Path(ca_file) if ca_file else None,
             allowed_origins=frozenset(origin.rstrip("/").lower() for origin in origins),
             log_level=given.get("LOG_LEVEL", cls.log_level).upper(),
             drain_seconds=number("DRAIN_SECONDS", int(cls.drain_seconds)),
