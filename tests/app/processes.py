@@ -29,13 +29,19 @@ def program(name: str) -> str:
     return path
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A loopback port that nobody has, and that no connection going out will be given before it is used."""
+    """A loopback port that nobody has, and that nobody else will be given before it is used: neither a connection going
+    out nor who asks here again."""
     while True:
         port = random.randrange(20_000, 32_000)
         with socket.socket() as listener, contextlib.suppress(OSError):
             listener.bind(("127.0.0.1", port))
-            return port
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 def answers(port: int) -> bool:
