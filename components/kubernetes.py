@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from pulumi import Input, Output, Resource
-from pulumi_kubernetes import core, meta, networking
+from pulumi import Input, Output, Resource, ResourceOptions
+from pulumi_kubernetes import core, meta, networking, rbac
 
 from components.values import Resources
 
@@ -373,6 +373,21 @@ def to_api_server(control_plane: Sequence[str]) -> networking.v1.NetworkPolicyEg
     443 and 6443: the Service's port and the one behind it; which of them a policy sees differs.
     """
     return to([addresses(network) for network in control_plane], 443, 6443)
+
+
+def bound(
+    name: str, about: meta.v1.ObjectMetaArgs, role: rbac.v1.Role, account: core.v1.ServiceAccount, opts: ResourceOptions
+) -> rbac.v1.RoleBinding:
+    """The rights of a role, given to a service account. about: where the role is."""
+    return rbac.v1.RoleBinding(
+        name,
+        metadata=about,
+        role_ref=rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=role.metadata.name),
+        subjects=[
+            rbac.v1.SubjectArgs(kind="ServiceAccount", name=account.metadata.name, namespace=account.metadata.namespace)
+        ],
+        opts=opts,
+    )
 
 
 def _variable(name: str, value: Input[str] | core.v1.EnvVarSourceArgs) -> core.v1.EnvVarArgs:

@@ -227,17 +227,7 @@ class Postgres(ComponentResource):
             ],
             opts=self._child,
         )
-        rights = rbac.v1.RoleBinding(
-            NAME,
-            metadata=self._metadata(NAME),
-            role_ref=rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=role.metadata.name),
-            subjects=[
-                rbac.v1.SubjectArgs(
-                    kind="ServiceAccount", name=account.metadata.name, namespace=account.metadata.namespace
-                )
-            ],
-            opts=self._child,
-        )
+        rights = kubernetes.bound(NAME, self._metadata(NAME), role, account, self._child)
         return account, rights
 
     def _connections(self) -> networking.v1.NetworkPolicySpecArgs:

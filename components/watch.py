@@ -55,17 +55,7 @@ class Watch(ComponentResource):
             ],
             opts=child,
         )
-        rights = rbac.v1.RoleBinding(
-            NAME,
-            metadata=about,
-            role_ref=rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=role.metadata.name),
-            subjects=[
-                rbac.v1.SubjectArgs(
-                    kind="ServiceAccount", name=account.metadata.name, namespace=account.metadata.namespace
-                )
-            ],
-            opts=child,
-        )
+        rights = kubernetes.bound(NAME, about, role, account, child)
         api = kubernetes.to_api_server(args.control_plane)
         policy = networking.v1.NetworkPolicy(
             NAME, metadata=about, spec=kubernetes.allow(NAME, egress=[api]), opts=child

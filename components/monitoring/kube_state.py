@@ -125,13 +125,5 @@ def _rights(
         ],
         opts=child,
     )
-    binding = rbac.v1.RoleBinding(
-        f"{NAME}-{area}",
-        metadata=about,
-        role_ref=rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=role.metadata.name),
-        subjects=[
-            rbac.v1.SubjectArgs(kind="ServiceAccount", name=account.metadata.name, namespace=account.metadata.namespace)
-        ],
-        opts=child,
-    )
+    binding = kubernetes.bound(f"{NAME}-{area}", about, role, account, child)
     return role, binding

@@ -13,6 +13,7 @@ import pytest
 from operations.audit.history import files, read
 from operations.audit.page import as_html
 from operations.audit.updates import updates
+from tests.app.chromium import HEADLESS
 from tests.unit.histories import STACK, add, resource
 
 # What a person would do, and the numbers of the updates that are seen then.
@@ -57,13 +58,7 @@ def page(tmp_path: Path) -> Path:
 def browsed(page: Path, size: str) -> dict[str, Any]:
     """What was seen when the page was opened at its second update, in a window of this size."""
     command = [
-        "chromium",
-        "--headless",
-        # A test's machine may be a container, which can't make another one.
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
+        *HEADLESS,
         f"--user-data-dir={page.parent}/profile",
         f"--window-size={size}",
         "--dump-dom",

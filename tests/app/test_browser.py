@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from tests.app.chromium import HEADLESS
 from tests.app.processes import USER, Process, give
 from tests.app.realtime import Instance
 from tests.app.servers import Redis
@@ -128,13 +129,7 @@ def browsing(front: Front, path: str) -> Iterator[Process]:
     give(home, USER)
     port = front.ports["8443"]
     command = [
-        "chromium",
-        "--headless",
-        # A test's machine may be a container, which can't make another one.
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
+        *HEADLESS,
         f"--user-data-dir={home}/profile",
         # It ends by itself unless somebody might debug it.
         "--remote-debugging-port=0",

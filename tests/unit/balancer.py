@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from tests.app.processes import free_port
 from tests.app.raw import answer
 from tests.unit import edges
 from tests.unit.edges import API_HOST, HOST, WEBSOCKET_HOST
@@ -161,13 +162,6 @@ class Front:
         """The process that serves."""
         (children,) = Path(f"/proc/{(self.folder / 'nginx.pid').read_text().strip()}/task").glob("*/children")
         return int(wait_for(children.read_text, "the worker to start"))
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
-        return port
 
 
 def write_certificate(folder: Path) -> None:

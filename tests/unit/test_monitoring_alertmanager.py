@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,6 +14,7 @@ import yaml
 
 from components.monitoring import alertmanager, rules
 from components.settings import Alerts, Receiver
+from tests.app.processes import free_port
 from tests.unit.conftest import Stacks
 from tests.unit.recording import Recording, run_stack, stack_config
 from tests.unit.stacks import WEBHOOKS, buildable
@@ -122,12 +122,6 @@ def running(file: Path, folder: Path, *more: str) -> Iterator[httpx.Client]:
             yield client
         finally:
             process.kill()
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def hidden(client: httpx.Client, raised: Sequence[Mapping[str, str]]) -> list[str]:
