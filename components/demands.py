@@ -200,11 +200,13 @@ DEMANDS = (
         "write bucket",
     ),
     Demand(
-        "postgres.backups.copy_to",
+        "postgres.backups.copied_by",
         _LIVE,
-        lambda settings: settings.postgres.backups.copy_to is not None,
+        lambda settings: (
+            settings.postgres.backups.copied_by is not None or settings.postgres.backups.bucket is not None
+        ),
         "who can delete the project could delete its backups (DECISIONS: buckets)",
-        "name another project and a region",
+        "write the number of the project that keeps a copy",
     ),
     Demand(
         "postgres.backups.recover_days",

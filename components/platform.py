@@ -470,6 +470,7 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
             registry=settings.images.registry,
             kept=list(pools.values()),
             backups=_bucket_writers(settings),
+            backups_copied_by=settings.postgres.backups.copied_by,
             purpose=settings.purpose,
             uploads_user=f"ns/{settings.namespace_prefix}-app/sa/{app.NAME}",
             uploads_days=settings.storage.uploads_days,

@@ -164,6 +164,8 @@ Project = Annotated[
         "a Google Cloud project's id: 6 to 30 lower-case letters, digits and dashes, a letter first",
     ),
 ]
+Bucket = Annotated[str, form(r"^[a-z0-9][-_.a-z0-9]{1,61}[a-z0-9]$", "a bucket's name")]
+"""Of Google Cloud Storage, 3 to 63 characters."""
 Region = Annotated[str, form(r"^[a-z]+-[a-z]+\d{1,2}$", "a Google Cloud region, like europe-west1")]
 
 

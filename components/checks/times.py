@@ -34,15 +34,19 @@ def backups_reach_back(settings: Settings) -> Iterator[Fault]:
             "(postgres.backups.archive_timeout)",
             f"write {backups.archive_timeout + 1} or more",
         )
-    if backups.copy_to is None:
+    if backups.copied_by is None:
         return
-    if backups.repository != "bucket":
-        yield Fault("postgres.backups.copy_to", "only a bucket is copied", "set postgres.backups.repository to bucket")
-    if isinstance(cluster, GoogleCluster) and backups.copy_to.project == cluster.project:
+    if not isinstance(cluster, GoogleCluster) or backups.repository != "bucket" or backups.bucket:
         yield Fault(
-            "postgres.backups.copy_to.project",
-            "is the cluster's own: who can delete the one can delete the other",
-            "name another project",
+            "postgres.backups.copied_by",
+            "only a bucket that the program makes is opened to another project",
+            "leave it out",
+        )
+    elif backups.copied_by == cluster.project_number:
+        yield Fault(
+            "postgres.backups.copied_by",
+            "is the cluster's own project: who can delete the one can delete the other",
+            "write another project's number",
         )
 
 

@@ -2,7 +2,8 @@
 
 There is no key file and no service account of Google's between: a pod is known by its namespace and its account there
 (Workload Identity Federation for GKE). What was overwritten or deleted can be had back for a while, by people; there is
-no retention lock, because pgBackRest writes its own files anew with each backup (DECISIONS: buckets).
+no retention lock, because pgBackRest writes its own files anew with each backup (DECISIONS: buckets). Another project
+may read it, and keeps a copy by itself (`backup_copy.py`): whoever has this project has no right there.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,12 +12,11 @@ from dataclasses import dataclass
 from pulumi import ComponentResource, Output, Resource, ResourceOptions
 from pulumi_gcp import storage
 
-from components.google import identity
+from components.google import backup_copy, buckets, identity
 from components.google.keys import Key
 
 # Days in which what was overwritten can be had back, and what was deleted.
 _FORMER, _DELETED = 7, 30
-_DAY = 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,8 @@ class BackupStoreArgs:
     """What the bucket needs.
 
     number: the project's. prefix: of its name. key: what it is encrypted with, beside pgBackRest's own encryption.
-    writers: pods' identities, `ns/NAMESPACE/sa/ACCOUNT`. protect: whether it can be removed.
+    writers: pods' identities, `ns/NAMESPACE/sa/ACCOUNT`. copied_by: number of the project that keeps a copy.
+    protect: whether it can be removed.
     after: what must be there before. labels: for the bill.
     """
 
@@ -34,6 +35,7 @@ class BackupStoreArgs:
     region: str
     key: Key
     writers: Sequence[str]
+    copied_by: int | None
     protect: bool
     after: Sequence[Resource]
     labels: Mapping[str, str]
@@ -46,24 +48,15 @@ class BackupStore(ComponentResource):
 
     def __init__(self, name: str, args: BackupStoreArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:google:BackupStore", name, None, opts)
-        bucket = storage.Bucket(
+        bucket = buckets.closed(
             "backups",
-            # Unique in the world, as the project's id is.
             name=f"{args.project}-{args.prefix}-backups",
-            location=args.region,
-            uniform_bucket_level_access=True,
-            public_access_prevention="enforced",
-            versioning=storage.BucketVersioningArgs(enabled=True),
-            soft_delete_policy=storage.BucketSoftDeletePolicyArgs(retention_duration_seconds=_DELETED * _DAY),
-            lifecycle_rules=[
-                storage.BucketLifecycleRuleArgs(
-                    action=storage.BucketLifecycleRuleActionArgs(type="Delete"),
-                    condition=storage.BucketLifecycleRuleConditionArgs(days_since_noncurrent_time=_FORMER),
-                )
-            ],
-            encryption=storage.BucketEncryptionArgs(default_kms_key_name=args.key.id),
+            region=args.region,
+            key=args.key,
+            former=_FORMER,
+            deleted=_DELETED,
             labels=args.labels,
-            opts=ResourceOptions(parent=self, protect=args.protect, depends_on=[*args.after, *args.key.usable]),
+            opts=ResourceOptions(parent=self, protect=args.protect, depends_on=args.after),
         )
         rights = [
             storage.BucketIAMMember(
@@ -75,5 +68,14 @@ class BackupStore(ComponentResource):
             )
             for writer in args.writers
         ]
+        if args.copied_by is not None:
+            for role in backup_copy.READING:
+                storage.BucketIAMMember(
+                    f"copy-{role.rpartition('.')[2]}",
+                    bucket=bucket.name,
+                    role=role,
+                    member=backup_copy.agent(args.copied_by),
+                    opts=ResourceOptions(parent=self, depends_on=args.after),
+                )
         self.bucket = Output.all(bucket.name, *(right.id for right in rights)).apply(lambda found: str(found[0]))
         self.register_outputs({"bucket": self.bucket})

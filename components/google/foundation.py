@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import pulumi_gcp as gcp
 from pulumi import ComponentResource, Output, Resource, ResourceOptions
 
-from components.google import access
+from components.google import access, provider
 from components.google.admission import Admission, AdmissionArgs
 from components.google.backups import BackupStore, BackupStoreArgs
 from components.google.cluster import GoogleCluster, GoogleClusterArgs
@@ -32,6 +31,7 @@ class FoundationArgs:
     uploads_days: in which a former version of one can be had back.
     snapshots: of the volumes in the namespaces snapshots_of.
     backups: the pods' identities that write backups, `ns/NAMESPACE/sa/ACCOUNT`; none, and no bucket is made for them.
+    backups_copied_by: number of the project that keeps a copy of them, if one does.
     protect: whether what holds data can be removed. edge: None where that is not Google's balancer.
     """
 
@@ -40,6 +40,7 @@ class FoundationArgs:
     registry: str
     kept: Sequence[str]
     backups: Sequence[str]
+    backups_copied_by: int | None
     purpose: str
     uploads_user: str
     uploads_days: int
@@ -72,16 +73,8 @@ class Foundation(ComponentResource):
         access.require_plugin()
         super().__init__("vision-week:google:Foundation", name, None, opts)
         chosen, project, region = args.settings, args.settings.project, args.settings.region
-        provider = gcp.Provider(
-            "google",
-            project=project,
-            region=region,
-            # Who calls an API is counted and billed where the resources are, not where the credentials come from.
-            billing_project=project,
-            user_project_override=True,
-            opts=ResourceOptions(parent=self),
-        )
-        inside = ResourceOptions(parent=self, providers=[provider])
+        google = provider.of_project(project, region, self)
+        inside = ResourceOptions(parent=self, providers=[google])
         labels = {**chosen.labels, "part-of": "vision-week", "stack": args.prefix, "purpose": args.purpose}
 
         def bill(component: str) -> Mapping[str, str]:
@@ -204,6 +197,7 @@ class Foundation(ComponentResource):
                     region=region,
                     key=keys["backups"],
                     writers=args.backups,
+                    copied_by=args.backups_copied_by,
                     protect=args.protect,
                     # Pods have identities when there is a cluster that gives them some.
                     after=[*services.ready, *cluster.pools],

@@ -1,6 +1,6 @@
 """Where a stack's state is kept: a bucket, a key that encrypts it, and a key that encrypts the secrets within.
 
-It comes before the stack, so a program of its own makes it (`bootstrap/`). Two may write: the pipeline, and a group of
+It comes before the stack, so a program of its own makes it (`bootstrap/state/`). Two may write: the pipeline, and a group of
 people for when the pipeline can't. Every former state is kept for a while, so that a damaged one can be taken back;
 there is no retention lock, because Pulumi writes its own files anew with each update.
 """
@@ -8,15 +8,14 @@ there is no retention lock, because Pulumi writes its own files anew with each u
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import pulumi_gcp as gcp
 from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_gcp import kms, storage
 
+from components.google import buckets, provider
 from components.google.keys import Keys, KeysArgs
 
 # Days: in which a former state can be had back, and one that was deleted.
 FORMER, DELETED = 90, 30
-_DAY = 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,16 +46,8 @@ class State(ComponentResource):
 
     def __init__(self, name: str, args: StateArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:google:State", name, None, opts)
-        provider = gcp.Provider(
-            "google",
-            project=args.project,
-            region=args.region,
-            # Who calls an API is counted and billed where the resources are, not where the credentials come from.
-            billing_project=args.project,
-            user_project_override=True,
-            opts=ResourceOptions(parent=self),
-        )
-        inside = ResourceOptions(parent=self, providers=[provider])
+        google = provider.of_project(args.project, args.region, self)
+        inside = ResourceOptions(parent=self, providers=[google])
         labels = {"part-of": "vision-week", "component": "state"}
         storing = f"serviceAccount:service-{args.number}@gs-project-accounts.iam.gserviceaccount.com"
         keys = Keys(
@@ -72,24 +63,15 @@ class State(ComponentResource):
             ),
             opts=inside,
         ).keys
-        bucket = storage.Bucket(
+        bucket = buckets.closed(
             "state",
-            # Unique in the world, as the project's id is.
             name=f"{args.project}-state",
-            location=args.region,
-            uniform_bucket_level_access=True,
-            public_access_prevention="enforced",
-            versioning=storage.BucketVersioningArgs(enabled=True),
-            soft_delete_policy=storage.BucketSoftDeletePolicyArgs(retention_duration_seconds=DELETED * _DAY),
-            lifecycle_rules=[
-                storage.BucketLifecycleRuleArgs(
-                    action=storage.BucketLifecycleRuleActionArgs(type="Delete"),
-                    condition=storage.BucketLifecycleRuleConditionArgs(days_since_noncurrent_time=FORMER),
-                )
-            ],
-            encryption=storage.BucketEncryptionArgs(default_kms_key_name=keys["state"].id),
+            region=args.region,
+            key=keys["state"],
+            former=FORMER,
+            deleted=DELETED,
             labels=labels,
-            opts=ResourceOptions(parent=self, providers=[provider], protect=True, depends_on=keys["state"].usable),
+            opts=ResourceOptions(parent=self, providers=[google], protect=True),
         )
         for who, member, role in (
             ("pipeline", args.pipeline, "objectUser"),

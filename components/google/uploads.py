@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pulumi import ComponentResource, Output, Resource, ResourceOptions
 from pulumi_gcp import storage
 
-from components.google import identity
+from components.google import buckets, identity
 from components.google.keys import Key
 
-# Seven days are the fewest that Google takes.
-_DELETED = 7 * 24 * 3600
+# Days, the fewest that Google takes.
+_DELETED = 7
 # What the application calls a file that isn't whole yet; one that a pod left behind is nobody's.
 _UNFINISHED = ".part"
 
@@ -54,25 +54,21 @@ class Uploads(ComponentResource):
 
     def __init__(self, name: str, args: UploadsArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:google:Uploads", name, None, opts)
-        bucket = storage.Bucket(
+        bucket = buckets.closed(
             "uploads",
             name=args.bucket,
-            location=args.region,
-            # Also what Google wants of a bucket that Kubernetes' own identities write to.
-            uniform_bucket_level_access=True,
-            public_access_prevention="enforced",
-            versioning=storage.BucketVersioningArgs(enabled=True),
-            soft_delete_policy=storage.BucketSoftDeletePolicyArgs(retention_duration_seconds=_DELETED),
-            lifecycle_rules=[
-                _deleted(storage.BucketLifecycleRuleConditionArgs(days_since_noncurrent_time=args.days)),
-                _deleted(
+            region=args.region,
+            key=args.key,
+            former=args.days,
+            deleted=_DELETED,
+            rules=[
+                buckets.goes(
                     storage.BucketLifecycleRuleConditionArgs(age=1, matches_suffixes=[_UNFINISHED], with_state="ANY")
-                ),
+                )
             ],
-            encryption=storage.BucketEncryptionArgs(default_kms_key_name=args.key.id),
             force_destroy=not args.protect,
             labels=args.labels,
-            opts=ResourceOptions(parent=self, protect=args.protect, depends_on=[*args.after, *args.key.usable]),
+            opts=ResourceOptions(parent=self, protect=args.protect, depends_on=args.after),
         )
         granted = storage.BucketIAMMember(
             "user",
@@ -83,9 +79,3 @@ class Uploads(ComponentResource):
         )
         self.bucket, self.ready = bucket.name, [granted]
         self.register_outputs({"bucket": self.bucket})
-
-
-def _deleted(condition: storage.BucketLifecycleRuleConditionArgs) -> storage.BucketLifecycleRuleArgs:
-    return storage.BucketLifecycleRuleArgs(
-        action=storage.BucketLifecycleRuleActionArgs(type="Delete"), condition=condition
-    )

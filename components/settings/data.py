@@ -6,26 +6,15 @@ from pydantic import Field
 
 from components.values import (
     LATER,
+    Bucket,
     Members,
-    Project,
-    Region,
     Resources,
     Size,
     Strict,
     TimeOfDay,
     amount,
-    form,
     mebibytes,
 )
-
-
-class BackupCopy(Strict):
-    """A second place for backups: what befalls the first project doesn't befall it."""
-
-    project: Project
-    """Id of another Google Cloud project, 6 to 30 characters (DECISIONS: buckets)."""
-    region: Region
-    """Where the copy is stored (DECISIONS: personal data)."""
 
 
 class Backups(Strict):
@@ -49,13 +38,14 @@ class Backups(Strict):
     levels: recovery point)."""
     repository: Literal["bucket", "volume"] = "bucket"
     """`volume` keeps them in the same cluster, and goes with it (DECISIONS: buckets)."""
-    bucket: Annotated[str, form(r"^[a-z0-9][-_.a-z0-9]{1,61}[a-z0-9]$", "a bucket's name")] | None = None
+    bucket: Bucket | None = None
     """Of a bucket of Google's that is there already, and that the pods of the backups may write to; without it the
     program makes one, where it makes the cluster (DECISIONS: buckets)."""
     volume_size: Size = "100Gi"
     """Of the repository, where it is a volume; at least 1Mi (S11.2)."""
-    copy_to: Annotated[BackupCopy | None, LATER] = None
-    """A second place (DECISIONS: buckets)."""
+    copied_by: Annotated[int, Field(ge=1)] | None = None
+    """Number of another Google Cloud project, 1 or more, which may read the bucket and keeps a copy by itself, so that
+    who can delete the one can't delete the other (DECISIONS: buckets). `docs/backups.md` says how it is set up."""
     drill_day: Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"] = "SU"
     """Day of the week on which all that is stored is read and checked, and the latest restored beside (S11.2: quick
     restore)."""

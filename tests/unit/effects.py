@@ -94,7 +94,10 @@ GIVEN: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("images.app_target", "images.flutter", "source.document_root", "source.path"), BUILT_HERE),
     "edge(nginx).disruptions": {"edge": {"replicas": 3}},
     "edge(nginx).node_port": {"edge": {"service": "NodePort"}},
-    "postgres.backups.volume_size": {"postgres": {"backups": {"repository": "volume"}}},
+    # Another project is let to no bucket but the program's own.
+    "postgres.backups.bucket": {"postgres": {"backups": {"copied_by": None}}},
+    "postgres.backups.repository": {"postgres": {"backups": {"copied_by": None}}},
+    "postgres.backups.volume_size": {"postgres": {"backups": {"repository": "volume", "copied_by": None}}},
     "postgres.disruptions": {"postgres": {"members": 5}},
     "redis.disruptions": {"redis": {"members": 5}},
     "redis.quorum": {"redis": {"members": 5}},
@@ -113,7 +116,7 @@ OF_EXISTING_CLUSTERS = frozenset({"app.uploads", "storage.shared_access", "stora
 OTHER_CLUSTERS = {
     "existing": {
         "cluster": {"flavour": "existing", "context": "some-context"},
-        "postgres": {"backups": {"bucket": "backups"}},
+        "postgres": {"backups": {"bucket": "backups", "copied_by": None}},
     }
 }
 NO_SNAPSHOTS = {"snapshots": {"enabled": False}}

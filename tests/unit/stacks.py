@@ -43,15 +43,6 @@ REPLACEMENTS = (
         lambda _: "workbench",
     ),
     Replacement(
-        "postgres.backups.copy_to: left out, because no copy is made yet",
-        "vision-week:postgres",
-        lambda config: "copy_to" in config.get("vision-week:postgres", {}).get("backups", {}),
-        lambda postgres: {
-            **postgres,
-            "backups": {key: value for key, value in postgres["backups"].items() if key != "copy_to"},
-        },
-    ),
-    Replacement(
         "monitoring: without traces and logs, because they are not built yet",
         "vision-week:monitoring",
         lambda config: config.get("vision-week:monitoring", {}).get("traces") is not False,

@@ -294,21 +294,26 @@ def test_an_alert_that_would_never_stop_is_refused() -> None:
 
 
 def test_a_copy_of_the_backups_is_elsewhere() -> None:
-    copy = {"project": "a-project", "region": "europe-west4"}
-    assert refused(cluster=GKE, postgres=backups(copy_to=copy)) == [
-        "postgres.backups.copy_to.project: is the cluster's own: who can delete the one can delete the other; "
-        "name another project"
+    assert refused(cluster=GKE, postgres=backups(copied_by=1)) == [
+        "postgres.backups.copied_by: is the cluster's own project: who can delete the one can delete the other; "
+        "write another project's number"
     ]
-    assert told(cluster=GKE, postgres=backups(copy_to={**copy, "project": "b-project"})) == []
-    assert told(postgres=backups(copy_to=copy)) == []
+    assert told(cluster=GKE, postgres=backups(copied_by=2)) == []
 
 
-def test_only_a_bucket_is_copied() -> None:
-    copy = {"project": "b-project", "region": "europe-west4"}
-    assert refused(cluster=GKE, postgres=backups(repository="volume", copy_to=copy)) == [
-        "postgres.backups.copy_to: only a bucket is copied; set postgres.backups.repository to bucket"
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        {"cluster": GKE, "postgres": backups(repository="volume", copied_by=2)},
+        {"cluster": GKE, "postgres": backups(bucket="a-bucket", copied_by=2)},
+        {"postgres": backups(copied_by=2)},
+    ],
+    ids=["a volume", "somebody's bucket", "no cluster of Google's"],
+)
+def test_only_a_bucket_that_the_program_makes_is_copied(chosen: dict[str, Any]) -> None:
+    assert refused(**chosen) == [
+        "postgres.backups.copied_by: only a bucket that the program makes is opened to another project; leave it out"
     ]
-    assert told(postgres=backups(repository="volume")) == []
 
 
 def test_an_alarm_within_the_goal_is_refused() -> None:

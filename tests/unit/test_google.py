@@ -36,6 +36,7 @@ def google(
         registry=f"{PLACE}/ours",
         kept=["data"],
         backups=["ns/here-data/sa/writer"],
+        backups_copied_by=3,
         purpose="live",
         uploads_user="ns/here-app/sa/app",
         uploads_days=uploads_days,
@@ -294,6 +295,17 @@ def test_backups_are_written_by_the_pods_that_make_them_and_by_nobody_else(made:
         "principal://iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/a-project.svc.id.goog/"
         "subject/ns/here-data/sa/writer"
     )
+
+
+def test_the_project_that_keeps_a_copy_may_read_the_backups_and_no_more(made: Recording) -> None:
+    """DECISIONS: buckets."""
+    copies = {
+        one.inputs["role"]
+        for one in made.of("BucketIAMMember")
+        if one.inputs["member"] == "serviceAccount:project-3@storage-transfer-service.iam.gserviceaccount.com"
+        and one.inputs["bucket"] == of_google(made, "Bucket", "backups").inputs["name"]
+    }
+    assert copies == {"roles/storage.objectViewer", "roles/storage.legacyBucketReader"}
 
 
 def test_a_backup_that_was_deleted_can_be_had_back(made: Recording) -> None:

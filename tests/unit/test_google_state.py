@@ -20,7 +20,7 @@ CONFIG = {
 
 def run(**changes: Any) -> Recording:
     config = {**CONFIG, **{f"vision-week-state:{key}": value for key, value in changes.items()}}
-    return record(lambda: runpy.run_path(str(CHECKOUT / "bootstrap" / "__main__.py")), config=config)
+    return record(lambda: runpy.run_path(str(CHECKOUT / "bootstrap" / "state" / "__main__.py")), config=config)
 
 
 @pytest.fixture(scope="module")

@@ -36,6 +36,7 @@ RANGES: dict[str, tuple[float, float]] = {
     "cluster.apps.min_nodes": (1, 50),
     "cluster.key_rotation_days": (1, 365),
     "cluster.project_number": (1, LATEST),
+    "postgres.backups.copied_by": (1, LATEST),
     "cluster.maintenance.hours": (4, 24),
     "edge.disruptions": (1, 5),
     "edge.node_port": (30000, 32767),
@@ -186,8 +187,6 @@ FORMS: dict[str, tuple[list[Any], list[Any]]] = {
         ["ab", "A-bucket", "-bucket", "bucket-", "gs://bucket", "a" * 64],
     ),
     "postgres.backups.volume_size": SIZES,
-    "postgres.backups.copy_to.project": PROJECTS,
-    "postgres.backups.copy_to.region": REGIONS,
     "postgres.size": SIZES,
     "redis.backlog": SIZES,
     "redis.size": SIZES,
@@ -289,8 +288,6 @@ def base(path: str) -> dict[str, Any]:
         values["websocket"] = {"resources": {"cpu": "1m", "cpu_limit": "1000", "memory": "1Gi"}}
     if path.startswith("tenancy.app."):
         values["tenancy"] = {"app": {"pods": 100, "cpu": "100", "memory": "100Gi"}}
-    if path.startswith("postgres.backups.copy_to."):
-        values["postgres"] = {"backups": {"copy_to": {"project": "b-project", "region": "europe-west4"}}}
     return values
 
 
