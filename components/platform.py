@@ -385,6 +385,7 @@ class Platform(ComponentResource):
                         ),
                     ],
                     alerted=alertmanager.NAME,
+                    archived=_archived(settings),
                     readers=[pods_of(namespaces["monitoring"].name, grafana.NAME)]
                     if settings.monitoring.grafana
                     else [],
@@ -507,6 +508,12 @@ def _bucket_writers(settings: Settings) -> Sequence[str]:
     if not chosen.enabled or chosen.repository == "volume" or chosen.bucket:
         return ()
     return [f"ns/{settings.namespace_prefix}-data/sa/{name}" for name in (pgbackrest.REPOSITORY, pgbackrest.JOBS)]
+
+
+def _archived(settings: Settings) -> int | None:
+    """Seconds that a finished segment of WAL may wait: what it holds is older by as long as one may be filled."""
+    chosen = settings.postgres.backups
+    return chosen.archive_alert - chosen.archive_timeout if chosen.enabled else None
 
 
 def _bucket(settings: Settings, ground: _Ground) -> Input[str] | None:

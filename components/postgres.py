@@ -37,7 +37,7 @@ SERVING = f"{NAME}-serving"
 EXPORTER_PORT = 9187
 # What is kept of what the exporter tells: not what it tells of itself, and of PostgreSQL's 250 settings two bounds.
 COUNTED = (
-    "pg_(up|exporter_last_scrape_error|settings_max_connections|settings_max_slot_wal_keep_size_bytes"
+    "pg_(up|archive_waiting_seconds|exporter_last_scrape_error|settings_max_connections|settings_max_slot_wal_keep_size_bytes"
     "|database_size_bytes|locks_count|replication_slots_.*|stat_(activity|archiver|replication)_.*"
     "|stat_database_(numbackends|xact|tup|blks|deadlocks|temp).*)"
 )

@@ -44,6 +44,7 @@ BEGIN;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 ALTER SCHEMA public OWNER TO vision_week_owner;
 GRANT USAGE ON SCHEMA public TO vision_week_app, vision_week_readonly;
+GRANT EXECUTE ON FUNCTION pg_ls_archive_statusdir() TO vision_week_exporter;
 -- Tables that were made before there was somebody who only reads: once. What a migration takes from somebody later stays
 -- taken.
 SELECT 'GRANT SELECT ON ALL TABLES IN SCHEMA public TO vision_week_readonly'

@@ -32,6 +32,7 @@ class PrometheusArgs:
 
     namespace: its own. targets: what it asks, itself not among them. alerted: the job of them that alerts go to.
     settings: how many of it, how much is kept, thresholds. image: of Prometheus. storage_class: of its volumes.
+    archived: seconds within which PostgreSQL's log must be with its backups; None without backups.
     readers: pods that may ask it. authority: PEM of who signed the certificates of targets.
     protect: what it has kept is not removed before this is taken away.
     """
@@ -39,6 +40,7 @@ class PrometheusArgs:
     namespace: Namespace
     targets: Sequence[Target]
     alerted: str
+    archived: int | None
     authority: Input[str]
     readers: Sequence[networking.v1.NetworkPolicyPeerArgs]
     settings: Monitoring
@@ -62,7 +64,9 @@ class Prometheus(ComponentResource):
             "prometheus.yml": Output.all(*(each.namespace.name for each in targets)).apply(
                 lambda names: scraping.configuration(targets, names, args.alerted)
             ),
-            "rules.yml": rules.render(args.settings.alerts, sorted({each.service for each in args.targets})),
+            "rules.yml": rules.render(
+                args.settings.alerts, sorted({each.service for each in args.targets}), args.archived
+            ),
             "authority.pem": args.authority,
         }
         config = core.v1.ConfigMap(NAME, metadata=about, data=files, opts=self._child)

@@ -79,11 +79,14 @@ class Alert:
         return f"docs/runbooks/{self.name}.md"
 
 
-def render(thresholds: Alerts, services: Sequence[str]) -> str:
-    """The rules as Prometheus reads them; `services` are those whose numbers must be there."""
+def render(thresholds: Alerts, services: Sequence[str], archived: int | None) -> str:
+    """The rules as Prometheus reads them; `services` are those whose numbers must be there.
+
+    archived: seconds within which WAL must be with the backups; None where there are none.
+    """
     groups = {
         "recorded": [_recorded(each) for each in records(thresholds)],
-        "alerts": [_told(each) for each in alerts(thresholds, services)],
+        "alerts": [_told(each) for each in alerts(thresholds, services, archived)],
     }
     return yaml.safe_dump(
         {"groups": [{"name": name, "rules": rules} for name, rules in groups.items()]}, sort_keys=False, width=1000
@@ -116,11 +119,13 @@ def records(thresholds: Alerts) -> Iterator[Record]:
     )
 
 
-def alerts(thresholds: Alerts, services: Sequence[str]) -> Iterator[Alert]:
+def alerts(thresholds: Alerts, services: Sequence[str], archived: int | None) -> Iterator[Alert]:
     """Every alert, by what it is about."""
     yield from _of_targets(thresholds, services)
     yield from _of_the_application(thresholds)
     yield from _of_the_database()
+    if archived is not None:
+        yield from _of_the_archive(archived)
     yield from _of_backups()
     yield from _of_redis()
     yield from _of_objects()
@@ -283,6 +288,19 @@ def _of_the_database() -> Iterator[Alert]:
         team="platform",
         summary="{{ $value | humanizePercentage }} of the log that may wait for {{ $labels.slot_name }} does",
         description="At all of it PostgreSQL gives the replica up, and it has to be copied anew.",
+    )
+
+
+def _of_the_archive(seconds: int) -> Iterator[Alert]:
+    """By how long finished WAL waits for the backups to take it (`files/postgres-exporter.yaml`)."""
+    yield Alert(
+        name="ArchivingLate",
+        expr=f'max by (namespace, service, instance) (pg_archive_waiting_seconds{{service="postgres"}}) > {seconds}',
+        minutes=0,
+        severity="critical",
+        team="platform",
+        summary="PostgreSQL's log at {{ $labels.instance }} has waited {{ $value | humanizeDuration }} for the backups",
+        description="With the cluster lost now, more would be lost than was promised (postgres.backups.archive_alert).",
     )
     yield Alert(
         name="ArchivingFails",

@@ -33,9 +33,9 @@ class Backups(Strict):
     (S11.2)."""
     archive_timeout: int = Field(default=30, ge=5, le=60)
     """Seconds after which a WAL segment is archived though it isn't full, 5 to 60 (DECISIONS: recovery)."""
-    archive_alert: Annotated[int, Field(ge=10, le=60), LATER] = 60
-    """Seconds; an older newest archived segment raises an alert, 10 to 60: what a lost cluster may lose (service
-    levels: recovery point)."""
+    archive_alert: int = Field(default=60, ge=10, le=60)
+    """Seconds of writes that a lost cluster may lose before there is an alert, 10 to 60: what a segment of WAL may hold
+    (`archive_timeout`), and what it may wait to be archived (service levels: recovery point)."""
     repository: Literal["bucket", "volume"] = "bucket"
     """`volume` keeps them in the same cluster, and goes with it (DECISIONS: buckets)."""
     bucket: Bucket | None = None

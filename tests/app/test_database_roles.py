@@ -169,6 +169,7 @@ def test_the_exporter_sees_what_others_do_and_no_row(database: Members) -> None:
         "SELECT count(*) > 0 FROM pg_stat_activity WHERE backend_type = 'checkpointer' AND backend_start IS NOT NULL",
         "SELECT setting <> '' FROM pg_settings WHERE name = 'data_directory'",
         f"SELECT pg_database_size('{DATABASE}') > 0",
+        "SELECT count(*) = 0 FROM pg_ls_archive_statusdir() WHERE name LIKE '%.ready'",
     ):
         assert database.sql(f"{as_exporter} {sees}", DATABASE) == [["t"]], sees
     for may_not in (

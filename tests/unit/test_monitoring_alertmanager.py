@@ -27,7 +27,7 @@ RECEIVERS = (
     Receiver(name="outside", secret="four", severities=("heartbeat",)),
 )
 ADDRESSES = {each.name: f"https://hooks.example/{each.secret}" for each in RECEIVERS}
-ALERTS = tuple(rules.alerts(Alerts(), ("app",)))
+ALERTS = tuple(rules.alerts(Alerts(), ("app",), 30))
 
 
 def program(name: str) -> str:

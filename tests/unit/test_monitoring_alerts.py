@@ -14,7 +14,8 @@ from components.settings import Alerts
 from tests.unit.recording import CHECKOUT, Recording
 
 SERVICES = ("app", "websocket")
-ALERTS = tuple(rules.alerts(Alerts(), SERVICES))
+ARCHIVED = 30
+ALERTS = tuple(rules.alerts(Alerts(), SERVICES, ARCHIVED))
 NAMES = tuple(dict.fromkeys(alert.name for alert in ALERTS))
 RUNBOOKS = CHECKOUT / "docs" / "runbooks"
 
@@ -201,6 +202,10 @@ CASES = {
             f"{_SLOT_LIMIT}{{{_COUNTED}}}".replace("0.5:", "0.6:"): "-1x60",
         },
     ),
+    "ArchivingLate": Case(
+        {f"pg_archive_waiting_seconds{{{_COUNTED}}}": "0x19 31x5"},
+        {f"pg_archive_waiting_seconds{{{_COUNTED}}}": "30x60"},
+    ),
     # Once a minute, as PostgreSQL tries again; and once, when the repository was rolled out.
     "ArchivingFails": Case(
         {f"pg_stat_archiver_failed_count{{{_COUNTED}}}": "0x5 0+1x60"},
@@ -294,7 +299,7 @@ def promtool(*words: str, folder: Path) -> str:
 
 def tried(tmp_path: Path, series: dict[str, str], minute: int, expected: list[dict[str, Any]], expr: str) -> None:
     """One run of the rules on these series."""
-    (tmp_path / "rules.yml").write_text(rules.render(Alerts(), SERVICES))
+    (tmp_path / "rules.yml").write_text(rules.render(Alerts(), SERVICES, ARCHIVED))
     question = {"expr": expr, "eval_time": f"{minute}m", "exp_samples": expected}
     inputs = [{"series": name, "values": values} for name, values in series.items()]
     test = {"interval": "1m", "input_series": inputs, "promql_expr_test": [question]}

@@ -25,7 +25,7 @@ EXPRESSIONS = [
     for panel in panels
     for expr in panel.questions.values()
 ]
-CONDITIONS = [alert.expr for alert in rules.alerts(Alerts(), ())]
+CONDITIONS = [alert.expr for alert in rules.alerts(Alerts(), (), 30)]
 FILES = {name: json.loads(text) for name, text in dashboards.files(Alerts()).items()}
 
 

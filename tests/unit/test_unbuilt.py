@@ -40,7 +40,6 @@ def test_settings_that_are_all_built_are_let_through() -> None:
         ("monitoring.client_addresses", "full"),
         ("monitoring.logs_days", 200),
         ("monitoring.logs_size", "10Gi"),
-        ("postgres.backups.archive_alert", 50),
         ("postgres.backups.copy_to", {"project": "another-project", "region": "europe-west4"}),
         ("tenancy.node", {"pods": 1, "cpu": "1", "memory": "1Gi"}),
     ],
