@@ -35,11 +35,13 @@ _UPLOADS = "/var/www/html/storage/uploads"
 class Database:
     """A database and who uses it.
 
-    peer: its pods. owner, user: the role that migrates, the role that serves.
+    endpoint: for who serves. primary: for who migrates, in sessions of its own. peer: the pods of both.
+    owner, user: the role that migrates, the role that serves.
     authority: PEM of the certificate that its own is signed with.
     """
 
     endpoint: Endpoint
+    primary: Endpoint
     peer: networking.v1.NetworkPolicyPeerArgs
     name: str
     owner: Login
@@ -238,14 +240,14 @@ class App(ComponentResource):
             "UPLOAD_LIMIT": str(bounds.upload(settings.limits)),
             "WEBSOCKET_PATH": self._args.websocket,
         }
-        return {**self._database(), **self._named(variables)}
+        return {**self._database(self._args.database.endpoint), **self._named(variables)}
 
-    def _database(self) -> dict[str, Input[str]]:
+    def _database(self, endpoint: Endpoint) -> dict[str, Input[str]]:
         database = self._args.database
         variables: dict[str, Input[str]] = {
             "APP_ENV": self._args.settings.environment,
-            "DATABASE_HOST": database.endpoint.host,
-            "DATABASE_PORT": str(database.endpoint.port),
+            "DATABASE_HOST": endpoint.host,
+            "DATABASE_PORT": str(endpoint.port),
             "DATABASE_NAME": database.name,
             "DATABASE_PASSWORD_FILE": f"{_SECRETS}/database-password",
             # Nobody listens, and nobody answers in its place.
@@ -281,7 +283,8 @@ class App(ComponentResource):
             NAME,
             ingress=[kubernetes.from_(self._args.clients, PORT)],
             egress=[
-                kubernetes.to([database.peer], database.endpoint.port),
+                # Pods of a release before the pooler are there until they are replaced, and go straight to the primary.
+                kubernetes.to([database.peer], database.endpoint.port, database.primary.port),
                 kubernetes.to([redis.peer], redis.endpoint.port),
                 *self._args.uploads.connections,
                 *self._to_debugger(),
@@ -370,15 +373,13 @@ class App(ComponentResource):
         """Brings the schema up to date. Any change of what it runs makes a new Job under a new name."""
         args = self._args
         secrets = {"database-password": args.database.owner.password, _DATABASE_CA: args.database.authority}
-        environment = {**self._database(), **self._user(args.database.owner)}
+        environment = {**self._database(args.database.primary), **self._user(args.database.owner)}
         secret = self._secret(MIGRATIONS, secrets)
         account = self._account(MIGRATIONS)
         policy = networking.v1.NetworkPolicy(
             MIGRATIONS,
             metadata=self._metadata(MIGRATIONS, app=MIGRATIONS),
-            spec=kubernetes.allow(
-                MIGRATIONS, egress=[kubernetes.to([args.database.peer], args.database.endpoint.port)]
-            ),
+            spec=kubernetes.allow(MIGRATIONS, egress=[kubernetes.to([args.database.peer], args.database.primary.port)]),
             opts=self._child,
         )
         container = Container(

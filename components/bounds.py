@@ -52,7 +52,8 @@ def php_variables(app: App, timeouts: Timeouts) -> Mapping[str, str]:
         "PHP_BODY_LIMIT": f"{php_body(app.limits)}M",
         "PHP_REQUEST_TIMEOUT": str(timeouts.php),
         "PHP_STOP_TIMEOUT": str(ending(timeouts)),
-        # Every client that is made of libpq reads it: the application's statements end, the migrations' don't.
+        # Every client that is made of libpq reads it: the application's statements end, the migrations' don't. The
+        # pooler doesn't heed it, and the role has the same.
         "PGOPTIONS": f"-c statement_timeout={timeouts.database}s",
     }
 

@@ -305,6 +305,13 @@ def http_probe(
     )
 
 
+def tcp_probe(port: str, *, period: int, failures: int) -> core.v1.ProbeArgs:
+    """Asks a named port for a connection; periods in seconds."""
+    return core.v1.ProbeArgs(
+        tcp_socket=core.v1.TCPSocketActionArgs(port=port), period_seconds=period, failure_threshold=failures
+    )
+
+
 def exec_probe(command: Sequence[str], *, period: int, failures: int, timeout: int = 5) -> core.v1.ProbeArgs:
     """Asks by running a command in the container."""
     return core.v1.ProbeArgs(

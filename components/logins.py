@@ -25,10 +25,11 @@ _ITERATIONS = 4096
 class Consumer:
     """Somebody who connects.
 
-    member_of: the role that has its rights. settings: of its sessions.
+    member_of: the role that has its rights. settings: of its sessions. pooled: it connects to the pooler.
     """
 
     member_of: str
+    pooled: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -49,22 +50,27 @@ class Login:
 
 
 class Logins(ComponentResource):
-    """Each consumer's login of this generation, and what the database is told of it and of the one before."""
+    """Each consumer's login of this generation, and what the database and its pooler are told of it and of the one
+    before."""
 
     of: Mapping[str, Login]
     file: Output[str]
+    pooled: Output[str]
 
     def __init__(self, name: str, args: LoginsArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:postgres:Logins", name, None, opts)
         self._name = name
-        latest, told = {}, []
+        latest, told, pooled = {}, [], []
         for consumer, about in args.consumers.items():
             for generation in range(max(1, args.generation - 1), args.generation + 1):
                 login = self._login(consumer, about, generation)
                 told.append(_told(about, generation, login))
+                if about.pooled:
+                    pooled.append(Output.format('"{0}" "{1}"\n', login.user, told[-1]["verifier"]))
                 latest[consumer] = login
         self.of = latest
         self.file = Output.json_dumps(told)
+        self.pooled = Output.concat(*pooled)
         self.register_outputs({"users": {consumer: login.user for consumer, login in latest.items()}})
 
     def _login(self, consumer: str, about: Consumer, generation: int) -> Login:

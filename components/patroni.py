@@ -21,10 +21,14 @@ EXPORTER = "vision_week_exporter"
 # What the backups call the database.
 STANZA = "main"
 PORT = 5432
+POOLED_PORT = 6432
 API_PORT = 8008
 DATA = "/var/lib/postgresql/data"
 PGDATA = f"{DATA}/pgdata"
 TLS = "/etc/vision-week/tls"
+
+# Where the Service `postgres` leads: to the primary itself and to the pooler beside it.
+PORTS = {"postgresql": PORT, "pooled": POOLED_PORT}
 
 # Seconds. A frozen primary is replaced after ttl at the latest: 20 is the least that Patroni takes, and no less than
 # loop_wait + 2 * retry_timeout. A PostgreSQL that was killed is noticed at the next look, after loop_wait.
@@ -69,7 +73,7 @@ def member() -> str:
                 "scope_label": "app.kubernetes.io/name",
                 "labels": {key: value for key, value in selector(SCOPE).items() if key != "app.kubernetes.io/name"},
                 "role_label": ROLE,
-                "ports": [{"name": "postgresql", "port": PORT}],
+                "ports": [{"name": name, "port": port} for name, port in PORTS.items()],
             },
             "bootstrap": {"initdb": ["data-checksums", {"encoding": "UTF8"}, {"locale": "C.UTF-8"}]},
             "postgresql": {
@@ -89,6 +93,7 @@ def member() -> str:
                     "reader postgres vision_week_readonly",
                     f"backup postgres {BACKUP}",
                     f"exporter postgres {EXPORTER}",
+                    *(f"pooler postgres vision_week_app_{turn}" for turn in "ab"),
                 ],
             },
         }
@@ -100,13 +105,14 @@ def member() -> str:
 _BETWEEN_MEMBERS = {"sslmode": "verify-ca", "sslrootcert": f"{TLS}/ca.crt", "channel_binding": "require"}
 
 # The superuser over the pod's own socket only, where one may also read as somebody who can do no harm, backups are
-# begun and numbers read; each role's members to their own database, the members of the cluster to each other. What
-# comes over the network is encrypted, or refused.
+# begun, numbers read, and the pooler is its client. Over the network, encrypted or refused, each role's members to
+# their own database, the members of the cluster to each other.
 _ACCESS = [
     "local all postgres peer",
     "local vision_week vision_week_readonly peer map=reader",
     f"local postgres {BACKUP} peer map=backup",
     f"local vision_week {EXPORTER} peer map=exporter",
+    "local vision_week +vision_week_app peer map=pooler",
     "hostssl vision_week +vision_week_owner,+vision_week_app all scram-sha-256",
     "hostssl replication replicator all scram-sha-256",
     "hostssl postgres replicator,rewinder all scram-sha-256",

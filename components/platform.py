@@ -176,6 +176,7 @@ class Platform(ComponentResource):
                 archive=backups.archive if backups else None,
                 clients=[app_pods, migration_pods],
                 longest_ending=app.ending(way_in.notice, settings.timeouts),
+                statement_timeout=settings.timeouts.database,
                 generation=settings.secrets.generation,
                 control_plane=ground.control_plane,
                 protect=settings.protect,
@@ -215,7 +216,8 @@ class Platform(ComponentResource):
                 image=images.app,
                 release=settings.release,
                 database=Database(
-                    endpoint=database.primary,
+                    endpoint=database.pooled,
+                    primary=database.primary,
                     peer=pods_of(namespaces["data"].name, postgres.NAME),
                     name=postgres.DATABASE,
                     owner=database.logins["owner"],

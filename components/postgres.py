@@ -5,9 +5,9 @@ Service `postgres` leads: there is no moment in which the two differ, and no sel
 The Endpoints are made here, so that Patroni needs no right to create any, and may update these four by name only.
 
 It never reads Secrets through the API: passwords are files. Nobody connects as superuser but over the pod's own socket.
-There, beside each member, a container keeps the database's roles as the files say (`files/postgres-roles.sh`), and
-another one tells Prometheus what PostgreSQL counts. It is there whether anybody asks or not: who begins to watch, or
-ends, rolls no database for it.
+There, beside each member, a container keeps the database's roles as the files say (`files/postgres-roles.sh`), a pooler
+takes in who comes and goes by the hundred (`pooler.py`), and another one tells Prometheus what PostgreSQL counts. It is
+there whether anybody asks or not: who begins to watch, or ends, rolls no database for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pulumi_kubernetes import apps, core, meta, networking, rbac
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
-from components import kubernetes, patroni, pgbackrest
+from components import kubernetes, patroni, pgbackrest, pooler
 from components.backups import Archive
 from components.certificates import Authority, ServerCertificate, ServerCertificateArgs
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
@@ -41,6 +41,7 @@ COUNTED = (
     "|database_size_bytes|locks_count|replication_slots_.*|stat_(activity|archiver|replication)_.*"
     "|stat_database_(numbackends|xact|tup|blks|deadlocks|temp).*)"
 )
+_DIRECT = {"postgresql": patroni.PORT}
 _FILES = "/etc/vision-week"
 _OWN_FILES = ("roles.sql", "logins.sql", "postgres-roles.sh", "postgres-exporter.yaml")
 _QUESTIONS = "/etc/postgres-exporter/questions.yaml"
@@ -53,6 +54,7 @@ class PostgresArgs:
     settings: members, sizes. image: of a member. storage_class: of its volumes.
     authority: signs its certificate. archive: where its WAL goes; None without backups.
     clients: pods that may connect. longest_ending: seconds that one of them may take to end.
+    statement_timeout: seconds that a statement of theirs may take, a migration's excepted.
     generation: of the passwords and the certificate. control_plane: addresses of the API server.
     protect: its members are not removed before this is taken away.
     """
@@ -65,15 +67,17 @@ class PostgresArgs:
     archive: Archive | None
     clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
     longest_ending: int
+    statement_timeout: int
     generation: int
     control_plane: Sequence[str]
     protect: bool
 
 
 class Postgres(ComponentResource):
-    """The database, its Services and who logs in: `owner` migrates, `app` serves."""
+    """The database, its Services and who logs in: `owner` migrates, at the primary; `app` serves, pooled."""
 
     primary: Endpoint
+    pooled: Endpoint
     replicas: Endpoint
     logins: Mapping[str, Login]
 
@@ -87,21 +91,25 @@ class Postgres(ComponentResource):
                 consumers={
                     # What a migration makes belongs to the owner, whichever of the two makes it.
                     "owner": Consumer(member_of=OWNER, settings={"role": OWNER}),
-                    "app": Consumer(member_of=APP),
+                    "app": Consumer(
+                        member_of=APP, pooled=True, settings={"statement_timeout": f"{args.statement_timeout}s"}
+                    ),
                 },
                 generation=args.generation,
             ),
             opts=self._child,
         )
         self.logins = logins.of
-        primary = self._service(NAME)
+        primary = self._service(NAME, ports=patroni.PORTS)
         replicas = self._service(f"{NAME}-replicas", {**selector(NAME), patroni.ROLE: "replica"})
         self.primary = Endpoint(host=kubernetes.host_of(primary), port=patroni.PORT)
+        self.pooled = Endpoint(host=self.primary.host, port=patroni.POOLED_PORT)
         self.replicas = Endpoint(host=kubernetes.host_of(replicas), port=patroni.PORT)
         at_start = self._passwords()
-        secrets = {**at_start, **self._certificate(), "logins.json": logins.file}
+        secrets = {**at_start, **self._certificate(), "logins.json": logins.file, "users.txt": logins.pooled}
         files = {
             "patroni.yaml": patroni.member(),
+            "pgbouncer.ini": pooler.configuration(DATABASE, args.settings, args.statement_timeout),
             **{name: (Path(__file__).parent / "files" / name).read_text() for name in _OWN_FILES},
         }
         secret = core.v1.Secret(NAME, metadata=self._metadata(NAME), string_data=secrets, opts=self._child)
@@ -172,7 +180,14 @@ class Postgres(ComponentResource):
         )
         return {"tls.crt": made.certificate, "tls.key": made.key, "ca.crt": self._args.authority.certificate}
 
-    def _service(self, name: str, chosen: dict[str, str] | None = None, *, headless: bool = False) -> core.v1.Service:
+    def _service(
+        self,
+        name: str,
+        chosen: dict[str, str] | None = None,
+        *,
+        headless: bool = False,
+        ports: Mapping[str, int] = _DIRECT,
+    ) -> core.v1.Service:
         """A Service; without `chosen` pods it leads where Patroni writes."""
         return core.v1.Service(
             name,
@@ -182,7 +197,10 @@ class Postgres(ComponentResource):
                 cluster_ip="None" if headless else None,
                 publish_not_ready_addresses=headless or None,
                 selector=chosen,
-                ports=[core.v1.ServicePortArgs(name="postgresql", port=patroni.PORT, target_port=patroni.PORT)],
+                ports=[
+                    core.v1.ServicePortArgs(name=port, port=number, target_port=number)
+                    for port, number in ports.items()
+                ],
             ),
             opts=self._child,
         )
@@ -237,7 +255,7 @@ class Postgres(ComponentResource):
         return kubernetes.allow(
             NAME,
             ingress=[
-                kubernetes.from_(self._args.clients, patroni.PORT),
+                kubernetes.from_(self._args.clients, *patroni.PORTS.values()),
                 kubernetes.from_(members, patroni.PORT, patroni.API_PORT),
                 *([kubernetes.from_([archive.jobs], pgbackrest.PORT)] if archive else []),
             ],
@@ -296,9 +314,22 @@ class Postgres(ComponentResource):
             readiness=kubernetes.exec_probe(_not_older("/tmp/kept", 30), period=5, failures=1),  # noqa: S108
             liveness=kubernetes.exec_probe(_not_older("/tmp/alive", 60), period=20, failures=3),  # noqa: S108
         )
+        pooling = Container(
+            name="pooler",
+            image=self._args.image,
+            command=["pgbouncer", f"{_FILES}/pgbouncer.ini"],
+            resources=settings.pooler_resources,
+            ports={"pooled": patroni.POOLED_PORT},
+            mounts=[
+                Mount(volume="files", path=_FILES, read_only=True),
+                Mount(volume="run", path=pooler.SOCKETS),
+            ],
+            readiness=kubernetes.tcp_probe("pooled", period=5, failures=2),
+            liveness=kubernetes.tcp_probe("pooled", period=20, failures=3),
+        )
         return kubernetes.pod(
             NAME,
-            [member, roles, _exporter(settings, self._args.image), *([archive.server] if archive else [])],
+            [member, roles, pooling, _exporter(settings, self._args.image), *([archive.server] if archive else [])],
             volumes=[
                 *(archive.volumes if archive else []),
                 kubernetes.projected(
@@ -308,11 +339,11 @@ class Postgres(ComponentResource):
                 ),
                 kubernetes.projected(
                     "files",
-                    config_map=(config.metadata.name, {name: name for name in _OWN_FILES}),
+                    config_map=(config.metadata.name, {name: name for name in ("pgbouncer.ini", *_OWN_FILES)}),
                     secret=(
                         secret.metadata.name,
                         {
-                            "logins.json": "roles/logins.json",
+                            **{name: f"roles/{name}" for name in ("logins.json", "users.txt")},
                             **{name: f"tls/{name}" for name in ("tls.crt", "tls.key", "ca.crt")},
                         },
                     ),

@@ -93,6 +93,7 @@ def _workloads(args: VerticalAutoscalingArgs) -> Iterator[Workload]:
         containers={
             postgres.NAME: args.postgres.resources,
             "roles": args.postgres.roles_resources,
+            "pooler": args.postgres.pooler_resources,
             "exporter": args.postgres.exporter_resources,
             **({backups.SERVER: args.postgres.backups.resources} if args.postgres.backups.enabled else {}),
         },

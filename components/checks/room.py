@@ -72,10 +72,11 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
 
 
 def _member(postgres: Postgres) -> list[Resources]:
-    """What a member's containers ask for: the database, its roles, its exporter, and what backups are fetched from."""
+    """What a member's containers ask for: the database, its roles, pooler and exporter, and the backups' server."""
     return [
         postgres.resources,
         postgres.roles_resources,
+        postgres.pooler_resources,
         postgres.exporter_resources,
         *([postgres.backups.resources] if postgres.backups.enabled else []),
     ]

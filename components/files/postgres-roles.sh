@@ -26,18 +26,24 @@ serving() {
     fi
 }
 
+# Has the certificate and the pooler's users read again.
+read_again() {
+    sql --command='SELECT pg_reload_conf()' > /dev/null &&
+        psql --no-psqlrc --quiet --port=6432 --username=pgbouncer --dbname=pgbouncer --command=RELOAD > /dev/null
+}
+
 trap 'exit 0' TERM
 prepared=no
-certificate=
+as_read=
 while true; do
     # By the shell's own waiting, which a signal ends.
     sleep 2 &
     wait "$!"
     touch /tmp/alive
     pg_isready --quiet || continue
-    current=$(sha256sum "$files/tls/tls.crt")
-    if [ "$current" != "$certificate" ] && sql --command='SELECT pg_reload_conf()' > /dev/null; then
-        certificate=$current
+    current=$(cat "$files/tls/tls.crt" "$files/roles/users.txt" | sha256sum)
+    if [ "$current" != "$as_read" ] && read_again; then
+        as_read=$current
     fi
     recovering=$(sql --command='SELECT pg_is_in_recovery()') || continue
     if [ "$recovering" = t ]; then

@@ -1,8 +1,8 @@
 """Where a stack's state is kept: a bucket, a key that encrypts it, and a key that encrypts the secrets within.
 
-It comes before the stack, so a program of its own makes it (`bootstrap/state/`). Two may write: the pipeline, and a group of
-people for when the pipeline can't. Every former state is kept for a while, so that a damaged one can be taken back;
-there is no retention lock, because Pulumi writes its own files anew with each update.
+It comes before the stack, so a program of its own makes it (`bootstrap/state/`). Two may write: the pipeline, and a
+group of people for when the pipeline can't. Every former state is kept for a while, so that a damaged one can be taken
+back; there is no retention lock, because Pulumi writes its own files anew with each update.
 """
 
 from collections.abc import Sequence

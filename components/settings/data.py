@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from components.values import (
-    LATER,
     Bucket,
     Members,
     Resources,
@@ -65,16 +64,23 @@ class Postgres(Strict):
     max_connections: int = Field(default=300, ge=20, le=2000)
     """Connections that each member takes, 20 to 2000: fewer leave none for replication, more have no memory left (S6,
     beyond)."""
-    resources: Resources = Resources(cpu="1", cpu_limit="3", memory="4Gi")
+    resources: Resources = Resources(cpu="1", cpu_limit="2", memory="4Gi")
     """Of each member; buffers and connections must fit the memory (S5.2)."""
     roles_resources: Resources = Resources(cpu="10m", cpu_limit="100m", memory="32Mi")
     """Of what keeps the roles of the database, beside each member (S7.3)."""
     exporter_resources: Resources = Resources(cpu="10m", cpu_limit="100m", memory="48Mi")
     """Of what tells Prometheus of each member (S8.1)."""
+    pooler_resources: Resources = Resources(cpu="50m", cpu_limit="1", memory="64Mi")
+    """Of the pooler that the application connects to, beside each member; it uses one core at most (S6, beyond)."""
     disruptions: int = Field(default=1, ge=1, le=2)
     """Members that a drained node may take away at once, 1 to 2; a majority stays (S5, beyond)."""
     backups: Backups = Backups()
     """Where to, how often, for how long (S5.2, S11.2)."""
+
+    @property
+    def pooled_connections(self) -> int:
+        """What the pooler may take of them: all but those of Patroni, replication, migrations and an engineer."""
+        return self.max_connections - 15
 
     @property
     def shared_buffers(self) -> int:

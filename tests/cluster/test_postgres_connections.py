@@ -1,7 +1,10 @@
 """Who may connect to PostgreSQL, and how, tried from the application's own pod (S7, beyond)."""
 
+import json
+
 import pytest
 
+from components.patroni import POOLED_PORT, PORT
 from tests.cluster.database import MEMBERS, inside, primary, psql
 from tests.cluster.stack import PREFIX, Stack
 from tests.waiting import wait_for
@@ -12,7 +15,7 @@ _CONNECT = """
 $host = getenv('DATABASE_HOST');
 $password = file_get_contents(getenv('DATABASE_PASSWORD_FILE'));
 try {{
-    new PDO("pgsql:host=$host;dbname=vision_week;{parameters}", getenv('DATABASE_USER'), $password);
+    new PDO("pgsql:host=$host;port={port};dbname=vision_week;{parameters}", getenv('DATABASE_USER'), $password);
     echo 'connected';
 }} catch (PDOException $error) {{
     echo $error->getMessage();
@@ -20,20 +23,50 @@ try {{
 """
 
 
-def connect(stack: Stack, parameters: str) -> str:
+_ONE_BY_ONE = """
+$password = file_get_contents(getenv('DATABASE_PASSWORD_FILE'));
+$place = 'pgsql:host=' . getenv('DATABASE_HOST') . ';port={port};dbname=vision_week;sslmode=require';
+$answers = [];
+for ($number = 0; $number < 20; $number++) {{
+    $client = new PDO($place, getenv('DATABASE_USER'), $password);
+    $answers[] = $client->query("SELECT pg_backend_pid(), current_setting('search_path'),
+        current_setting('statement_timeout')")->fetch(PDO::FETCH_NUM);
+    $client->exec("SET search_path = left_behind");
+    $client = null;
+}}
+echo json_encode($answers);
+"""
+
+
+def connect(stack: Stack, port: int, parameters: str) -> str:
     """What the application's container gets that connects in this way, with its own name and password."""
-    program = _CONNECT.format(parameters=parameters)
+    return php(stack, _CONNECT.format(port=port, parameters=parameters))
+
+
+def php(stack: Stack, program: str) -> str:
+    """What a program prints in the application's container."""
     return stack.kubectl("-n", f"{PREFIX}-app", "exec", "deploy/app", "-c", "php", "--", "php", "-r", program)
 
 
-def test_who_does_not_encrypt_is_refused(stack: Stack) -> None:
-    assert "no encryption" in connect(stack, "sslmode=disable")
+@pytest.mark.parametrize(("port", "said"), [(POOLED_PORT, "SSL required"), (PORT, "no encryption")])
+def test_who_does_not_encrypt_is_refused(stack: Stack, port: int, said: str) -> None:
+    assert said in connect(stack, port, "sslmode=disable")
 
 
-def test_an_authority_that_did_not_sign_the_certificate_is_not_enough(stack: Stack) -> None:
+@pytest.mark.parametrize("port", [POOLED_PORT, PORT])
+def test_an_authority_that_did_not_sign_the_certificate_is_not_enough(stack: Stack, port: int) -> None:
     system = "/etc/ssl/certs/ca-certificates.crt"
-    assert "certificate verify failed" in connect(stack, f"sslmode=verify-full;sslrootcert={system}")
-    assert connect(stack, "sslmode=verify-full;sslrootcert=/etc/vision-week/secrets/database-ca.crt") == "connected"
+    assert "certificate verify failed" in connect(stack, port, f"sslmode=verify-full;sslrootcert={system}")
+    own = "sslmode=verify-full;sslrootcert=/etc/vision-week/secrets/database-ca.crt"
+    assert connect(stack, port, own) == "connected"
+
+
+def test_clients_that_come_and_go_get_connections_that_stay_and_find_nothing_of_each_other(stack: Stack) -> None:
+    """Straight to PostgreSQL each has a process of its own. Their statements end, too."""
+    answers = {port: json.loads(php(stack, _ONE_BY_ONE.format(port=port))) for port in (POOLED_PORT, PORT)}
+    processes = {port: len({process for process, *_ in told}) for port, told in answers.items()}
+    assert processes[POOLED_PORT] < processes[PORT] == 20
+    assert {tuple(rest) for _, *rest in answers[POOLED_PORT]} == {('"$user", public', "30s")}
 
 
 def test_nobody_logs_in_but_as_the_consumer_that_it_is(stack: Stack) -> None:

@@ -7,23 +7,29 @@ The bounds are there to end a test that hangs; how long writes pause is measured
 import os
 import signal
 
+import httpx
 import pytest
 
 from tests.cluster.database import MEMBERS, inside, members, node_of, primary, psql, whole
 from tests.cluster.machines import first_process
 from tests.cluster.stack import PREFIX, Stack
 from tests.cluster.writes import Writes
+from tests.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
 
 DATA = f"{PREFIX}-data"
 
 
-def test_the_primarys_pod_is_deleted_and_another_member_takes_over(stack: Stack, writes: Writes) -> None:
+def test_the_primarys_pod_is_deleted_and_another_member_takes_over(
+    stack: Stack, writes: Writes, client: httpx.Client
+) -> None:
+    """The writer goes to the primary itself, the application to the pooler beside it."""
     old = primary(stack)
     stack.kubectl("-n", DATA, "delete", "pod", old, "--wait=false")
     writes.break_off_and_resume()
     assert primary(stack) != old
+    wait_for(lambda: client.get("/api/exhibits").status_code == 200, "the application to have its database")
 
 
 @pytest.mark.drill

@@ -106,6 +106,7 @@ def test_what_keeps_the_roles_makes_them_and_ends_who_is_over_when_all_had_time_
         (tmp_path / file).parent.mkdir()
         (tmp_path / file).write_text(content)
     tmp_path.chmod(0o755)
+    (tmp_path / "roles" / "users.txt").touch()
     for folder in ("roles", "tls", "serving"):
         (tmp_path / folder).mkdir(exist_ok=True)
     started = (

@@ -41,7 +41,8 @@ def built(
                 image=image,
                 release=release,
                 database=Database(
-                    endpoint=endpoint("postgres", "data", 5432),
+                    endpoint=endpoint("postgres", "data", 6432),
+                    primary=endpoint("postgres", "data", 5432),
                     peer=pods_of("data", "postgres"),
                     name="vision_week",
                     owner=Login(user="vision_week_owner_a", password=Output.secret("owner's")),
@@ -123,6 +124,8 @@ def test_a_migration_runs_as_the_owner_and_the_application_does_not() -> None:
     assert container["command"] == ["php", "/var/www/html/bin/migrate.php"]
     assert app.one("Secret", "migrations").inputs["stringData"]["database-password"] == "owner's"
     assert {"name": "DATABASE_USER", "value": "vision_week_app_a"} in containers(app)["php"]["env"]
+    assert {"name": "DATABASE_PORT", "value": "5432"} in container["env"]
+    assert app.one("ConfigMap", "app").at("data", "DATABASE_PORT") == "6432"
     assert app.one("Secret", "app").inputs["stringData"] == {
         "database-password": "user's",
         "database-ca.crt": "authority's",

@@ -31,9 +31,9 @@ def test_a_quota_below_what_the_workloads_may_need_is_refused(area: str) -> None
 NEEDS = {
     # 20 app pods, 10 of the WebSocket service, one more of each for a roll-out, and the migrations.
     "app": {"pods": 33, "cpu": "14.2", "memory": "20992Mi"},
-    # What is sized by its use may ask for its limits: 3, twice 0.1 and 0.3 for PostgreSQL, 2, twice 0.5 and 0.1 for
+    # What is sized by its use may ask for its limits: 2, 1, twice 0.1 and 0.3 for PostgreSQL, 2, twice 0.5 and 0.1 for
     # Redis, 1 at the edge.
-    "data": {"pods": 15, "cpu": "20.25", "memory": "17664Mi"},
+    "data": {"pods": 15, "cpu": "20.25", "memory": "17856Mi"},
     "edge": {"pods": 3, "cpu": "3", "memory": "768Mi"},
 }
 
@@ -52,7 +52,7 @@ def test_a_quota_that_lacks_the_least_is_refused(area: str) -> None:
     ]
 
 
-@pytest.mark.parametrize(("area", "cpu"), [("data", "4.74"), ("edge", "0.3")])
+@pytest.mark.parametrize(("area", "cpu"), [("data", "4.89"), ("edge", "0.3")])
 def test_what_is_not_sized_by_its_use_needs_a_quota_for_its_requests(area: str, cpu: str) -> None:
     assert told(vertical_autoscaling=False, tenancy={area: {**NEEDS[area], "cpu": cpu}}) == []
     assert told(vertical_autoscaling=True, tenancy={area: {**NEEDS[area], "cpu": cpu}}) == [f"tenancy.{area}.cpu"]
@@ -76,7 +76,7 @@ def test_a_database_that_could_outgrow_its_machine_is_refused() -> None:
     changes: dict[str, Any] = {"cluster": GKE, "tenancy": {"data": {"pods": 24, "cpu": "40", "memory": "64Gi"}}}
     assert told(**changes) == []
     assert refused(**changes, postgres={"resources": DATABASE}) == [
-        "postgres.resources.cpu_limit: lets the vertical autoscaler make a pod of 4.1 cores; a n2-highmem-4 "
+        "postgres.resources.cpu_limit: lets the vertical autoscaler make a pod of 5.1 cores; a n2-highmem-4 "
         "(cluster.data.machine) has room for 3.5; write less, choose a larger machine, or set vertical_autoscaling to "
         "false"
     ]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from components import patroni
+from components import patroni, pooler
 from components.certificates import Authority, AuthorityArgs
 from components.kubernetes import pods_of
 from components.postgres import Postgres, PostgresArgs
@@ -27,6 +27,7 @@ def built(*, preview: bool = False, protect: bool = False, generation: int = 1, 
                 archive=None,
                 clients=[pods_of("apps", "app")],
                 longest_ending=90,
+                statement_timeout=30,
                 generation=generation,
                 control_plane=["10.0.0.0/28"],
                 protect=protect,
@@ -153,6 +154,29 @@ def test_nothing_goes_over_the_network_in_clear(postgres: Recording) -> None:
     assert {path for path in told if path.startswith("/etc")} <= given
 
 
+def test_the_service_leads_to_the_primary_and_to_its_pooler(postgres: Recording) -> None:
+    """Patroni writes the addresses, the program the ports: they meet by name."""
+    ports = postgres.one("Service", "postgres").at("spec", "ports")
+    written = json.loads(patroni.member())["kubernetes"]["ports"]
+    assert [{"name": one["name"], "port": one["targetPort"]} for one in ports] == written
+    assert {one["port"] for one in written} == {5432, 6432}
+
+
+def test_the_pooler_leaves_connections_to_the_others_and_takes_nobody_in_clear() -> None:
+    text = pooler.configuration("vision_week", settings(postgres={"max_connections": 300}).postgres, 30)
+    lines = dict(line.split(" = ", 1) for line in text.splitlines() if " = " in line)
+    assert lines["max_db_connections"] == lines["default_pool_size"] == "285"
+    assert lines["client_tls_sslmode"] == "require"
+    assert lines["auth_type"] == "scram-sha-256"
+    assert lines["query_wait_timeout"] == "30"
+
+
+def test_the_pooler_knows_the_application_alone_by_what_the_database_knows(postgres: Recording) -> None:
+    told = {one["role"]: one["verifier"] for one in logins(postgres)}
+    users = postgres.one("Secret", "postgres").inputs["stringData"]["users.txt"]
+    assert users == f'"vision_week_app_a" "{told["vision_week_app_a"]}"\n'
+
+
 def test_members_prove_to_each_other_who_they_are() -> None:
     """They know addresses, which no certificate names: the password's proof is bound to the connection."""
     for role in json.loads(patroni.member())["postgresql"]["authentication"].values():
@@ -200,6 +224,13 @@ def test_the_next_generation_has_the_other_role_and_the_present_one_stays_valid(
     assert kept[0].items() <= kept[1].items()
     assert kept[1]["postgres-app-b"] == kept[2]["postgres-app-b"]
     assert kept[1]["postgres-app-a"] != kept[2]["postgres-app-a"]
+
+
+def test_a_statement_of_the_application_ends_and_one_of_a_migration_does_not(postgres: Recording) -> None:
+    """The pooler shares connections, so it heeds no client's own word for it."""
+    given = {one["role"]: one["settings"] for one in logins(postgres)}
+    assert given["vision_week_app_a"] == {"statement_timeout": "30s"}
+    assert "statement_timeout" not in given["vision_week_owner_a"]
 
 
 def test_new_passwords_roll_no_member() -> None:

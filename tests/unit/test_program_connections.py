@@ -60,7 +60,9 @@ def test_the_connections_that_are_allowed_are_these(program: Recording, stack: s
         *DEBUGGERS[stack],
         *BUCKETS[stack],
         *BACKUPS[stack],
+        # The first is of pods of a release before the pooler.
         ("app", "postgres", 5432),
+        ("app", "postgres", 6432),
         ("migrations", "postgres", 5432),
         ("app", "redis", 6379),
         ("websocket", "redis", 6379),

@@ -250,6 +250,7 @@ SAME_AS = {
     "postgres.resources": "websocket.resources",
     "redis.resources": "websocket.resources",
     "postgres.roles_resources": "websocket.resources",
+    "postgres.pooler_resources": "websocket.resources",
     "redis.sentinel_resources": "websocket.resources",
     "redis.haproxy_resources": "websocket.resources",
     "postgres.exporter_resources": "websocket.resources",
