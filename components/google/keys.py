@@ -8,7 +8,7 @@ name of its own each time it is made: a stack that goes and comes again doesn't 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pulumi import ComponentResource, Output, Resource, ResourceOptions
+from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_gcp import kms
 
 _DAY = 24 * 3600
@@ -18,13 +18,13 @@ _DAY = 24 * 3600
 class KeysArgs:
     """What the keys need.
 
-    users: use of a key -> the one account that may encrypt and decrypt with it.
+    users: use of a key -> the one account that may encrypt and decrypt with it, as IAM names it.
     rotation_days: after which a key gets a new version. protect: whether they may be removed from the program.
     after: what must be there before. labels: for the bill.
     """
 
     region: str
-    users: Mapping[str, str]
+    users: Mapping[str, Input[str]]
     rotation_days: int
     protect: bool
     after: Sequence[Resource]

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, TextIO
@@ -11,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
-from operations.audit import evidence
+from operations.audit import buckets, evidence, signing
 from operations.audit.access import page_of, resources_of
 from operations.audit.history import Entry, files, read
 from operations.audit.page import as_html
@@ -21,6 +22,7 @@ from operations.problem import Problem
 
 _PROJECT: Final = "vision-week"
 _LOCAL: Final = "file://"
+_GOOGLE: Final = "gs://"
 FORMATS: Final[Mapping[str, Callable[[Iterable[Update], Signed, TextIO], None]]] = {
     "table": as_table, "html": as_html, "markdown": as_markdown, "csv": as_csv, "json": as_json,
 }  # fmt: skip
@@ -34,8 +36,8 @@ app = typer.Typer(
 errors = Console(stderr=True, highlight=False, emoji=False)
 
 Stack = Annotated[str, typer.Argument(help="development, staging, production, or any other.")]
-History = Annotated[Path | None, typer.Option(help="The folder of the history, where the backend is no folder.")]
-Chain = Annotated[Path, typer.Option(help="The folder with the evidence.")]
+History = Annotated[str | None, typer.Option(help="The history, where the backend has it not: FOLDER or gs://BUCKET/…")]
+Chain = Annotated[str, typer.Option("--evidence", help="The evidence: FOLDER or gs://BUCKET/…")]
 Public = Annotated[Path, typer.Option(help="The public key of the pipeline.")]
 Anchor = Annotated[str | None, typer.Option(help="The newest hash, as it was kept elsewhere.")]
 Since = Annotated[datetime | None, typer.Option(help="Nothing that began before this: 2026-11-01, UTC.")]
@@ -48,7 +50,7 @@ def report(
     history: History = None,
     since: Since = None,
     form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(FORMATS)}.")] = "table",
-    chain: Annotated[Path | None, typer.Option("--evidence", help="The folder with the evidence.")] = None,
+    chain: Annotated[str | None, typer.Option("--evidence", help="The evidence: FOLDER or gs://BUCKET/…")] = None,
     public_key: Annotated[Path | None, typer.Option(help="The public key of the pipeline.")] = None,
 ) -> None:
     """Say who changed what, when, from which commit, and what doesn't fit together."""
@@ -56,16 +58,20 @@ def report(
         raise Problem(f"There is no format {form}.", f"name one of {', '.join(FORMATS)}")
     if (chain is None) != (public_key is None):
         raise Problem("Evidence is read with a key.", "give both --evidence and --public-key, or none of them")
-    folder = _folder(stack, history)
-    signed = evidence.verified(chain, public_key, None, _entries(folder, stack))[0] if chain and public_key else None
-    FORMATS[form](_wanted(updates(_entries(folder, stack)), since), signed, sys.stdout)
+    with _history(stack, history) as folder:
+        signed = None
+        if chain and public_key:
+            with buckets.folder(chain) as kept:
+                signed, _ = evidence.verified(kept, signing.public(public_key), None, _entries(folder, stack))
+        FORMATS[form](_wanted(updates(_entries(folder, stack)), since), signed, sys.stdout)
 
 
 @app.command()
 def access(stack: Stack, *, history: History = None) -> None:
     """Say who may talk to whom, who mounts which Secret and who has which rights, as Markdown with a picture."""
-    states = (read(file).resources for file in reversed(files(_folder(stack, history), stack)))
-    newest = next(filter(None, states), None)
+    with _history(stack, history) as folder:
+        states = (read(file).resources for file in reversed(files(folder, stack)))
+        newest = next(filter(None, states), None)
     if newest is None:
         raise Problem(f"No state of {stack} can be read.", "the report says what is wrong with each of them")
     sys.stdout.write(page_of(stack, resources_of(newest)))
@@ -76,15 +82,18 @@ def record(
     stack: Stack,
     *,
     since: Annotated[datetime, typer.Option(help="When the pipeline's run began, UTC: it signs only its own.")],
-    chain: Annotated[Path, typer.Option("--evidence", help="The folder with the evidence.")],
-    key: Annotated[Path, typer.Option(help="The private key of the pipeline.")],
+    chain: Chain,
+    key: Annotated[str, typer.Option(help="The pipeline's: FILE, or gcpkms://…/cryptoKeyVersions/1.")],
     history: History = None,
 ) -> None:
     """Sign what deliveries have changed since a time; prints the newest hash, to be kept elsewhere."""
-    folder = _folder(stack, history)
-    made = [one.id for one in _wanted(updates(_entries(folder, stack)), since) if one.made != BY_HAND]
-    own = (entry for entry in _entries(folder, stack) if entry.id in made)
-    newest = evidence.record(chain, stack, own, key)
+    sign = signing.signer(key)
+    with _history(stack, history) as folder, buckets.folder(chain) as kept:
+        made = [one.id for one in _wanted(updates(_entries(folder, stack)), since) if one.made != BY_HAND]
+        own = (entry for entry in _entries(folder, stack) if entry.id in made)
+        there = set(kept.glob("*"))
+        newest = evidence.record(kept, stack, own, sign)
+        buckets.keep(sorted(set(kept.glob("*")) - there), chain)
     errors.print(f"{len(made)} updates of {stack} are on record.")
     sys.stdout.write(f"{newest}\n")
 
@@ -93,18 +102,21 @@ def record(
 def verify(
     stack: Stack,
     *,
-    chain: Annotated[Path, typer.Option("--evidence", help="The folder with the evidence.")],
+    chain: Chain,
     public_key: Public,
     history: History = None,
     anchor: Anchor = None,
     since: Since = None,
 ) -> None:
     """Say what is wrong with the evidence, and which updates have none. Exit code 1 where there is such a thing."""
-    folder = _folder(stack, history)
-    signed, faults = evidence.verified(chain, public_key, anchor, _entries(folder, stack))
-    for one in _wanted(updates(_entries(folder, stack)), since):
-        if one.id not in signed:
-            faults.append(f"update {one.number} of {one.started[:19]}, {one.made}, has no good evidence: {one.message}")
+    key = signing.public(public_key)
+    with _history(stack, history) as folder, buckets.folder(chain) as kept:
+        signed, faults = evidence.verified(kept, key, anchor, _entries(folder, stack))
+        for one in _wanted(updates(_entries(folder, stack)), since):
+            if one.id not in signed:
+                faults.append(
+                    f"update {one.number} of {one.started[:19]}, {one.made}, has no good evidence: {one.message}"
+                )
     for fault in faults:
         sys.stdout.write(f"{fault}\n")
     if faults:
@@ -121,18 +133,17 @@ def main() -> None:
         sys.exit(1)
 
 
-def _folder(stack: str, given: Path | None) -> Path:
-    """Where the history is: in the backend, if that is a folder."""
+def _history(stack: str, given: str | None) -> AbstractContextManager[Path]:
+    """Where the history is: in the backend, if that is a folder or a bucket of Google's."""
     backend = os.environ.get("PULUMI_BACKEND_URL", "")
     if given is not None:
-        return given
-    if not backend.startswith(_LOCAL):
-        there = f"{backend or 'gs://BUCKET'}/.pulumi/history/{_PROJECT}/{stack}"
+        return buckets.folder(given)
+    if not backend.startswith((_LOCAL, _GOOGLE)):
         raise Problem(
             f"The history of {stack} is in no folder: PULUMI_BACKEND_URL is {backend or 'not set'}.",
-            f"copy it (`gcloud storage rsync --recursive {there} FOLDER`) and give --history FOLDER",
+            "give --history FOLDER, or set it to file://FOLDER or gs://BUCKET",
         )
-    return Path(backend.removeprefix(_LOCAL)) / ".pulumi" / "history" / _PROJECT / stack
+    return buckets.folder(f"{backend.removeprefix(_LOCAL).rstrip('/')}/.pulumi/history/{_PROJECT}/{stack}")
 
 
 def _entries(folder: Path, stack: str) -> Iterator[Entry]:

@@ -13,20 +13,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from operations.audit.history import Entry
-from operations.problem import Problem
+from operations.audit.signing import Signer
 
 _FILES: Final = "[0-9][0-9][0-9][0-9][0-9][0-9].json"
 _FIRST: Final = "0" * 64
-_OTHERS: Final = 0o077  # the mode's bits that let somebody else read
 
 
-def record(folder: Path, stack: str, made: Iterable[Entry], key: Path) -> str:
+def record(folder: Path, stack: str, made: Iterable[Entry], sign: Signer) -> str:
     """Write the records of updates behind those that are there; gives the newest hash. Nothing is overwritten."""
-    signer = _private(key)
     folder.mkdir(parents=True, exist_ok=True)
     chain = sorted(folder.glob(_FILES))
     number = int(chain[-1].stem) if chain else 0
@@ -38,7 +35,7 @@ def record(folder: Path, stack: str, made: Iterable[Entry], key: Path) -> str:
             continue
         told: dict[str, Any] = {"stack": stack, "update": entry.id, "digests": dict(entry.digests), "previous": newest}
         newest = _hash(told)
-        signature = b64encode(signer.sign(bytes.fromhex(newest))).decode()
+        signature = b64encode(sign(bytes.fromhex(newest))).decode()
         written = json.dumps({"record": told, "hash": newest, "signature": signature}, indent=1, sort_keys=True)
         number += 1
         with (folder / f"{number:06}.json").open("x") as file:
@@ -47,9 +44,10 @@ def record(folder: Path, stack: str, made: Iterable[Entry], key: Path) -> str:
     return newest
 
 
-def verified(folder: Path, public: Path, anchor: str | None, history: Iterable[Entry]) -> tuple[set[str], list[str]]:
+def verified(
+    folder: Path, key: Ed25519PublicKey, anchor: str | None, history: Iterable[Entry]
+) -> tuple[set[str], list[str]]:
     """The updates that have good evidence, and what is wrong: a sentence for each thing."""
-    key = _public(public)
     chain = sorted(folder.glob(_FILES))
     links = [(file.name, _loaded(file)) for file in chain]
     faults = [*_chain(links, key, anchor)]
@@ -116,28 +114,3 @@ def _loaded(file: Path) -> Mapping[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
-
-
-def _private(file: Path) -> Ed25519PrivateKey:
-    try:
-        if file.stat().st_mode & _OTHERS:
-            raise Problem(f"{file} can be read by others.", f"chmod 600 {file}, and make a new key if that was long so")
-        key = serialization.load_pem_private_key(file.read_bytes(), None)
-    except (OSError, ValueError, TypeError):
-        key = None
-    if not isinstance(key, Ed25519PrivateKey):
-        raise Problem(f"{file} is no Ed25519 private key.", _MAKE)
-    return key
-
-
-def _public(file: Path) -> Ed25519PublicKey:
-    try:
-        key = serialization.load_pem_public_key(file.read_bytes())
-    except (OSError, ValueError):
-        key = None
-    if not isinstance(key, Ed25519PublicKey):
-        raise Problem(f"{file} is no Ed25519 public key.", "openssl pkey -in evidence.key -pubout -out evidence.pub")
-    return key
-
-
-_MAKE: Final = "umask 077; openssl genpkey -algorithm ed25519 -out evidence.key"

@@ -5,8 +5,6 @@ The stand-in knows versions and copies of them; that a copy is refused over what
 doesn't, and how long versions are kept neither: both are unverified.
 """
 
-import socket
-import subprocess
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -16,9 +14,8 @@ import pytest
 from google.cloud import storage
 from typer.testing import CliRunner, Result
 
-from localcloud import toolchain
 from operations.delivery import command
-from tests.waiting import wait_for
+from tests.localcloud.google_storage import serving
 
 BUCKET = "vision-week-production-uploads"
 
@@ -26,26 +23,11 @@ BUCKET = "vision-week-production-uploads"
 @pytest.fixture
 def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Production's, on this machine."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    server = str(toolchain.binary("fake-gcs-server"))
-    words = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory", "-log-level", "error"]
-    with subprocess.Popen([server, *words, "-data", str(tmp_path)]) as process:
-        try:
-            monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
-            wait_for(lambda: listens(port), "the server")
-            made = storage.Client(project="vision-week-production").bucket(BUCKET)
-            made.versioning_enabled = True
-            made.create()
-            yield made
-        finally:
-            process.terminate()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as asking:
-        return asking.connect_ex(("127.0.0.1", port)) == 0
+    with serving(tmp_path, monkeypatch):
+        made = storage.Client(project="vision-week-production").bucket(BUCKET)
+        made.versioning_enabled = True
+        made.create()
+        yield made
 
 
 def put(bucket: Any, name: str, content: str) -> datetime:

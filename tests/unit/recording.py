@@ -310,7 +310,8 @@ def computed(made: Made) -> dict[str, Any]:
         case "gcp:dns/managedZone:ManagedZone" if "name" not in made.inputs:
             return {"name": f"{made.name}-{seed[:7]}"}
         case "gcp:serviceaccount/account:Account":
-            email = f"{made.name}-{seed[:7]}@a-project.iam.gserviceaccount.com"
+            chosen = made.inputs.get("accountId", f"{made.name}-{seed[:7]}")
+            email = f"{chosen}@a-project.iam.gserviceaccount.com"
             return {"email": email, "member": f"serviceAccount:{email}"}
         case _:
             return {}

@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 from operations.audit.command import app
 from operations.audit.evidence import record, verified
 from operations.audit.history import Entry, files, read
+from operations.audit.signing import public, signer
 from operations.problem import Problem
 from tests.unit.histories import STACK, add, resource
 
@@ -45,10 +46,13 @@ class Place:
         return [read(file) for file in files(self.history, STACK)]
 
     def sign(self, private: Path) -> str:
-        return record(self.chain, STACK, self.entries(), private)
+        return record(self.chain, STACK, self.entries(), signer(str(private)))
 
     def faults(self) -> list[str]:
-        return verified(self.chain, self.public, self.anchor, self.entries())[1]
+        return self.verified()[1]
+
+    def verified(self) -> tuple[set[str], list[str]]:
+        return verified(self.chain, public(self.public), self.anchor, self.entries())
 
     def link(self, number: int) -> Path:
         return self.chain / f"{number:06}.json"
@@ -65,7 +69,7 @@ def place(tmp_path: Path) -> Place:
 
 
 def test_evidence_that_nobody_touched_is_good(place: Place) -> None:
-    good, faults = verified(place.chain, place.public, place.anchor, place.entries())
+    good, faults = place.verified()
     assert faults == []
     assert good == {entry.id for entry in place.entries()}
 
@@ -145,7 +149,7 @@ def test_what_was_done_to_it_is_found_and_named(place: Place, tamper: Callable[[
 
 def test_what_was_tampered_with_is_no_evidence_for_its_update(place: Place) -> None:
     _update_changed(place)
-    good, _ = verified(place.chain, place.public, place.anchor, place.entries())
+    good, _ = place.verified()
     assert place.entries()[2].id not in good
     assert len(good) == 4
 
@@ -191,7 +195,8 @@ def test_the_pipeline_signs_its_own_run_alone_and_the_rest_is_named(place: Place
 
 
 def test_a_history_that_is_in_no_folder_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PULUMI_BACKEND_URL", "gs://states")
+    monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://states")
     refused = audit("report", STACK).exception
     assert isinstance(refused, Problem)
-    assert "gcloud storage rsync --recursive gs://states/.pulumi/history/vision-week/production" in refused.hint
+    assert "PULUMI_BACKEND_URL is s3://states" in refused.what
+    assert "--history FOLDER" in refused.hint

@@ -1,7 +1,9 @@
 """Where the state of a stack on Google Cloud is kept, on mocks: what Google itself says to it is not known here."""
 
+import re
 import runpy
 from typing import Any
+from unittest.mock import ANY
 
 import pulumi
 import pytest
@@ -12,9 +14,12 @@ CONFIG = {
     "vision-week-state:project": "a-project",
     "vision-week-state:project_number": 1,
     "vision-week-state:region": "europe-west1",
-    "vision-week-state:pipeline": "serviceAccount:pipeline@a-project.iam.gserviceaccount.com",
+    "vision-week-state:repository": "an-owner/a-repository",
+    "vision-week-state:repository_id": 2,
+    "vision-week-state:environment": "production",
     "vision-week-state:break_glass": "group:operators@vision-week.example",
-    "vision-week-state:readers": ["serviceAccount:preview@a-project.iam.gserviceaccount.com"],
+    "vision-week-state:readers": ["group:developers@vision-week.example"],
+    "vision-week-state:auditors": ["group:auditors@vision-week.example"],
 }
 
 
@@ -28,26 +33,102 @@ def made() -> Recording:
     return run()
 
 
+def rights_on(made: Recording, what: str) -> set[tuple[str, str]]:
+    """Who has which role on a bucket or a key, by name."""
+    return {
+        (one.inputs["member"].partition("@")[0], one.inputs["role"])
+        for one in made.made
+        if what in (one.inputs.get("bucket"), one.inputs.get("cryptoKeyId"))
+    }
+
+
 def test_only_the_pipeline_and_the_group_for_emergencies_may_write(made: Recording) -> None:
-    rights = {(one.inputs["member"].partition("@")[0], one.inputs["role"]) for one in made.of("BucketIAMMember")}
-    assert rights == {
+    assert rights_on(made, "a-project-state") == {
         ("serviceAccount:pipeline", "roles/storage.objectUser"),
         ("group:operators", "roles/storage.objectUser"),
         ("serviceAccount:preview", "roles/storage.objectViewer"),
+        ("group:developers", "roles/storage.objectViewer"),
     }
 
 
 def test_who_only_reads_can_decrypt_secrets_and_encrypt_none(made: Recording) -> None:
-    rights = {
-        (one.inputs["member"].partition("@")[0], one.inputs["role"])
-        for one in made.of("CryptoKeyIAMMember")
-        if one.inputs["cryptoKeyId"] == "secrets-id"
-    }
-    assert rights == {
+    assert rights_on(made, "secrets-id") == {
         ("serviceAccount:pipeline", "roles/cloudkms.cryptoKeyEncrypterDecrypter"),
         ("group:operators", "roles/cloudkms.cryptoKeyEncrypterDecrypter"),
         ("serviceAccount:preview", "roles/cloudkms.cryptoKeyDecrypter"),
+        ("group:developers", "roles/cloudkms.cryptoKeyDecrypter"),
     }
+
+
+# --- the pipeline
+
+
+def test_an_account_is_for_the_runs_of_one_repository_in_one_environment(made: Recording) -> None:
+    """DECISIONS: pull requests. A run of the preview's environment can't be the account that changes the stack."""
+    subjects = {
+        one.name: one.inputs["member"].partition("/subject/")[2]
+        for one in made.of("IAMMember")
+        if one.inputs["role"] == "roles/iam.workloadIdentityUser"
+    }
+    assert subjects == {
+        "pipeline": "repo:an-owner/a-repository:environment:production",
+        "preview": "repo:an-owner/a-repository:environment:production-preview",
+    }
+    provider = made.one("WorkloadIdentityPoolProvider", "github").inputs
+    assert provider["attributeCondition"] == "assertion.repository_id == '2'"
+
+
+def test_there_is_no_key_to_any_account(made: Recording) -> None:
+    assert made.of("Account") != []
+    assert [one.type for one in made.made if one.type.endswith("serviceAccount/key:Key")] == []
+
+
+def test_a_preview_only_reads(made: Recording) -> None:
+    roles = {one.inputs["role"] for one in made.of("IAMMember") if one.name.startswith("preview-")}
+    assert roles == {"roles/viewer", "roles/iam.securityReviewer"}
+
+
+def test_the_rights_of_the_pipeline_are_those_that_the_docs_list(made: Recording) -> None:
+    roles = {one.inputs["role"] for one in made.of("IAMMember") if one.name.startswith("pipeline-")}
+    told = (CHECKOUT / "docs" / "google-cloud.md").read_text()
+    listed = told.partition("## Permissions")[2].partition("Who only previews")[0]
+    assert roles == set(re.findall(r"`(roles/[\w.]+)`", listed))
+    assert not roles & {"roles/owner", "roles/editor"}
+
+
+# --- evidence
+
+
+def test_evidence_stays_whatever_anybody_may(made: Recording) -> None:
+    """DECISIONS: buckets. A year and a quarter, in seconds, and locked."""
+    bucket = made.one("Bucket", "evidence").inputs
+    assert bucket["retentionPolicy"] == {"isLocked": True, "retentionPeriod": str(457 * 24 * 3600)}
+    assert bucket["publicAccessPrevention"] == "enforced"
+    assert rights_on(made, "a-project-evidence") == {
+        ("serviceAccount:pipeline", "roles/storage.objectCreator"),
+        ("serviceAccount:pipeline", "roles/storage.objectViewer"),
+        ("group:auditors", "roles/storage.objectViewer"),
+    }
+
+
+def test_only_the_pipeline_signs_and_auditors_can_tell_whether_it_did(made: Recording) -> None:
+    key = made.one("CryptoKey", "evidence-signing").inputs
+    assert key["purpose"] == "ASYMMETRIC_SIGN"
+    assert key["versionTemplate"] == {"algorithm": "EC_SIGN_ED25519"}
+    assert rights_on(made, "evidence-signing-id") == {
+        ("serviceAccount:pipeline", "roles/cloudkms.signer"),
+        ("group:auditors", "roles/cloudkms.publicKeyViewer"),
+    }
+
+
+def test_google_writes_down_who_reads_states_keys_and_secrets(made: Recording) -> None:
+    audited = {one.inputs["service"]: one.inputs["auditLogConfigs"] for one in made.of("IAMAuditConfig")}
+    assert audited.keys() == {f"{one}.googleapis.com" for one in ("cloudkms", "iam", "secretmanager", "storage")}
+    kinds = {frozenset(one["logType"] for one in each) for each in audited.values()}
+    assert kinds == {frozenset({"ADMIN_READ", "DATA_READ", "DATA_WRITE"})}
+
+
+# --- the state
 
 
 def test_a_damaged_state_can_be_taken_back(made: Recording) -> None:
@@ -72,20 +153,30 @@ def test_the_bucket_is_closed_to_the_world_and_encrypted_with_a_key_of_its_own(m
 
 def test_neither_the_bucket_nor_its_keys_can_be_removed_by_mistake(made: Recording) -> None:
     protected = {f"{one.kind} {one.name}" for one in made.made if one.protect}
-    assert protected == {"Bucket state", "KeyRing keys", "CryptoKey state", "CryptoKey secrets"}
+    keys = {f"CryptoKey {use}" for use in ("state", "secrets", "evidence", "evidence-signing")}
+    assert protected == {"Bucket state", "Bucket evidence", "KeyRing keys", "KeyRing evidence", *keys}
 
 
 def test_what_a_stack_is_made_with_comes_out(made: Recording) -> None:
-    assert made.outputs == {"backend": "gs://a-project-state", "secrets_provider": "gcpkms://secrets-id"}
+    assert made.outputs == {
+        "backend": "gs://a-project-state",
+        "secrets_provider": "gcpkms://secrets-id",
+        "workload_identity_provider": ANY,
+        "service_accounts": {
+            name: f"serviceAccount:{name}@a-project.iam.gserviceaccount.com" for name in ("pipeline", "preview")
+        },
+        "evidence": "gs://a-project-evidence",
+        "evidence_key": "gcpkms://evidence-signing-id/cryptoKeyVersions/1",
+    }
 
 
 def test_everything_that_is_wrong_is_said_at_once() -> None:
     with pytest.raises(pulumi.RunError) as told:
-        run(project="A", pipeline="somebody", reader=[])
+        run(project="A", break_glass="somebody", reader=[])
     assert str(told.value).splitlines()[1:] == [
         "  vision-week-state:project: must be a Google Cloud project's id: 6 to 30 lower-case letters, digits and "
         "dashes, a letter first",
-        "  vision-week-state:pipeline: must be a member as IAM names it, like group:operators@vision-week.example or "
-        "serviceAccount:…",
+        "  vision-week-state:break_glass: must be a member as IAM names it, like group:operators@vision-week.example "
+        "or serviceAccount:…",
         "  vision-week-state:reader: unknown key",
     ]

@@ -8,6 +8,7 @@ import pytest
 import typer
 import yaml
 
+from operations.audit import command as audit
 from operations.delivery import command
 from tests.unit.recording import CHECKOUT
 
@@ -15,6 +16,8 @@ FOLDER: Final = CHECKOUT / ".github" / "workflows"
 WORKFLOWS: Final = {file.name: yaml.safe_load(file.read_text()) for file in sorted(FOLDER.glob("*.yaml"))}
 JOBS: Final = [(name, job) for name, workflow in WORKFLOWS.items() for job in workflow["jobs"]]
 LOGIN: Final = "gcloud container clusters get-credentials"
+CLOCK: Final = 'date --utc +began=%FT%T >> "$GITHUB_OUTPUT"'
+AUDIT: Final = ".venv/bin/python -m operations.audit "
 
 
 def job_of(workflow: str, name: str) -> Mapping[str, Any]:
@@ -34,16 +37,36 @@ def signs_in(job: Mapping[str, Any]) -> bool:
 def test_every_step_is_a_target_of_make_or_an_action_of_the_script() -> None:
     targets = set(re.findall(r"^\.PHONY: (.+)$", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
     actions = typer.main.get_group(command.app).commands
+    audits = typer.main.get_group(audit.app).commands
     for line in steps("run"):
         words = line.split()
         if words[0] == "make":
             assert set(words[1:]) <= targets, line
         elif words[0] == "./scripts/deploy.sh":
             assert (CHECKOUT / f"Pulumi.{words[1]}.yaml").exists(), line
-            options = {option for parameter in actions[words[2]].params for option in parameter.opts}
-            assert {word for word in words if word.startswith("--")} <= options, line
+            assert options(words) <= known(actions[words[2]]), line
+        elif line.startswith(AUDIT):
+            words = line.removeprefix(AUDIT).split()
+            assert options(words) <= known(audits[words[0]]), line
         else:
-            assert line.startswith(LOGIN), line
+            assert line == CLOCK or line.startswith(LOGIN), line
+
+
+def options(words: list[str]) -> set[str]:
+    return {word for word in words if word.startswith("--")}
+
+
+def known(action: Any) -> set[str]:
+    return {option for parameter in action.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize("stack", ["staging", "production"])
+def test_whatever_becomes_of_a_delivery_there_is_evidence_of_it(stack: str) -> None:
+    steps = job_of("main.yaml", stack)["steps"]
+    record = next(step for step in steps if step.get("run", "").startswith(f"{AUDIT}record {stack}"))
+    assert record["if"] == "always()"
+    before = [step.get("run", "") for step in steps]
+    assert before.index(CLOCK) < before.index(f'./scripts/deploy.sh {stack} deploy --tag "$GITHUB_SHA" --yes')
 
 
 def test_nothing_that_others_write_is_pasted_into_a_command() -> None:

@@ -1,0 +1,102 @@
+"""Who the repository's pipeline is to Google: two accounts, and nobody has a key to either.
+
+A run of the pipeline shows the token that its host signs for it (Workload Identity Federation), and the token says for
+which repository and in which protected environment it runs. One environment leads to the account that changes a stack,
+another to the one that only looks, so what a pull request may run as is decided where its reviewers are named
+(DECISIONS: pull requests).
+"""
+
+from dataclasses import dataclass
+
+from pulumi import ComponentResource, Output, ResourceOptions
+from pulumi_gcp import iam, projects, serviceaccount
+
+_ISSUER = "https://token.actions.githubusercontent.com"
+# What `pulumi up` needs in the project; docs/google-cloud.md has why.
+CHANGES = (
+    "artifactregistry.admin",
+    "binaryauthorization.policyEditor",
+    "certificatemanager.owner",
+    "cloudkms.admin",
+    "compute.networkAdmin",
+    "compute.securityAdmin",
+    "container.admin",
+    "dns.admin",
+    "gkebackup.admin",
+    "iam.serviceAccountAdmin",
+    "iam.serviceAccountUser",
+    "pubsub.admin",
+    "resourcemanager.projectIamAdmin",
+    "serviceusage.serviceUsageAdmin",
+    "storage.admin",
+)
+# What a preview reads.
+LOOKS = ("iam.securityReviewer", "viewer")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineArgs:
+    """project: its id. repository: `OWNER/NAME` on GitHub. repository_id: its number there, which no other repository
+    gets when this one is renamed or removed. environment: the one that changes the stack; `ENVIRONMENT-preview` looks.
+    """
+
+    project: str
+    repository: str
+    repository_id: int
+    environment: str
+
+
+class Pipeline(ComponentResource):
+    """The accounts, as members of an IAM policy, and what the workflows are told.
+
+    changes, looks: `serviceAccount:…`. provider: of Workload Identity Federation.
+    """
+
+    changes: Output[str]
+    looks: Output[str]
+    provider: Output[str]
+
+    def __init__(self, name: str, args: PipelineArgs, opts: ResourceOptions | None = None) -> None:
+        super().__init__("vision-week:google:Pipeline", name, None, opts)
+        self._args, self._child = args, ResourceOptions(parent=self)
+        pool = iam.WorkloadIdentityPool("pipeline", workload_identity_pool_id="pipeline", opts=self._child)
+        provider = iam.WorkloadIdentityPoolProvider(
+            "github",
+            workload_identity_pool_id=pool.workload_identity_pool_id,
+            workload_identity_pool_provider_id="github",
+            oidc=iam.WorkloadIdentityPoolProviderOidcArgs(issuer_uri=_ISSUER),
+            attribute_mapping={"google.subject": "assertion.sub"},
+            # Everybody's runs have tokens of this issuer.
+            attribute_condition=f"assertion.repository_id == '{args.repository_id}'",
+            opts=self._child,
+        )
+        self.changes = self._account("pipeline", args.environment, CHANGES, pool)
+        self.looks = self._account("preview", f"{args.environment}-preview", LOOKS, pool)
+        self.provider = provider.name
+        self.register_outputs({"changes": self.changes, "looks": self.looks, "provider": self.provider})
+
+    def _account(
+        self, name: str, environment: str, roles: tuple[str, ...], pool: iam.WorkloadIdentityPool
+    ) -> Output[str]:
+        """An account, its rights in the project, and the runs that may be it."""
+        args = self._args
+        account = serviceaccount.Account(
+            name, account_id=name, display_name=f"The pipeline in {environment}", opts=self._child
+        )
+        subject = f"repo:{args.repository}:environment:{environment}"
+        serviceaccount.IAMMember(
+            name,
+            service_account_id=account.name,
+            role="roles/iam.workloadIdentityUser",
+            member=Output.format("principal://iam.googleapis.com/{0}/subject/{1}", pool.name, subject),
+            opts=self._child,
+        )
+        for role in roles:
+            projects.IAMMember(
+                f"{name}-{role.lower()}",
+                project=args.project,
+                role=f"roles/{role}",
+                member=account.member,
+                opts=self._child,
+            )
+        return account.member

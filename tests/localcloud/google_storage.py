@@ -1,0 +1,33 @@
+"""A stand-in for Cloud Storage: another program that answers the same requests (fake-gcs-server)."""
+
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from localcloud import toolchain
+from tests.app.processes import free_port
+from tests.waiting import wait_for
+
+
+@contextmanager
+def serving(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Google's library asks it instead of Google, on this machine."""
+    folder.mkdir(exist_ok=True)
+    port = free_port()
+    words = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory", "-log-level", "error"]
+    with subprocess.Popen([str(toolchain.binary("fake-gcs-server")), *words, "-data", str(folder)]) as process:
+        try:
+            monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
+            wait_for(lambda: _listens(port), "the server")
+            yield
+        finally:
+            process.terminate()
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
