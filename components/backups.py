@@ -72,17 +72,18 @@ class Archive:
 class Backups(ComponentResource):
     """The repository and its jobs, and what the members are given for them.
 
-    jobs: CronJob -> seconds within which it has to go well again.
+    jobs: CronJob -> seconds within which it has to go well again. passphrase: of all that is stored.
     """
 
     archive: Archive
     jobs: Mapping[str, int]
+    passphrase: Output[str]
 
     def __init__(self, name: str, args: BackupsArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:backups:Backups", name, None, opts)
         self._args = args
         self._child = ResourceOptions(parent=self)
-        self._passphrase = random.RandomPassword(
+        self.passphrase = random.RandomPassword(
             pgbackrest.REPOSITORY,
             length=64,
             special=False,
@@ -341,7 +342,7 @@ class Backups(ComponentResource):
         """Of whoever works on what is stored."""
         return {
             **self._certificate(name, [name, *(host for host in hosts if host != name)]),
-            "passphrase.conf": self._passphrase.apply(pgbackrest.passphrase),
+            "passphrase.conf": self.passphrase.apply(pgbackrest.passphrase),
         }
 
     def _policy(

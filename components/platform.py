@@ -1,6 +1,6 @@
 """What is built from what, in order. Data flows one way: settings in, each component's outputs on to the next."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
@@ -49,7 +49,7 @@ class _Ground:
     ready: what must be there before something is made in it. pools: area -> nodes that are kept for its pods.
     parameters: of the databases' volumes, beside the settings'. uploads: the bucket for them, where the program has
     made it; uploads_ready: without which nobody can mount it.
-    backups: the same for them.
+    backups: the same for them. keep: puts a secret away, by a name, apart from the state.
     mirrors: host of somebody's registry -> what stands in its place. registry: what must be there before a push.
     edge: what must be there before a Gateway.
     """
@@ -66,6 +66,7 @@ class _Ground:
     uploads: Output[str] | None = None
     uploads_ready: Sequence[Resource] = ()
     backups: Output[str] | None = None
+    keep: Callable[[str, Input[str]], None] | None = None
     edge: Sequence[Resource] = ()
 
 
@@ -165,6 +166,8 @@ class Platform(ComponentResource):
             if settings.postgres.backups.enabled
             else None
         )
+        if backups and ground.keep:
+            ground.keep(f"{settings.namespace_prefix}-backups-passphrase", backups.passphrase)
         database = Postgres(
             "postgres",
             PostgresArgs(
@@ -500,6 +503,7 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
         uploads=google.uploads,
         uploads_ready=google.uploads_ready,
         backups=google.backups,
+        keep=google.keep,
         edge=google.edge_ready,
     )
 

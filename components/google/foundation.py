@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from pulumi import ComponentResource, Output, Resource, ResourceOptions
+from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 
 from components.google import access, provider
 from components.google.admission import Admission, AdmissionArgs
@@ -16,6 +17,7 @@ from components.google.registry import Registry, RegistryArgs
 from components.google.services import Services, ServicesArgs
 from components.google.snapshots import Snapshots, SnapshotsArgs
 from components.google.uploads import Uploads, UploadsArgs
+from components.google.vault import Vault, VaultArgs
 from components.settings import GatewayEdge
 from components.settings import GoogleCluster as GoogleClusterSettings
 from components.settings import Snapshots as SnapshotsSettings
@@ -74,7 +76,7 @@ class Foundation(ComponentResource):
         super().__init__("vision-week:google:Foundation", name, None, opts)
         chosen, project, region = args.settings, args.settings.project, args.settings.region
         google = provider.of_project(project, region, self)
-        inside = ResourceOptions(parent=self, providers=[google])
+        inside = self._inside = ResourceOptions(parent=self, providers=[google])
         labels = {**chosen.labels, "part-of": "vision-week", "stack": args.prefix, "purpose": args.purpose}
 
         def bill(component: str) -> Mapping[str, str]:
@@ -208,4 +210,16 @@ class Foundation(ComponentResource):
             if args.backups
             else None
         )
+        self._vault = partial(
+            VaultArgs,
+            region=region,
+            key=keys["vault"],
+            protect=args.protect,
+            after=services.ready,
+            labels=bill("vault"),
+        )
         self.register_outputs({"identifier": self.identifier, "endpoint": cluster.endpoint})
+
+    def keep(self, name: str, secret: Input[str]) -> None:
+        """Put a secret away where it stays when the state is lost."""
+        Vault("vault", self._vault(name=name, secret=secret), opts=self._inside)

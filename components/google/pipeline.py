@@ -27,6 +27,7 @@ CHANGES = (
     "iam.serviceAccountUser",
     "pubsub.admin",
     "resourcemanager.projectIamAdmin",
+    "secretmanager.admin",
     "serviceusage.serviceUsageAdmin",
     "storage.admin",
 )

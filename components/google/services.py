@@ -11,7 +11,7 @@ from pulumi import ComponentResource, Resource, ResourceOptions
 from pulumi_gcp import projects
 
 # Service agents that Google makes when they are asked for: what they may do must be granted before they do it.
-_AGENTS = ("artifactregistry", "container")
+_AGENTS = ("artifactregistry", "container", "secretmanager")
 APIS = (
     "artifactregistry",
     "binaryauthorization",
@@ -29,6 +29,7 @@ APIS = (
     "logging",
     "monitoring",
     "pubsub",
+    "secretmanager",
     "serviceusage",
     "storage",
 )
@@ -81,6 +82,7 @@ class Services(ComponentResource):
                 ("disks", "compute-system"),
                 ("registry", "gcp-sa-artifactregistry"),
                 ("uploads", "gs-project-accounts"),
+                ("vault", "gcp-sa-secretmanager"),
             )
         }
         self.register_outputs({})

@@ -119,7 +119,7 @@ def test_whatever_takes_labels_is_on_the_bill_with_its_stack_and_component() -> 
             labels = one.inputs.get(key, {})
             assert labels.items() >= {"stack": "here", "purpose": "live", "cost-centre": "museum"}.items(), one.urn
             assert "component" in labels, one.urn
-    assert [one.kind for one in gcp(found) if labels_of(one)].count("CryptoKey") == 5
+    assert [one.kind for one in gcp(found) if labels_of(one)].count("CryptoKey") == 6
 
 
 def labels_of(one: Made) -> list[str]:
@@ -137,7 +137,7 @@ def labels_of(one: Made) -> list[str]:
 def test_each_key_has_one_user_and_gets_a_new_version_by_itself(made: Recording) -> None:
     """S7.3: rotated automatically."""
     grants = {one.name: one.inputs["member"] for one in made.of("CryptoKeyIAMMember")}
-    uses = {"backups", "cluster", "disks", "registry", "uploads"}
+    uses = {"backups", "cluster", "disks", "registry", "uploads", "vault"}
     assert set(grants) == {one.name for one in made.of("CryptoKey")} == uses
     # Both buckets' is Google's own account for storage.
     assert len(set(grants.values())) == len(uses) - 1
@@ -156,7 +156,10 @@ def test_a_key_ring_does_not_ask_for_a_name_that_is_taken_for_ever(made: Recordi
 def test_what_holds_data_on_google_is_protected_where_the_settings_say_so(protect: bool) -> None:
     found = google(protect=protect, edge=EDGE)
     protected = {f"{one.kind} {one.name}" for one in found.made if one.protect}
-    keys = {"KeyRing keys", *(f"CryptoKey {use}" for use in ("backups", "cluster", "disks", "registry", "uploads"))}
+    keys = {
+        "KeyRing keys",
+        *(f"CryptoKey {use}" for use in ("backups", "cluster", "disks", "registry", "uploads", "vault")),
+    }
     stores = {"Bucket backups", "Cluster cluster", "Repository ours", "Bucket uploads", "BackupPlan snapshots"}
     stores |= {"ManagedZone zone"}
     assert protected == (keys | stores if protect else set())
@@ -323,6 +326,20 @@ def test_backups_are_closed_to_the_world_and_encrypted_with_a_key_of_their_own(m
     assert bucket.inputs["encryption"] == {"defaultKmsKeyName": "backups-id"}
     assert of_google(made, "CryptoKeyIAMMember", "backups").urn in bucket.depends_on
     assert bucket.protect
+
+
+def test_the_passphrase_of_the_backups_is_put_away_apart_from_the_state(stacks: Stacks) -> None:
+    """DECISIONS: backup key. Under a key of its own, and marked as secret all the way."""
+    production = stacks("production")
+    made = production.one("RandomPassword", "postgres-repository")
+    kept = production.one("SecretVersion", "vision-week-backups-passphrase")
+    assert kept.inputs["secretData"] == computed(made)["result"]
+    assert kept.inputs["secretData"] not in kept.clear
+    secret = production.one("Secret", "vision-week-backups-passphrase")
+    (replica,) = secret.inputs["replication"]["userManaged"]["replicas"]
+    assert replica["customerManagedEncryption"] == {"kmsKeyName": "vault-id"}
+    assert secret.protect
+    assert kept.protect
 
 
 def test_a_stack_without_backups_has_no_bucket() -> None:
