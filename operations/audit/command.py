@@ -3,8 +3,9 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, TextIO
 
@@ -15,6 +16,7 @@ from rich.progress import track
 from operations.audit import buckets, evidence, signing
 from operations.audit.access import page_of, resources_of
 from operations.audit.history import Entry, files, read
+from operations.audit.pack import Reviewed, write
 from operations.audit.page import as_html
 from operations.audit.report import Signed, as_csv, as_json, as_markdown, as_table
 from operations.audit.updates import BY_HAND, Update, updates
@@ -122,6 +124,49 @@ def verify(
     if faults:
         raise typer.Exit(1)
     sys.stdout.write(f"{len(signed)} updates, and each has its evidence.\n")
+
+
+@app.command()
+def pack(
+    stacks: Annotated[list[str], typer.Argument(help="production, staging, …")],
+    *,
+    since: Annotated[datetime, typer.Option(help="The first day that is looked at: 2026-09-01, UTC.")],
+    output: Annotated[Path, typer.Option(help="The archive, a new file.")] = Path("review.zip"),
+    history: Annotated[
+        str | None, typer.Option(help="Where each stack's history is: FOLDER or gs://… with {stack}.")
+    ] = None,
+    chain: Annotated[
+        str | None, typer.Option("--evidence", help="The evidence: FOLDER or gs://… with {stack}.")
+    ] = None,
+    public_key: Annotated[Path | None, typer.Option(help="The public key of the pipeline.")] = None,
+    prometheus: Annotated[
+        str | None, typer.Option(help="Address, for alerts and backups: http://127.0.0.1:9090.")
+    ] = None,
+) -> None:
+    """Write what a review of some months looks at, for several stacks, into one archive."""
+    if (chain is None) != (public_key is None):
+        raise Problem("Evidence is read with a key.", "give both --evidence and --public-key, or none of them")
+    if output.exists():
+        raise Problem(f"{output} is there already.", "name another file, or take it away")
+    with ExitStack() as opened:
+        reviewed = []
+        for stack in stacks:
+            folder = opened.enter_context(_history(stack, history and history.replace("{stack}", stack)))
+            signed, faults = None, []
+            if chain and public_key:
+                with buckets.folder(chain.replace("{stack}", stack)) as kept:
+                    key = signing.public(public_key)
+                    signed, faults = evidence.verified(kept, key, None, _entries(folder, stack))
+            entries = partial(_entries, folder, stack)
+            reviewed.append(
+                Reviewed(stack=stack, entries=entries, signed=signed, faults=faults, since=since.replace(tzinfo=UTC))
+            )
+        try:
+            told = write(output, reviewed, prometheus, datetime.now(UTC))
+        except BaseException:
+            output.unlink(missing_ok=True)
+            raise
+    sys.stdout.write("\n".join([*told, "", f"All of it is in {output}.", ""]))
 
 
 def main() -> None:

@@ -80,7 +80,7 @@ def as_csv(updates: Iterable[Update], signed: Signed, out: TextIO) -> None:
     writer.writerow(_COLUMNS)
     for one in updates:
         told = (one.number, one.started, one.seconds, origin(one, signed), one.result, one.kind, one.who, one.commit)
-        writer.writerow([_harmless(str(each)) for each in (*told, one.release, changed(one), "; ".join(one.faults))])
+        writer.writerow([harmless(str(each)) for each in (*told, one.release, changed(one), "; ".join(one.faults))])
 
 
 def as_json(updates: Iterable[Update], signed: Signed, out: TextIO) -> None:
@@ -115,5 +115,6 @@ def _code(text: str | None) -> str:
     return f"`{' '.join(text.split()).replace('`', chr(39))}`"
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
+    """A cell of a spreadsheet that is no formula."""
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

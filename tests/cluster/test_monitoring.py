@@ -4,12 +4,16 @@ import json
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
+from zipfile import ZipFile
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from components.monitoring import dashboards, rules
 from components.settings import Alerts
+from operations.audit import command as audit
 from tests.cluster import database, store
 from tests.cluster.asking import asked, value
 from tests.cluster.receiver import Receiver
@@ -121,6 +125,18 @@ def heard(on_call: Receiver, status: str, **labels: str) -> bool:
 
 
 @pytest.mark.usefixtures("stack")
+def test_a_review_is_told_what_prometheus_remembers(prometheus: httpx.Client, tmp_path: Path) -> None:
+    """The alert that is always raised, and each of the backups' jobs that has gone well by now."""
+    archive = tmp_path / "review.zip"
+    address = str(prometheus.base_url).removesuffix("/api/v1/")
+    words = ["pack", "test", "--since", "2026-11-01", "--output", str(archive), "--prometheus", address]
+    done = CliRunner().invoke(audit.app, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    with ZipFile(archive) as opened:
+        assert "Watchdog,heartbeat," in opened.read("alerts.csv").decode()
+        assert "postgres-backups-" in opened.read("backups.csv").decode()
+
+
 def test_that_alerts_get_through_is_told_all_the_time(on_call: Receiver) -> None:
     """S8.2: from Prometheus' rule to a pod outside, under TLS on both ways; its silence is the alarm."""
     wait_for(lambda: heard(on_call, "firing", alertname="Watchdog"), "the receiver to hear", patience=180, every=1)

@@ -1,0 +1,203 @@
+"""What a review of some months looks at, in one archive: for each stack what was changed, by whom and with which
+evidence, who may do what, how old certificates and secrets are, which rules have exemptions, which images run.
+
+Everything but the last part is read from the history. Backups, drills and alerts are what Prometheus remembers, where
+somebody gives its address. What could not be had is named in the archive's first page, never left out in silence.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+from urllib.request import urlopen
+from zipfile import ZIP_DEFLATED, ZipFile
+
+from operations.audit.access import page_of, resources_of
+from operations.audit.history import Entry, Json
+from operations.audit.page import as_html
+from operations.audit.report import Signed, as_csv, harmless
+from operations.audit.updates import Update, updates
+from operations.problem import Problem
+
+_CERTIFICATES: Final = ("tls:index/selfSignedCert:SelfSignedCert", "tls:index/locallySignedCert:LocallySignedCert")
+_SECRETS: Final = ("random:index/randomPassword:RandomPassword", "tls:index/privateKey:PrivateKey")
+_POLICIES: Final = "vision-week:policies"
+_TIMEOUT: Final = 30  # seconds, for one question to Prometheus
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reviewed:
+    """A stack. entries: its history, read anew at each call. signed: the updates with good evidence; None where nobody
+    looked. faults: what is wrong with the evidence. since: what began before is left out."""
+
+    stack: str
+    entries: Callable[[], Iterator[Entry]]
+    signed: Signed
+    faults: Sequence[str]
+    since: datetime
+
+    def updates(self) -> Iterator[Update]:
+        return (one for one in updates(self.entries()) if datetime.fromisoformat(one.started) >= self.since)
+
+    def newest(self) -> Entry | None:
+        """The newest update whose state can be read."""
+        found = None
+        for entry in self.entries():
+            found = entry if entry.resources is not None else found
+        return found
+
+
+def write(archive: Path, stacks: Sequence[Reviewed], prometheus: str | None, now: datetime) -> Sequence[str]:
+    """Write the archive; gives the lines of its first page. Raises `FileExistsError`: nothing is written over."""
+    told = [f"Review of {now:%Y-%m-%d}."]
+    with ZipFile(archive, "x", ZIP_DEFLATED) as pack:
+        for one in stacks:
+            for name, text in _parts(one, now):
+                pack.writestr(f"{one.stack}/{name}", text)
+            told += _summary(one, now)
+        if prometheus:
+            for name, rows in _remembered(prometheus, min(one.since for one in stacks), now):
+                pack.writestr(name, _table(*rows))
+        told += [
+            "",
+            "Not in this archive: who called which of Google's APIs (its audit logs), the images' contents and what a "
+            "scan of them finds"
+            + ("." if prometheus else "; backups, drills and alerts, as no --prometheus was given."),
+        ]
+        pack.writestr("README.md", "\n".join(told) + "\n")
+    return told
+
+
+def _parts(one: Reviewed, now: datetime) -> Iterator[tuple[str, str]]:
+    for name, form in (("updates.html", as_html), ("updates.csv", as_csv)):
+        out = io.StringIO()
+        form(one.updates(), one.signed, out)
+        yield name, out.getvalue()
+    newest = one.newest()
+    if newest is None:
+        return
+    resources = newest.resources or {}
+    yield "access.md", page_of(one.stack, resources_of(resources))
+    yield "certificates.csv", _table(("certificate", "from", "until", "days left"), certificates(resources, now))
+    yield "secrets.csv", _table(("secret", "made", "days old"), secrets(resources, now))
+    yield "exemptions.csv", _table(("rule", "resource", "reason", "owner", "expires"), exemptions(newest.told))
+    images = newest.outputs.get("images") or {}
+    yield "images.csv", _table(("image", "reference"), sorted((str(key), str(value)) for key, value in images.items()))
+    if one.signed is not None:
+        yield "evidence.txt", "\n".join(one.faults or [f"{len(one.signed)} updates have good evidence."]) + "\n"
+
+
+def _summary(one: Reviewed, now: datetime) -> Iterator[str]:
+    made = [(update.result, bool(update.faults)) for update in one.updates()]
+    yield from ("", f"## {one.stack}, since {one.since:%Y-%m-%d}", "")
+    yield f"- {len(made)} updates, {sum(result != 'succeeded' for result, _ in made)} of them not successful, "
+    yield f"  {sum(doubtful for _, doubtful in made)} with something that doesn't fit"
+    yield (
+        "- nobody looked at the evidence: no --evidence was given"
+        if one.signed is None
+        else f"- {len(one.faults)} things are wrong with the evidence"
+    )
+    if (newest := one.newest()) is None:
+        yield "- no state can be read: nothing is told of access, certificates, secrets, exemptions and images"
+        return
+    left = [int(row[-1]) for row in certificates(newest.resources or {}, now)]
+    old = [int(row[-1]) for row in secrets(newest.resources or {}, now)]
+    yield f"- {len(left)} certificates; the first ends in {min(left, default=0)} days"
+    yield f"- {len(old)} secrets; the oldest is {max(old, default=0)} days old"
+    yield f"- {len(list(exemptions(newest.told)))} exemptions from rules"
+
+
+def certificates(resources: Mapping[str, Json], now: datetime) -> list[tuple[str, str, str, str]]:
+    """Name, from when, until when, days left; the first that ends comes first."""
+    found = []
+    for urn, one in resources.items():
+        outputs = one.get("outputs") or {}
+        if one.get("type") in _CERTIFICATES and (until := outputs.get("validityEndTime")):
+            left = (_time(until) - now).days
+            found.append((_name(urn), str(outputs.get("validityStartTime", "")), str(until), str(left)))
+    return sorted(found, key=lambda row: int(row[-1]))
+
+
+def secrets(resources: Mapping[str, Json], now: datetime) -> list[tuple[str, str, str]]:
+    """Name of a password or key, when it was made, days since; the oldest comes first. Never what it is."""
+    found = [
+        (_name(urn), str(one["created"]), str((now - _time(one["created"])).days))
+        for urn, one in resources.items()
+        if one.get("type") in _SECRETS and one.get("created")
+    ]
+    return sorted(found, key=lambda row: -int(row[-1]))
+
+
+def exemptions(told: Json) -> Iterator[tuple[str, ...]]:
+    """Those of the settings: rule, resource, reason, owner, day on which it ends."""
+    policies = (told.get("config") or {}).get(_POLICIES) or {}
+    for one in policies.get("exemptions") or []:
+        yield tuple(str(one.get(key, "")) for key in ("rule", "resource", "reason", "owner", "expires"))
+
+
+def _remembered(prometheus: str, since: datetime, now: datetime) -> Iterator[tuple[str, tuple[Sequence[str], Any]]]:
+    """What Prometheus remembers: of alerts, and of the backups' jobs."""
+    span = f"{max(1, int((now - since).total_seconds()))}s"
+    alerts = _asked(
+        prometheus, f'sum by (alertname, severity) (count_over_time(ALERTS{{alertstate="firing"}}[{span}]))'
+    )
+    yield (
+        "alerts.csv",
+        (
+            ("alert", "severity", "samples while it was raised"),
+            [(labels.get("alertname", ""), labels.get("severity", ""), value) for labels, value in alerts],
+        ),
+    )
+    series = "vision_week_job_succeeded_timestamp_seconds"
+    times = {labels.get("cronjob", ""): value for labels, value in _asked(prometheus, f"max by (cronjob) ({series})")}
+    often = _asked(prometheus, f"max by (cronjob) (changes({series}[{span}]))")
+    yield (
+        "backups.csv",
+        (
+            ("job", "times that it went well", "last time"),
+            [
+                (labels.get("cronjob", ""), value, _moment(times.get(labels.get("cronjob", ""), "0")))
+                for labels, value in often
+            ],
+        ),
+    )
+
+
+def _asked(prometheus: str, query: str) -> list[tuple[Mapping[str, str], str]]:
+    address = f"{prometheus.rstrip('/')}/api/v1/query?{urlencode({'query': query})}"
+    try:
+        with urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310  the address is the auditor's own
+            told = json.load(answer)
+    except (OSError, ValueError) as error:
+        raise Problem(
+            f"{prometheus} answers no question: {error}",
+            "kubectl -n vision-week-monitoring port-forward svc/prometheus 9090, and --prometheus http://127.0.0.1:9090",
+        ) from None
+    return sorted(
+        ((one["metric"], one["value"][1]) for one in told["data"]["result"]), key=lambda one: sorted(one[0].items())
+    )
+
+
+def _moment(seconds: str) -> str:
+    return datetime.fromtimestamp(float(seconds), UTC).isoformat() if float(seconds) else "never"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(head)
+    writer.writerows([harmless(each) for each in row] for row in rows)
+    return out.getvalue()
+
+
+def _time(text: str) -> datetime:
+    return datetime.fromisoformat(text)
+
+
+def _name(urn: str) -> str:
+    return urn.rpartition("::")[2]

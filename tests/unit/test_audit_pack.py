@@ -1,0 +1,171 @@
+"""The archive for a review, from histories like those of a real backend (tests/engine/test_audit.py)."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from zipfile import ZipFile
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from operations.audit.command import app
+from operations.problem import Problem
+from tests.unit.histories import STACK, add, resource
+
+SINCE = "2026-11-18"
+IMAGES = {"app": "registry.example/app@sha256:0"}
+EXEMPTION = {
+    "rule": "workload-replicated",
+    "resource": "grafana",
+    "reason": "=HYPERLINK()",
+    "owner": "platform team",
+    "expires": "2027-11-30",
+}
+
+
+def made(type_: str, name: str, created: str, **outputs: Any) -> dict[str, Any]:
+    return {
+        "urn": f"urn:pulumi:{STACK}::vision-week::{type_}::{name}",
+        "type": type_,
+        "id": name,
+        "created": created,
+        "inputs": {},
+        "outputs": outputs,
+    }
+
+
+@pytest.fixture
+def history(tmp_path: Path) -> Path:
+    stack = {
+        "urn": f"urn:pulumi:{STACK}::vision-week::pulumi:pulumi:Stack::{STACK}",
+        "type": "pulumi:pulumi:Stack",
+        "outputs": {"images": IMAGES},
+    }
+    resources = [
+        stack,
+        resource("a", data={"x": "1"}),
+        made("random:index/randomPassword:RandomPassword", "redis", "2026-01-01T00:00:00Z", result="never-shown"),
+        made("tls:index/privateKey:PrivateKey", "edge", "2026-06-01T00:00:00Z", privateKeyPem="never-shown"),
+        made(
+            "tls:index/locallySignedCert:LocallySignedCert",
+            "edge",
+            "2026-06-01T00:00:00Z",
+            validityStartTime="2026-06-01T00:00:00+00:00",
+            validityEndTime="2036-06-01T00:00:00+00:00",
+        ),
+    ]
+    add(tmp_path / STACK, 1, [], message="deploy: {}", result="failed")
+    config = {"vision-week:policies": {"exemptions": [EXEMPTION]}}
+    add(tmp_path / STACK, 2, resources, message="deploy: {}", config=config)
+    return tmp_path
+
+
+def pack(history: Path, *words: object) -> Result:
+    told = ("pack", STACK, "--since", SINCE, "--history", f"{history}/{{stack}}", *words)
+    return CliRunner().invoke(app, [str(word) for word in told])
+
+
+def rows(archive: Path, name: str) -> list[list[str]]:
+    with ZipFile(archive) as opened:
+        return list(csv.reader(io.StringIO(opened.read(name).decode())))[1:]
+
+
+def test_a_review_has_everything_that_the_history_knows(history: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "review.zip"
+    done = pack(history, "--output", archive)
+    assert done.exit_code == 0, done.output
+    with ZipFile(archive) as opened:
+        names = set(opened.namelist())
+        page = opened.read(f"{STACK}/updates.html").decode()
+        everything = b"".join(opened.read(name) for name in names)
+    parts = (
+        "updates.html",
+        "updates.csv",
+        "access.md",
+        "certificates.csv",
+        "secrets.csv",
+        "exemptions.csv",
+        "images.csv",
+    )
+    assert names == {"README.md", *(f"{STACK}/{part}" for part in parts)}
+    assert "deployment" in page
+    assert b"never-shown" not in everything
+    assert rows(archive, f"{STACK}/images.csv") == [["app", IMAGES["app"]]]
+
+
+def test_what_ends_first_and_what_is_oldest_comes_first(history: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "review.zip"
+    pack(history, "--output", archive)
+    assert [row[0] for row in rows(archive, f"{STACK}/secrets.csv")] == ["redis", "edge"]
+    ((name, begun, until, left),) = rows(archive, f"{STACK}/certificates.csv")
+    assert (name, begun[:10], until[:10]) == ("edge", "2026-06-01", "2036-06-01")
+    assert int(left) > 0
+
+
+def test_an_exemption_is_listed_and_is_no_formula(history: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "review.zip"
+    pack(history, "--output", archive)
+    expected = [*EXEMPTION.values()]
+    expected[2] = "'=HYPERLINK()"
+    assert rows(archive, f"{STACK}/exemptions.csv") == [expected]
+
+
+def test_what_could_not_be_had_is_named_on_the_first_page(history: Path, tmp_path: Path) -> None:
+    told = pack(history, "--output", tmp_path / "review.zip").stdout
+    assert "2 updates, 1 of them not successful" in told
+    assert "nobody looked at the evidence" in told
+    assert "backups, drills and alerts, as no --prometheus was given" in told
+
+
+def test_nothing_is_written_over(history: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "review.zip"
+    archive.write_text("somebody's")
+    refused = pack(history, "--output", archive).exception
+    assert isinstance(refused, Problem)
+    assert archive.read_text() == "somebody's"
+
+
+class Remembers(BaseHTTPRequestHandler):
+    """A stand-in for Prometheus; a real one: tests/cluster/test_monitoring.py."""
+
+    def do_GET(self) -> None:
+        (query,) = parse_qs(urlsplit(self.path).query)["query"]
+        labels = {"alertname": "BackupFailed", "severity": "critical"} if "ALERTS" in query else {"cronjob": "full"}
+        body = json.dumps({"data": {"result": [{"metric": labels, "value": [0, "3"]}]}}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing: the test says what went wrong."""
+
+
+@pytest.fixture
+def prometheus() -> Iterator[str]:
+    with HTTPServer(("127.0.0.1", 0), Remembers) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_alerts_and_backups_are_what_prometheus_remembers(history: Path, tmp_path: Path, prometheus: str) -> None:
+    archive = tmp_path / "review.zip"
+    pack(history, "--output", archive, "--prometheus", prometheus)
+    assert rows(archive, "alerts.csv") == [["BackupFailed", "critical", "3"]]
+    assert rows(archive, "backups.csv") == [["full", "3", "1970-01-01T00:00:03+00:00"]]
+
+
+def test_a_prometheus_that_does_not_answer_is_a_clear_error(history: Path, tmp_path: Path) -> None:
+    refused = pack(history, "--output", tmp_path / "review.zip", "--prometheus", "http://127.0.0.1:1").exception
+    assert isinstance(refused, Problem)
+    assert "port-forward" in refused.hint
+    assert not (tmp_path / "review.zip").exists()
