@@ -305,10 +305,13 @@ def http_probe(
     )
 
 
-def tcp_probe(port: str, *, period: int, failures: int) -> core.v1.ProbeArgs:
-    """Asks a named port for a connection; periods in seconds."""
+def tcp_probe(port: str, *, period: int, failures: int, timeout: int = 5) -> core.v1.ProbeArgs:
+    """Asks a container for a connection."""
     return core.v1.ProbeArgs(
-        tcp_socket=core.v1.TCPSocketActionArgs(port=port), period_seconds=period, failure_threshold=failures
+        tcp_socket=core.v1.TCPSocketActionArgs(port=port),
+        period_seconds=period,
+        failure_threshold=failures,
+        timeout_seconds=timeout,
     )
 
 

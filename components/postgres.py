@@ -53,7 +53,8 @@ class PostgresArgs:
 
     settings: members, sizes. image: of a member. storage_class: of its volumes.
     authority: signs its certificate. archive: where its WAL goes; None without backups.
-    clients: pods that may connect. longest_ending: seconds that one of them may take to end.
+    clients: pods that may connect; migrations: to the primary alone.
+    longest_ending: seconds that one of them may take to end.
     statement_timeout: seconds that a statement of theirs may take, a migration's excepted.
     generation: of the passwords and the certificate. control_plane: addresses of the API server.
     protect: its members are not removed before this is taken away.
@@ -66,6 +67,7 @@ class PostgresArgs:
     authority: Authority
     archive: Archive | None
     clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
+    migrations: Sequence[networking.v1.NetworkPolicyPeerArgs]
     longest_ending: int
     statement_timeout: int
     generation: int
@@ -256,6 +258,7 @@ class Postgres(ComponentResource):
             NAME,
             ingress=[
                 kubernetes.from_(self._args.clients, *patroni.PORTS.values()),
+                kubernetes.from_(self._args.migrations, patroni.PORT),
                 kubernetes.from_(members, patroni.PORT, patroni.API_PORT),
                 *([kubernetes.from_([archive.jobs], pgbackrest.PORT)] if archive else []),
             ],

@@ -214,9 +214,10 @@ def _probe(probe: Mapping[str, Any]) -> Any:
     rest = dict(probe)
     every, failures, patience = (rest.pop(key, None) for key in ("periodSeconds", "failureThreshold", "timeoutSeconds"))
     http, command = rest.pop("httpGet", {}), rest.pop("exec", {}).get("command", [])
-    if rest or None in (every, failures, patience) or not (set(http) == {"path", "port"} or command):
+    port = rest.pop("tcpSocket", {}).get("port")
+    if rest or None in (every, failures, patience) or not (set(http) == {"path", "port"} or command or port):
         return probe
-    asked = f"GET {http['port']} {http['path']}" if http else " ".join(command)
+    asked = f"GET {http['port']} {http['path']}" if http else " ".join(command) or f"connect to {port}"
     return Summary(f"every {every} s, {patience} s each, {failures} failures: {asked}")
 
 

@@ -164,7 +164,8 @@ def _of_container(pod: Pod, container: Mapping[str, Any], among: Objects) -> Ite
     one, name = pod.workload, container["name"]
     yield from _unknown_keys(one, "containers", container, _OF_CONTAINERS)
     for probe in _PROBES:
-        port = container.get(probe, {}).get("httpGet", {}).get("port")
+        asked = container.get(probe, {})
+        port = {**asked.get("httpGet", {}), **asked.get("tcpSocket", {})}.get("port")
         own = {each["name"] for each in container.get("ports", [])}
         if port is not None and port not in own and port not in pod.ports.values():
             yield f"{one.kind} {one.name}: {probe} of {name} asks port {port}"

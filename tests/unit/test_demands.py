@@ -17,7 +17,7 @@ LIVE: dict[str, Any] = {
     "cluster": GKE,
     "edge": GATEWAY,
     "images": {**LEAST["images"], "promoted_from": STAGED},
-    "postgres": {"backups": {"copy_to": {"project": "b-project", "region": "europe-west4"}}},
+    "postgres": {"backups": {"copied_by": 2}},
     "monitoring": {"receivers": [CRITICAL, HEARTBEAT]},
 }
 
@@ -47,7 +47,7 @@ LIVE_ALONE = [
     ("app.log_level", "debug", "info", "debug logs hold personal data"),
     ("websocket.log_level", "debug", "warning", "debug logs hold personal data"),
     ("postgres.backups.repository", "volume", "bucket", "go with it"),
-    ("postgres.backups.copy_to", None, {"project": "b-project", "region": "us-east4"}, "could delete its backups"),
+    ("postgres.backups.copied_by", None, 2, "could delete its backups"),
     ("postgres.backups.recover_days", 29, 30, "30 days are promised"),
     ("monitoring.logs_days", 179, 180, "180 days are promised"),
     ("monitoring.receivers", [HEARTBEAT], [HEARTBEAT, CRITICAL], "nobody would be told"),

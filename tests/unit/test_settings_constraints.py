@@ -322,7 +322,12 @@ def test_a_number_beyond_its_range_is_refused(path: str) -> None:
 @pytest.mark.parametrize("path", RANGES)
 @pytest.mark.parametrize("value", ["many", "5", None, True, [5], {}], ids=str)
 def test_what_is_no_number_is_refused(path: str, value: Any) -> None:
-    may_be_left_open = value is None and path in {"app.workers", "redis.quorum", "edge.node_port"}
+    may_be_left_open = value is None and path in {
+        "app.workers",
+        "edge.node_port",
+        "postgres.backups.copied_by",
+        "redis.quorum",
+    }
     assert bool(own_faults(path, value)) is not may_be_left_open
 
 
