@@ -224,9 +224,11 @@ def scratch(name: str, size: str) -> core.v1.VolumeArgs:
     return core.v1.VolumeArgs(name=name, empty_dir=core.v1.EmptyDirVolumeSourceArgs(size_limit=size))
 
 
-def config_files(name: str, config_map: Input[str], mode: int = 0o444) -> core.v1.VolumeArgs:
-    """The keys of a ConfigMap as files."""
-    source = core.v1.ConfigMapVolumeSourceArgs(name=config_map, default_mode=mode)
+def config_files(
+    name: str, config_map: Input[str], mode: int = 0o444, *, late: bool | None = None
+) -> core.v1.VolumeArgs:
+    """The keys of a ConfigMap as files. late: it may come when the pod runs."""
+    source = core.v1.ConfigMapVolumeSourceArgs(name=config_map, default_mode=mode, optional=late)
     return core.v1.VolumeArgs(name=name, config_map=source)
 
 

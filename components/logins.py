@@ -1,10 +1,12 @@
-"""Who logs in to PostgreSQL: for each consumer a role of its own, with a password that nobody else has.
+"""Who logs in to PostgreSQL and Redis: for each consumer a name of its own, with a password that nobody else has.
 
-Rights belong to roles that nobody logs in as (`files/roles.sql`); each has two members, `…_a` and `…_b`, that take
-turns. The next generation's password is another role's, so it is valid before anybody is asked to use it, and the one
-before stays so until everybody does: passwords change without a moment in which neither holds.
+A generation of passwords is valid before anybody is asked to use it, and the one before stays so until everybody does
+(`retirement`): they change without a moment in which neither holds. A user of Redis may have two passwords. PostgreSQL
+knows one of a role: there rights belong to roles that nobody logs in as (`files/roles.sql`), and each has two members,
+`…_a` and `…_b`, that take turns.
 
-The database is told verifiers (RFC 5803) and never a password: only the consumer's own Secret has that.
+Neither is told a password, but what tells a right one from others: a verifier (RFC 5803), a hash. The password itself
+is in the consumer's own Secret alone.
 """
 
 import base64
@@ -16,6 +18,9 @@ from typing import Any
 
 import pulumi_random as random
 from pulumi import ComponentResource, Output, ResourceOptions
+
+# The ConfigMap with the generation that the last whole roll-out gave to all pods.
+SERVING = "serving"
 
 # PostgreSQL's own number; more would slow down every connection and not help against 190 bits.
 _ITERATIONS = 4096
@@ -62,7 +67,7 @@ class Logins(ComponentResource):
         self._name = name
         latest, told, pooled = {}, [], []
         for consumer, about in args.consumers.items():
-            for generation in range(max(1, args.generation - 1), args.generation + 1):
+            for generation in valid(args.generation):
                 login = self._login(consumer, about, generation)
                 told.append(_told(about, generation, login))
                 if about.pooled:
@@ -84,6 +89,11 @@ class Logins(ComponentResource):
             opts=ResourceOptions(parent=self),
         )
         return Login(user=f"{about.member_of}_{turn}", password=made.result)
+
+
+def valid(generation: int) -> range:
+    """The generations whose passwords are valid: this one, and the one that pods may still have."""
+    return range(max(1, generation - 1), generation + 1)
 
 
 def verifier(user: str, password: str) -> str:

@@ -197,6 +197,8 @@ class Platform(ComponentResource):
                 exporter_image=images.redis_exporter,
                 storage_class=storage.class_name,
                 clients=[app_pods, websocket_pods],
+                longest_ending=max(app.ending(way_in.notice, settings.timeouts), websocket.ending(way_in.notice)),
+                generation=settings.secrets.generation,
                 protect=settings.protect,
             ),
             opts=inside,
@@ -240,15 +242,6 @@ class Platform(ComponentResource):
             ),
             opts=inside,
         )
-        Retirement(
-            "retirement",
-            RetirementArgs(
-                namespace=namespaces["data"],
-                generation=settings.secrets.generation,
-                clients=[application],
-            ),
-            opts=inside,
-        )
         live = WebSocket(
             "websocket",
             WebSocketArgs(
@@ -261,6 +254,15 @@ class Platform(ComponentResource):
                 notice=way_in.notice,
                 after=[memory],
                 rollout_timeout=settings.rollout_timeout,
+            ),
+            opts=inside,
+        )
+        Retirement(
+            "retirement",
+            RetirementArgs(
+                namespace=namespaces["data"],
+                generation=settings.secrets.generation,
+                clients=[application, live],
             ),
             opts=inside,
         )

@@ -24,7 +24,7 @@ from components import kubernetes, patroni, pgbackrest, pooler
 from components.backups import Archive
 from components.certificates import Authority, ServerCertificate, ServerCertificateArgs
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
-from components.logins import Consumer, Login, Logins, LoginsArgs
+from components.logins import SERVING, Consumer, Login, Logins, LoginsArgs
 from components.scaling import disruption_budget
 from components.settings import Postgres as PostgresSettings
 from components.values import mebibytes
@@ -33,7 +33,6 @@ NAME = patroni.SCOPE
 DATABASE = "vision_week"
 OWNER = "vision_week_owner"
 APP = "vision_week_app"
-SERVING = f"{NAME}-serving"
 EXPORTER_PORT = 9187
 # What is kept of what the exporter tells: not what it tells of itself, and of PostgreSQL's 250 settings two bounds.
 COUNTED = (

@@ -5,8 +5,9 @@ the very moment that DNS may be slow, and Sentinel stands still meanwhile. Clien
 Service `redis` leads to an HAProxy, whichever, and that to the primary. One member alone is the same, with one of each.
 An exporter beside each member tells Prometheus what it counts, whether anybody asks or not.
 
-Each consumer has a user of its own with the least rights: members know hashes of their passwords alone. The members
-themselves, Sentinel and who works in their pods are Redis' `default`.
+Each consumer has a user of its own with the least rights: members know hashes of their passwords alone, and are told of
+other ones while they run (`files/redis-users.sh`). The members themselves, Sentinel and who works in their pods are
+Redis' `default`.
 
 Data is appended to a file once a second and dumped now and then. Sessions, cache and messages live here, nothing that
 PostgreSQL should keep.
@@ -25,7 +26,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import haproxy, kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
-from components.logins import Login
+from components.logins import SERVING, Login, valid
 from components.scaling import disruption_budget
 from components.settings import Redis as RedisSettings
 from components.values import mebibytes
@@ -60,7 +61,9 @@ class RedisArgs:
 
     settings: members, sizes, what is evicted. image: of Redis and Sentinel. haproxy_image: of HAProxy.
     exporter_image: of what tells Prometheus of each member. storage_class: of its volumes.
-    clients: pods that may connect. protect: its members are not removed before this is taken away.
+    clients: pods that may connect. longest_ending: seconds that one of them may take to end.
+    generation: of the passwords of those who connect.
+    protect: its members are not removed before this is taken away.
     """
 
     namespace: Namespace
@@ -70,6 +73,8 @@ class RedisArgs:
     exporter_image: Input[str]
     storage_class: Input[str]
     clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
+    longest_ending: int
+    generation: int
     protect: bool
 
 
@@ -84,7 +89,8 @@ class Redis(ComponentResource):
         self._args = args
         self._child = ResourceOptions(parent=self)
         password = self._password(NAME)
-        self.logins = {user: Login(user=user, password=self._password(f"{NAME}-{user}")) for user in RIGHTS}
+        passwords = {user: self._passwords(user) for user in RIGHTS}
+        self.logins = {user: Login(user=user, password=known[-1]) for user, known in passwords.items()}
         members = [f"{NAME}-{number}" for number in range(args.settings.members)]
         own_services = [self._service(member, {_POD_NAME: member, **selector(NAME)}) for member in members]
         addresses = Output.all(*(service.spec.cluster_ip for service in own_services))
@@ -96,13 +102,12 @@ class Redis(ComponentResource):
             ),
             **{
                 f"{script}.sh": (_FILES / f"redis-{script}.sh").read_text()
-                for script in ("members", "start", "ready", "stop", "sentinel")
+                for script in ("members", "users", "start", "ready", "stop", "sentinel")
             },
         }
         connections = haproxy.connections(mebibytes(args.settings.haproxy_resources.memory))
-        secrets: dict[str, Input[str]] = {
+        at_start: dict[str, Input[str]] = {
             "redis-password": password,
-            "users.conf": Output.concat(*(_user_line(login) for login in self.logins.values())),
             "exporter.json": self.logins[_EXPORTER].password.apply(_exporter_passwords),
             "haproxy.cfg": Output.all(addresses, self.logins[haproxy.USER].password).apply(
                 lambda known: haproxy.configuration(
@@ -114,6 +119,9 @@ class Redis(ComponentResource):
             ),
         }
         config = core.v1.ConfigMap(NAME, metadata=self._metadata(NAME), data=files, opts=self._child)
+        known_as = " ".join(str(generation) for generation in valid(args.generation))
+        lines = [_user_line(user, known) for user, known in passwords.items()]
+        secrets = {**at_start, "users.conf": Output.concat(f"# generations: {known_as}\n", *lines)}
         secret = core.v1.Secret(NAME, metadata=self._metadata(NAME), string_data=secrets, opts=self._child)
         account = core.v1.ServiceAccount(
             NAME, metadata=self._metadata(NAME), automount_service_account_token=False, opts=self._child
@@ -138,10 +146,13 @@ class Redis(ComponentResource):
                     volumes=[
                         kubernetes.config_files("config", config.metadata.name),
                         kubernetes.secret_files("secrets", secret.metadata.name),
+                        # It comes when the clients are there, and they wait for the members.
+                        kubernetes.config_files("serving", SERVING, late=True),
                         kubernetes.scratch("run", "1Mi"),
                     ],
                     service_account=account.metadata.name,
-                    configuration=kubernetes.checksum(files, secrets),
+                    # Users are told to the members that run; none is rolled for them.
+                    configuration=kubernetes.checksum(files, at_start),
                     # A primary hands over, within 20 s; then what is in memory is written to disk.
                     grace=60,
                     pool=args.namespace.pool,
@@ -162,8 +173,18 @@ class Redis(ComponentResource):
         self.endpoint = Endpoint(host=kubernetes.host_of(service), port=haproxy.PORT)
         self.register_outputs({"host": self.endpoint.host})
 
-    def _password(self, name: str) -> Output[str]:
-        return random.RandomPassword(name, length=32, special=False, opts=self._child).result
+    def _password(self, name: str, generation: int = 1) -> Output[str]:
+        # The first is as it was made before there were others.
+        keepers = {"generation": str(generation)} if generation > 1 else None
+        return random.RandomPassword(name, length=32, special=False, keepers=keepers, opts=self._child).result
+
+    def _passwords(self, user: str) -> list[Output[str]]:
+        """Those that are valid, the latest last. HAProxy and the exporter are no clients: they run beside the members,
+        read theirs when they start, and keep it."""
+        if user in (haproxy.USER, _EXPORTER):
+            return [self._password(f"{NAME}-{user}")]
+        turns = {generation: "" if generation % 2 else "-b" for generation in valid(self._args.generation)}
+        return [self._password(f"{NAME}-{user}{turn}", generation) for generation, turn in turns.items()]
 
     def _metadata(self, name: str, annotations: dict[str, str] | None = None) -> meta.v1.ObjectMetaArgs:
         return metadata(name, self._args.namespace.name, app=NAME, annotations=annotations)
@@ -207,6 +228,7 @@ class Redis(ComponentResource):
             image=self._args.image,
             command=["sh", "/etc/redis/start.sh"],
             resources=self._args.settings.resources,
+            env={"LONGEST_ENDING": str(self._args.longest_ending)},
             ports={"member": MEMBER_PORT},
             mounts=_MOUNTS,
             # Ready is who is primary or in step with it: a roll-out waits for that before it takes the next one. A
@@ -282,6 +304,7 @@ _POD_NAME = "statefulset.kubernetes.io/pod-name"
 _MOUNTS = (
     Mount(volume="config", path="/etc/redis", read_only=True),
     Mount(volume="secrets", path="/etc/vision-week/secrets", read_only=True),
+    Mount(volume="serving", path="/etc/vision-week/serving", read_only=True),
     Mount(volume="data", path="/data"),
     Mount(volume="run", path="/run/redis"),
 )
@@ -295,11 +318,10 @@ sentinel announce-hostnames no
 """
 
 
-def _user_line(login: Login) -> Output[str]:
-    """A user as Redis' configuration has it. The password has 190 bits, so that its plain hash can't be turned back."""
-    return login.password.apply(
-        lambda password: f"user {login.user} on #{hashlib.sha256(password.encode()).hexdigest()} {RIGHTS[login.user]}\n"
-    )
+def _user_line(user: str, passwords: Sequence[Output[str]]) -> Output[str]:
+    """A user as Redis' configuration has it. A password has 190 bits, so that its plain hash can't be turned back."""
+    hashes = [password.apply(lambda known: f"#{hashlib.sha256(known.encode()).hexdigest()} ") for password in passwords]
+    return Output.concat(f"user {user} on ", *hashes, f"{RIGHTS[user]}\n")
 
 
 def _exporter_passwords(password: str) -> str:

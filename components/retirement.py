@@ -1,6 +1,6 @@
-"""Tells PostgreSQL which generation of passwords everybody is at, once everybody is: the ones before end.
+"""Tells PostgreSQL and Redis which generation of passwords everybody is at, once everybody is: the ones before end.
 
-Apart from `postgres`, because it comes last: after the pods that were given the new passwords have taken the place of
+Apart from both, because it comes last: after the pods that were given the new passwords have taken the place of
 those that had the old ones. An update that stops before leaves both valid.
 """
 
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pulumi import ComponentResource, Resource, ResourceOptions
 from pulumi_kubernetes import core
 
-from components import postgres
 from components.kubernetes import Namespace, metadata
+from components.logins import SERVING
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +29,8 @@ class Retirement(ComponentResource):
     def __init__(self, name: str, args: RetirementArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:postgres:Retirement", name, None, opts)
         core.v1.ConfigMap(
-            postgres.SERVING,
-            metadata=metadata(postgres.SERVING, args.namespace.name, app=postgres.NAME),
+            SERVING,
+            metadata=metadata(SERVING, args.namespace.name, app=SERVING),
             data={"generation": str(args.generation)},
             # Not a moment before the last of them uses the new password.
             opts=ResourceOptions(parent=self, depends_on=list(args.clients)),

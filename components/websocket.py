@@ -39,6 +39,12 @@ class WebSocketArgs:
     rollout_timeout: int
 
 
+def ending(notice: int) -> int:
+    """Seconds that a pod may take to end: until nobody sends anything new, 10 s over which connections are closed, and
+    some to spare."""
+    return notice + 25
+
+
 class WebSocket(ComponentResource):
     """The service."""
 
@@ -109,8 +115,7 @@ class WebSocket(ComponentResource):
                     volumes=[kubernetes.secret_files("secrets", secret.metadata.name)],
                     service_account=account.metadata.name,
                     configuration=kubernetes.checksum(environment, secrets),
-                    # Until nobody sends anything new, 10 s over which connections are closed, and some to spare.
-                    grace=args.notice + 25,
+                    grace=ending(args.notice),
                 ),
             ),
             # Ready means connected to Redis; no pod starts without its policies.

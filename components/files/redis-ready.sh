@@ -1,7 +1,12 @@
 #!/bin/sh
-# Whether this member is primary, or has all that its primary has. From then on it may become primary itself.
+# Whether this member is primary, or has all that its primary has. From then on it may become primary itself. And whether it
+# knows the users as they hold now: what changes them is this.
 set -eu
 . /etc/redis/members.sh
+. /etc/redis/users.sh
+
+take_users
+tell_users
 
 state=$(here info replication)
 case $state in

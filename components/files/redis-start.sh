@@ -4,6 +4,7 @@
 set -eu
 umask 077
 . /etc/redis/members.sh
+. /etc/redis/users.sh
 
 # Whoever follows an empty primary is emptied. So a member whose data is gone doesn't become one: while the others take it
 # for the primary, it waits until they have chosen another. Where nobody is named, the first member begins when all
@@ -31,9 +32,11 @@ if [ ! -e /data/joined ] || [ ! -e /data/appendonlydir/appendonly.aof.manifest ]
     priority=0
 fi
 
+take_users
+cat "$current" > /run/redis/users.conf
 primary=$(primary)
 {
-    cat /etc/redis/redis.conf /etc/vision-week/secrets/users.conf
+    cat /etc/redis/redis.conf "$current"
     echo "requirepass $password"
     echo "masterauth $password"
     echo "replica-announce-ip $own"

@@ -11,8 +11,8 @@ class Secrets(Strict):
     """Passwords that the program makes for who connects."""
 
     generation: int = Field(default=1, ge=1)
-    """Counts up, from 1, by one at a time: one more, and the application and its migrations log in with other
-    passwords, without a failed request (S7.3). A rollback leaves it (DECISIONS: rollback)."""
+    """Counts up, from 1, by one at a time: one more, and whoever connects to PostgreSQL and Redis logs in with another
+    password, without a failed request (S7.3). A rollback leaves it (DECISIONS: rollback)."""
 
 
 class Exemption(Strict):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.cluster import store
 from tests.cluster.crowd import Gather
 from tests.cluster.database import psql
 from tests.cluster.stack import PREFIX, Stack
@@ -39,7 +40,8 @@ def test_passwords_change_back_and_no_request_fails(stack: Stack, gather: Gather
 
 
 def passwords_change_unnoticed(stack: Stack, gather: Gather, generation: int, turn: str) -> None:
-    started = psql(stack, "SELECT pg_postmaster_start_time()")
+    started = starts(stack)
+    known = redis_password(stack)
     assert user(stack) != f"vision_week_app_{turn}"
     stack.set("secrets.generation", generation)
     with gather() as crowd:
@@ -49,8 +51,22 @@ def passwords_change_unnoticed(stack: Stack, gather: Gather, generation: int, tu
         wanted = {f"vision_week_app_{turn}", f"vision_week_owner_{turn}"}
         wait_for(lambda: set(psql(stack, ask).split()) == wanted, "the other passwords to end", _PATIENCE, every=1)
     crowd.noticed_nothing()
+    assert redis_password(stack) != known
     # No member was rolled for it.
-    assert psql(stack, "SELECT pg_postmaster_start_time()") == started
+    assert starts(stack) == started
+
+
+def starts(stack: Stack) -> list[str]:
+    """What tells a PostgreSQL and each Redis that run from those that were started again."""
+    servers = [store.command(stack, name, "INFO", "server") for name in sorted(store.members(stack))]
+    runs = [line for said in servers for line in said.splitlines() if line.startswith("run_id:")]
+    return [psql(stack, "SELECT pg_postmaster_start_time()"), *runs]
+
+
+def redis_password(stack: Stack) -> str:
+    """A digest of the one that the application's pods have."""
+    inside = ["exec", "deploy/app", "-c", "php", "--", "sha256sum", "/etc/vision-week/secrets/redis-password"]
+    return stack.kubectl("-n", f"{PREFIX}-app", *inside).split()[0]
 
 
 def user(stack: Stack) -> str:

@@ -54,8 +54,8 @@ def test_each_secret_is_mounted_by_one_workload(program: Recording) -> None:
 
 def test_earlier_logins_end_after_all_pods_have_the_new_ones(program: Recording) -> None:
     """S7.3: an update that stops before leaves both valid."""
-    clients = {program.one("Deployment", "app").urn}
-    assert clients <= program.one("ConfigMap", "postgres-serving").depends_on
+    clients = {program.one("Deployment", name).urn for name in ("app", "websocket")}
+    assert clients <= program.one("ConfigMap", "serving").depends_on
 
 
 def test_nobody_may_read_secrets_through_the_api(program: Recording) -> None:

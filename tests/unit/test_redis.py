@@ -16,7 +16,7 @@ from tests.unit.recording import CHECKOUT, UNKNOWN, Recording, computed, record
 SCRIPTS = sorted((CHECKOUT / "components" / "files").glob("*.sh"))
 
 
-def built(*, preview: bool = False, **changes: Any) -> Recording:
+def built(*, preview: bool = False, generation: int = 1, **changes: Any) -> Recording:
     def program() -> None:
         Redis(
             "redis",
@@ -28,6 +28,8 @@ def built(*, preview: bool = False, **changes: Any) -> Recording:
                 exporter_image="registry.example/redis_exporter:1",
                 storage_class="fast-ssd",
                 clients=[pods_of("apps", "app")],
+                longest_ending=60,
+                generation=generation,
                 protect=False,
             ),
         )
@@ -96,6 +98,43 @@ def test_members_know_whether_a_password_is_right_and_not_what_it_is() -> None:
         password = computed(redis.one("RandomPassword", f"redis-{user}"))["result"]
         assert password not in "".join(told.values())
         assert f"user {user} on #{hashlib.sha256(password.encode()).hexdigest()} ~" in told["users.conf"]
+
+
+def test_the_next_password_is_valid_beside_the_present_one() -> None:
+    """And those of HAProxy's checks and of the exporter, who read it when they start, stay."""
+    made = {number: built(generation=number) for number in (1, 2, 3)}
+    told = {number: users(redis) for number, redis in made.items()}
+    for user in ("app", "websocket"):
+        first, second, third = (told[number][user] for number in (1, 2, 3))
+        assert [len(each) for each in (first, second, third)] == [1, 2, 2]
+        assert second[0] == first[0]
+        assert third[0] == second[1]
+        kept = [made[number].one("RandomPassword", f"redis-{user}").inputs.get("keepers") for number in (1, 2, 3)]
+        assert kept == [None, None, {"generation": "3"}]
+    for user in ("haproxy", "exporter"):
+        assert len(told[1][user]) == 1
+        assert told[1][user] == told[2][user] == told[3][user]
+
+
+def test_a_client_is_given_the_latest_password() -> None:
+    redis = built(generation=2)
+    latest = computed(redis.one("RandomPassword", "redis-app-b"))["result"]
+    assert hashlib.sha256(latest.encode()).hexdigest() == users(redis)["app"][-1]
+
+
+def test_new_passwords_roll_no_member() -> None:
+    before, after = (
+        built(generation=number).one("StatefulSet", "redis").at("spec", "template", "metadata", "annotations")
+        for number in (1, 2)
+    )
+    assert before == after
+
+
+def users(redis: Recording) -> dict[str, list[str]]:
+    """The hashes of each user's passwords, as the members are told."""
+    lines = redis.one("Secret", "redis").inputs["stringData"]["users.conf"].splitlines()
+    words = [line.split() for line in lines if line.startswith("user ")]
+    return {line[1]: [word[1:] for word in line if word.startswith("#")] for line in words}
 
 
 def test_clients_reach_haproxy_and_nothing_else() -> None:
