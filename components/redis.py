@@ -95,7 +95,7 @@ class Redis(ComponentResource):
         own_services = [self._service(member, {_POD_NAME: member, **selector(NAME)}) for member in members]
         addresses = Output.all(*(service.spec.cluster_ip for service in own_services))
         files: dict[str, Input[str]] = {
-            "redis.conf": _redis_conf(args.settings),
+            "redis.conf": redis_conf(args.settings),
             "sentinel.conf": _SENTINEL_CONF,
             "members.env": addresses.apply(
                 lambda found: _members_env(dict(zip(members, found, strict=True)), args.settings.agreeing)
@@ -329,7 +329,8 @@ def _exporter_passwords(password: str) -> str:
     return json.dumps(dict.fromkeys((_MEMBER, _MEMBER.replace("//", f"//{_EXPORTER}@")), password))
 
 
-def _redis_conf(settings: RedisSettings) -> str:
+def redis_conf(settings: RedisSettings) -> str:
+    """What holds for every member."""
     # A primary that has lost its replicas refuses writes, so that a minority can't go on by itself.
     lag = settings.replica_lag
     several = f"min-replicas-to-write 1\nmin-replicas-max-lag {lag}\n" if settings.members > 1 else ""

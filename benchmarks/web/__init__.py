@@ -6,7 +6,6 @@ the machine meets all of them.
 """
 
 import json
-import os
 import re
 import secrets
 import statistics
@@ -21,16 +20,15 @@ from typing import Final
 import httpx
 
 from benchmarks.commands import CHECKOUT
+from benchmarks.containers import MIRROR, cores, credentials, limit, on_other_cores, tell
 from components.settings import App
-from components.values import Resources, amount, mebibytes
-from localcloud.cluster import layout, registry_up
+from localcloud.cluster import registry_up
 from localcloud.images import buildkit, registry, stand_ins_up
 from operations.conformance.bench import SECRETS, Bench, Container, bench, docker, until
 
 _APPLICATION: Final = f"{registry.ADDRESS}/vision-week/app:bench"
 _OTHERS: Final = f"{registry.ADDRESS}/vision-week/app-bench:others"
-_MIRROR: Final = f"{registry.ADDRESS}/mirror/docker.io"
-_BARE: Final = f"{_MIRROR}/nginxinc/nginx-unprivileged:1.28-bookworm"
+_BARE: Final = f"{MIRROR}/nginxinc/nginx-unprivileged:1.28-bookworm"
 _CONNECTIONS: Final = 16
 _SECONDS: Final = 4
 _ROUNDS: Final = 3
@@ -70,7 +68,7 @@ class Contender:
 def measure() -> Iterator[tuple[str, str, str]]:
     """What is measured, what came of it, the target."""
     with ExitStack() as cleanup:
-        cleanup.enter_context(_credentials())
+        cleanup.enter_context(credentials())
         cleanup.enter_context(_images())
         made, ours = _application(cleanup)
         apache = Contender(_apache(made), ours.cookie, ours.exhibit)
@@ -118,17 +116,17 @@ def _application(cleanup: ExitStack, fpm: Sequence[str] = ()) -> tuple[Bench, Co
     made = cleanup.enter_context(
         bench(
             _APPLICATION,
-            database=f"{_MIRROR}/library/postgres:15-bookworm",
-            store=f"{_MIRROR}/library/redis:7.4-bookworm",
+            database=f"{MIRROR}/library/postgres:15-bookworm",
+            store=f"{MIRROR}/library/redis:7.4-bookworm",
         )
     )
-    _on_other_cores(made.database, made.store)
+    on_other_cores(made.database, made.store)
     made.migrate()
     workers = str(settings.php_workers)
     production = {"APP_ENV": "production", "LOG_LEVEL": settings.log_level, "PHP_FPM_WORKERS": workers}
     made.start(production, fpm=fpm)
-    _limit(made.nginx, settings.nginx_resources)
-    _limit(made.php, settings.php_resources)
+    limit(made.nginx, settings.nginx_resources)
+    limit(made.php, settings.php_resources)
     _until_it_answers(f"{made.public}/health", made.nginx, made.php)
     email, password = "bench@example.org", secrets.token_hex(16)
     docker(
@@ -155,7 +153,7 @@ def _apache(made: Bench) -> str:
             *(f"--env={name}={value}" for name, value in variables.items()),
         ),
     )
-    _limit(apache, settings.nginx_resources, settings.php_resources)
+    limit(apache, settings.nginx_resources, settings.php_resources)
     _until_it_answers(f"http://{apache.address}/health", apache)
     return f"http://{apache.address}:80"
 
@@ -165,7 +163,7 @@ def _bare(made: Bench) -> str:
     files = made.folder / "bare"
     docker("cp", f"{made.nginx.id}:/var/www/html/public", str(files))
     bare = made.run(_BARE, options=(f"--volume={files}:/usr/share/nginx/html:ro",))
-    _limit(bare, App().nginx_resources)
+    limit(bare, App().nginx_resources)
     _until_it_answers(f"http://{bare.address}:8080/", bare)
     return f"http://{bare.address}:8080"
 
@@ -173,9 +171,9 @@ def _bare(made: Bench) -> str:
 @contextmanager
 def _images() -> Iterator[None]:
     """The application as production has it, and what it is measured beside, on this machine's Docker engine."""
-    registry_up(_tell)
-    contexts = stand_ins_up(_tell)
-    buildkit.buildkit_up(_tell)
+    registry_up(tell)
+    contexts = stand_ins_up(tell)
+    buildkit.buildkit_up(tell)
     for wanted in (
         buildkit.Build(
             dockerfile=CHECKOUT / "images/app/Dockerfile",
@@ -188,35 +186,13 @@ def _images() -> Iterator[None]:
             dockerfile=Path(__file__).parent / "Dockerfile", arguments={"APPLICATION": _APPLICATION}, names=[_OTHERS]
         ),
     ):
-        buildkit.build(wanted, _tell)
+        buildkit.build(wanted, tell)
         # The name is that of an older one's, perhaps.
         docker("pull", "--quiet", *wanted.names)
     try:
         yield
     finally:
         docker("image", "rm", "--force", _APPLICATION, _OTHERS)
-
-
-def _limit(container: Container, *resources: Resources) -> None:
-    """What these containers of a pod may take together, on the cores of whoever is measured."""
-    memory = sum(mebibytes(each.memory) for each in resources)
-    cpus = sum(amount(each.cpu_limit or each.cpu) for each in resources)
-    docker(
-        *("update", f"--memory={memory}m", f"--memory-swap={memory}m", f"--cpus={min(cpus, os.cpu_count() or 1)}"),
-        *(f"--cpuset-cpus={_cores(0)}", container.id),
-    )
-
-
-def _on_other_cores(*containers: Container) -> None:
-    docker("update", f"--cpuset-cpus={_cores(1)}", *(container.id for container in containers))
-
-
-def _cores(half: int) -> str:
-    """The first or second half of this machine's cores; the same one where there is but one."""
-    count = os.cpu_count() or 1
-    size = max(count // 2, 1)
-    first = min(half * size, count - 1)
-    return f"{first}-{first + size - 1}"
 
 
 # --- the requests
@@ -227,7 +203,7 @@ def _compare(kind: str, path: str, contenders: Mapping[str, Contender], body: st
     rounds: dict[str, list[Answers]] = {name: [] for name in contenders}
     for _ in range(_ROUNDS):
         for name, contender in contenders.items():
-            _tell(f"asking {name}: {kind}")
+            tell(f"asking {name}: {kind}")
             rounds[name].append(_ask(contender, path or contender.exhibit, body))
     return {
         name: Answers(
@@ -243,7 +219,7 @@ def _ask(contender: Contender, path: str, body: str) -> Answers:
         # Readers are anybody, as most are.
         (Path(folder) / "cookie").write_text(contender.cookie if body else "")
         told = docker(
-            *("run", "--rm", f"--cpuset-cpus={_cores(1)}", f"--volume={folder}:/asked:ro", _OTHERS),
+            *("run", "--rm", f"--cpuset-cpus={cores(1)}", f"--volume={folder}:/asked:ro", _OTHERS),
             *(
                 "wrk",
                 "--threads=1",
@@ -276,21 +252,3 @@ def _until_it_answers(url: str, *containers: Container) -> None:
 
     if not until(answers, *containers):
         sys.exit(f"{url} doesn't answer: {' / '.join(container.last_words() for container in containers)}")
-
-
-@contextmanager
-def _credentials() -> Iterator[None]:
-    """Docker's, of the local registry."""
-    before = os.environ.get("DOCKER_CONFIG")
-    os.environ["DOCKER_CONFIG"] = str(layout.credentials())
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["DOCKER_CONFIG"]
-        else:
-            os.environ["DOCKER_CONFIG"] = before
-
-
-def _tell(text: str) -> None:
-    print(f"… {text}", file=sys.stderr)  # noqa: T201  the measuring takes minutes

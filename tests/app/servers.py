@@ -37,6 +37,7 @@ class Postgres:
                 "postgres",
                 "--auth-local=trust",
                 "--auth-host=scram-sha-256",
+                "--data-checksums",
                 "-N",
             ],
             check=True,

@@ -1,4 +1,5 @@
-"""PostgreSQL where what it stands on fails: the API server that Patroni decides by, and the primary's whole machine.
+"""PostgreSQL where what it stands on fails: the API server that Patroni decides by, the primary's machine, the place of
+a replica.
 
 Drills, with the local cloud's machines frozen: whoever talks to one waits, as for a machine that hangs.
 """
@@ -9,13 +10,15 @@ import time
 import pytest
 
 from localcloud.cluster import layout
-from tests.cluster.database import node_of, primary, whole
+from tests.cluster.database import inside, members, node_of, primary, psql, whole
 from tests.cluster.machines import frozen
-from tests.cluster.stack import Stack
+from tests.cluster.stack import PREFIX, Stack
 from tests.cluster.writes import Writes
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.drill]
+
+DATA = f"{PREFIX}-data"
 
 
 def test_the_api_server_is_away_and_nobody_notices(stack: Stack, writes: Writes) -> None:
@@ -42,3 +45,30 @@ def test_the_primarys_node_freezes_and_thaws(stack: Stack, writes: Writes) -> No
         assert primary(stack) != old
     whole(stack)
     assert primary(stack) != old
+
+
+def test_a_replica_that_stays_away_is_given_up_and_copied_anew(stack: Stack, writes: Writes) -> None:
+    """No node takes its pod while more is written than is kept for it; by the page's command it is back."""
+    away = next(name for name in members(stack) if name != primary(stack))
+    slot = f"SELECT wal_status FROM pg_replication_slots WHERE slot_name = '{away.replace('-', '_')}'"  # noqa: S608
+    names = [node.name for node in layout.NODES]
+    stack.kubectl("cordon", *names)
+    try:
+        stack.kubectl("-n", DATA, "delete", "pod", away)
+        # A commit waits for the replica that is left, so that it is never behind by more than one of these.
+        wal = "SELECT count(pg_logical_emit_message(true, 'wal', repeat('x', 1000000))) FROM generate_series(1, 40)"
+
+        def given_up() -> bool:
+            psql(stack, wal)
+            psql(stack, "CHECKPOINT")
+            return psql(stack, slot) == "lost"
+
+        wait_for(given_up, "its slot to be given up")
+        writes.go_on()
+    finally:
+        stack.kubectl("uncordon", *names)
+    refused = "has already been removed"
+    wait_for(lambda: refused in stack.tried("-n", DATA, "logs", away, "-c", "postgres"), "it to be refused")
+    assert psql(stack, slot) == "lost"
+    inside(stack, primary(stack), "patronictl", "-c", "/etc/patroni", "reinit", "--force", "postgres", away)
+    whole(stack)
