@@ -146,6 +146,7 @@ class Platform(ComponentResource):
         app_pods = pods_of(namespaces["app"].name, app.NAME)
         migration_pods = pods_of(namespaces["app"].name, app.MIGRATIONS)
         websocket_pods = pods_of(namespaces["app"].name, websocket.NAME)
+        whole_addresses = settings.monitoring.client_addresses == "full"
         way_in = edge.entrance(settings.edge, namespaces["edge"])
         backups = (
             Backups(
@@ -234,7 +235,10 @@ class Platform(ComponentResource):
                 clients=way_in.clients,
                 websocket=settings.edge.websocket_address,
                 notice=way_in.notice,
-                nginx_settings=way_in.nginx_settings,
+                nginx_settings={
+                    **way_in.nginx_settings,
+                    **({"logged-address.conf": edge.WHOLE_ADDRESSES} if whole_addresses else {}),
+                },
                 uploads=_uploads(settings, ground, inside),
                 after=[database, memory],
                 rollout_timeout=settings.rollout_timeout,
@@ -278,6 +282,7 @@ class Platform(ComponentResource):
                 websocket=Backend(service=websocket.NAME, endpoint=live.endpoint, peer=websocket_pods),
                 body=bounds.body(settings.app.limits),
                 timeouts=settings.timeouts,
+                whole_addresses=whole_addresses,
                 rollout_timeout=settings.rollout_timeout,
                 ready=ground.edge,
             ),

@@ -4,8 +4,8 @@ One component whose flavour is a setting. Which hosts lead where is the same in 
 `api_host` only the API's routes, `websocket_host` only the WebSocket service.
 """
 
-from components.edge.arguments import NAME, Backend, EdgeArgs
+from components.edge.arguments import NAME, WHOLE_ADDRESSES, Backend, EdgeArgs
 from components.edge.component import Edge
 from components.edge.entrance import Entrance, entrance
 
-__all__ = ["NAME", "Backend", "Edge", "EdgeArgs", "Entrance", "entrance"]
+__all__ = ["NAME", "WHOLE_ADDRESSES", "Backend", "Edge", "EdgeArgs", "Entrance", "entrance"]

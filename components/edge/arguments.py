@@ -16,6 +16,12 @@ NAME = "edge"
 API_PREFIX = "/api/"
 API_PATHS = ("/login", "/logout", "/health")
 WEBSOCKET_PATH = "/ws"
+# In the place of what both nginx do by themselves: leave the last part of a client's address out of the logs.
+WHOLE_ADDRESSES = """\
+map "" $logged_address {
+    default $remote_addr;
+}
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +44,7 @@ class EdgeArgs:
     image: of our load balancer, where that is the flavour.
     authority: signs its certificate. app, websocket: where requests go.
     body: MiB that a request's body may have. timeouts: how long each waits for the next.
+    whole_addresses: the logs show whole addresses of clients.
     rollout_timeout: seconds in which the next new pod of ours must become ready.
     ready: what a Gateway refers to by name.
     """
@@ -51,6 +58,7 @@ class EdgeArgs:
     websocket: Backend
     body: int
     timeouts: Timeouts
+    whole_addresses: bool
     rollout_timeout: int
     ready: Sequence[Resource] = ()
 

@@ -12,7 +12,15 @@ from pulumi_kubernetes import apps, core, meta, networking
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import kubernetes
-from components.edge.arguments import API_PATHS, API_PREFIX, NAME, WEBSOCKET_PATH, EdgeArgs, certificate
+from components.edge.arguments import (
+    API_PATHS,
+    API_PREFIX,
+    NAME,
+    WEBSOCKET_PATH,
+    WHOLE_ADDRESSES,
+    EdgeArgs,
+    certificate,
+)
 from components.kubernetes import Container, Mount, metadata, selector
 from components.scaling import disruption_budget, rolling
 from components.settings import NginxEdge
@@ -107,7 +115,9 @@ def _site(args: EdgeArgs, settings: NginxEdge) -> Output[str]:
 
 
 def _http(args: EdgeArgs, settings: NginxEdge) -> Iterator[str]:
-    """How large a body may be, how long an answer may take, where HTTP is told to go, and whom to believe."""
+    """How large a body may be, how long an answer may take, where HTTP is told to go, whom to believe, and what is
+    logged of a client's address."""
+    yield WHOLE_ADDRESSES if args.whole_addresses else _SHORTENED
     yield _BOUNDS.format(body=args.body, seconds=args.timeouts.edge)
     yield _HOSTS.format(
         url=settings.url,
@@ -134,6 +144,15 @@ def _servers(settings: NginxEdge) -> Iterator[str]:
 def _server(host: str, *locations: str) -> str:
     return _SERVER.format(host=host, locations="\n".join([*locations, _PROBLEM]))
 
+
+_SHORTENED = r"""
+# Client addresses are personal data: the last part stays out of the logs.
+map $remote_addr $logged_address {
+    "~*^(::ffff:)?(?<network>\d+\.\d+\.\d+)\.\d+$" "$network.0";
+    "~^(?<network>[0-9a-fA-F]+:[0-9a-fA-F]+:[0-9a-fA-F]+):" "$network::";
+    default "-";
+}
+""".lstrip()
 
 _BOUNDS = """\
 client_max_body_size {body}m;

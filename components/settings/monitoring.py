@@ -77,7 +77,7 @@ class Monitoring(Strict):
     """Of what gives them (S8.1)."""
     traces: Annotated[bool, LATER] = True
     """Follow requests from the edge to SQL (S8.3)."""
-    client_addresses: Annotated[Literal["truncated", "full"], LATER] = "truncated"
+    client_addresses: Literal["truncated", "full"] = "truncated"
     """Whether logs show whole client addresses, which are personal data (DECISIONS: personal data)."""
     alerts: Alerts = Alerts()
     """Thresholds (service levels: alerts)."""

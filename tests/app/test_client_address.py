@@ -1,5 +1,7 @@
 """Who asks: the address that the proxies of a stack wrote themselves, never one that a client claims (S3.2, beyond)."""
 
+import json
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -7,11 +9,12 @@ from typing import Any
 import httpx
 import pytest
 
-from components.edge import entrance
+from components.edge import WHOLE_ADDRESSES, entrance
 from tests.app.servers import Postgres, Redis
 from tests.app.site import EMAIL, Site
 from tests.unit.faults import GATEWAY, INGRESS
 from tests.unit.parts import namespace, settings
+from tests.waiting import wait_for
 
 # Here everybody connects from loopback, which is whoever stands directly before the application.
 BEFORE_IT = "127.0.0.0/8"
@@ -30,11 +33,24 @@ def behind(folder: Path, postgres: Postgres, redis: Redis, site: Site) -> Iterat
     assert site.uploads.is_dir()  # it made the schema
     sites = {}
     for name, edge in (("gateway", GATEWAY), ("ingress", INGRESS)):
-        sites[name] = Site(folder / name, postgres, redis, files(edge, BEFORE_IT, CDN, CDN_OF_IPV6))
+        own = {**files(edge, BEFORE_IT, CDN, CDN_OF_IPV6), "logged-address.conf": WHOLE_ADDRESSES}
+        sites[name] = Site(folder / name, postgres, redis, own)
         sites[name].start()
     yield sites
     for each in sites.values():
         each.stop()
+
+
+def test_an_address_is_logged_whole_where_a_setting_says_so(behind: dict[str, Site]) -> None:
+    """DECISIONS: personal data"""
+    site, path = behind["gateway"], f"/{secrets.token_hex(8)}"
+    httpx.get(f"http://127.0.0.1:{site.public}{path}", headers={"X-Forwarded-For": "203.0.113.40"}, timeout=30)
+
+    def logged() -> list[str]:
+        lines = [json.loads(line) for line in site.access_log.read_text().splitlines() if path in line]
+        return [line["client"] for line in lines]
+
+    assert wait_for(logged, "the request in the log") == ["203.0.113.40"]
 
 
 def seen(site: Site, redis: Redis, forwarded: str, **claims: str) -> list[str]:

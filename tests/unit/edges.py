@@ -23,6 +23,7 @@ def built(
     own: str = "edge",
     applications: str = "apps",
     timeouts: Any = None,
+    whole_addresses: bool = False,
     **changes: Any,
 ) -> Recording:
     """The objects of an edge whose namespaces are called so."""
@@ -40,6 +41,7 @@ def built(
                 app=Backend(service="app", endpoint=app, peer=pods_of(applications, "app")),
                 websocket=Backend(service="websocket", endpoint=websocket, peer=pods_of(applications, "websocket")),
                 body=10,
+                whole_addresses=whole_addresses,
                 timeouts=settings(timeouts=timeouts or {}).timeouts,
                 rollout_timeout=300,
             ),

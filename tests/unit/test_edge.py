@@ -459,6 +459,12 @@ def test_logs_are_json_and_shorten_addresses(front: Front) -> None:
     assert "secret-thing" not in (front.folder / "access.log").read_text()
 
 
+def test_addresses_are_logged_whole_where_a_setting_says_so(tmp_path: Path) -> None:
+    """DECISIONS: personal data"""
+    with running(tmp_path, {"whole_addresses": True}) as front:
+        assert front.line_of(front.get("/"))["client"] == "127.0.0.1"
+
+
 def test_the_log_says_how_far_a_request_came_that_nobody_answered(tmp_path: Path) -> None:
     """nginx's own words about it, which have the client's whole address and the query, aren't written."""
     with running(tmp_path) as front:
