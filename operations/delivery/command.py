@@ -20,6 +20,7 @@ from operations.delivery import checks
 from operations.delivery import comment as comments
 from operations.delivery import deploy as delivery
 from operations.delivery import logs as pods_logs
+from operations.delivery import render as rendering
 from operations.delivery import restore as restoring
 from operations.delivery.history import Update, history, last_good
 from operations.delivery.lock import locked
@@ -215,6 +216,32 @@ Examples:
 
   ./scripts/deploy.sh production drift
 """
+_RENDER: Final = """
+Write the objects that an update would apply as a base and an overlay for Kustomize, for those who apply with Argo CD
+or Flux. Secrets are named, never written. Changes nothing in the cluster; what only an update makes must be there.
+
+Examples:
+
+  ./scripts/deploy.sh staging render --to ../gitops
+
+  ./scripts/deploy.sh production render --tag v2.0.0 --to ../gitops
+"""
+
+
+@app.command(name="render", help=_RENDER)
+def show_rendered(
+    context: typer.Context,
+    *,
+    to: Annotated[Path, typer.Option(help="The folder that base/ and overlays/ are in.")] = Path("build/render"),
+    tag: Annotated[str | None, typer.Option(help="The release; without it the one in the stack's file.")] = None,
+) -> None:
+    with released(target_of(context), tag) as target:
+        rendered = rendering.render(target, to)
+    console.print(f"{len(rendered.objects)} objects in {escape(str(to / 'overlays' / target.stack))}", soft_wrap=True)
+    for line in rendered.left_out():
+        _say(f"left out: {line}")
+
+
 
 
 @app.command(help=_DRIFT)
