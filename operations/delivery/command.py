@@ -197,25 +197,20 @@ Examples:
 def show_preview(
     context: typer.Context,
     tag: Annotated[str | None, typer.Option(help="The release; without it the one in the stack's file.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write it here as a comment for `comment`, too.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write a comment for `comment` here; all of it as `.whole.md`.")
+    ] = None,
 ) -> None:
     with released(target_of(context), tag) as target:
         found = Preview.of_stack(target, *target.policies)
     show(found)
     if markdown:
         markdown.write_text(comments.markdown(target.stack, found))
+        markdown.with_suffix(".whole.md").write_text(comments.whole(target.stack, found))
     if found.errors:
         raise DeliveryError("\n".join(found.errors), "mend what it names; nothing was changed")
 
 
-_DRIFT: Final = """
-Look whether all is still as it was deployed, and show what is not. Changes nothing; exits with 6 where something is
-another.
-
-Examples:
-
-  ./scripts/deploy.sh production drift
-"""
 _RENDER: Final = """
 Write the objects that an update would apply as a base and an overlay for Kustomize, for those who apply with Argo CD
 or Flux. Secrets are named, never written. Changes nothing in the cluster; what only an update makes must be there.
@@ -242,6 +237,14 @@ def show_rendered(
         _say(f"left out: {line}")
 
 
+_DRIFT: Final = """
+Look whether all is still as it was deployed, and show what is not. Changes nothing; exits with 6 where something is
+another.
+
+Examples:
+
+  ./scripts/deploy.sh production drift
+"""
 
 
 @app.command(help=_DRIFT)
@@ -261,6 +264,7 @@ def drift(context: typer.Context) -> None:
 
 _COMMENT: Final = """
 Put what `preview --markdown` wrote on a pull request, in the place of the comment that was there for this environment.
+Exits with 1 where data or identities go with the change and the pull request has no label `stateful-change`.
 GITHUB_TOKEN and GITHUB_REPOSITORY are those of the workflow.
 
 Examples:
@@ -275,20 +279,25 @@ def comment(
     file: Annotated[Path, typer.Argument(help="What `preview --markdown` wrote.", exists=True)],
     pull_request: Annotated[int, typer.Option(help="Its number.")],
 ) -> None:
+    text = file.read_text()
     try:
-        address = comments.post(
-            file.read_text(),
-            context.obj,
-            repository=os.environ["GITHUB_REPOSITORY"],
-            pull_request=pull_request,
-            token=os.environ["GITHUB_TOKEN"],
-            api=os.environ.get("GITHUB_API_URL", "https://api.github.com"),
+        there = comments.PullRequest(
+            os.environ["GITHUB_REPOSITORY"],
+            pull_request,
+            os.environ["GITHUB_TOKEN"],
+            os.environ.get("GITHUB_API_URL", "https://api.github.com"),
         )
+        console.print(there.post(text, context.obj))
+        agreed = not comments.asks_for_consent(text) or there.consents()
     except KeyError as missing:
         raise DeliveryError(f"There is no {missing.args[0]}.", "set it as GitHub's workflows do") from None
     except httpx.HTTPError as error:
         raise DeliveryError(f"The comment can't be written: {error}", "see the token's permissions") from None
-    console.print(address)
+    if not agreed:
+        raise DeliveryError(
+            f"Data or identities go with this change, and nobody has given it the label {comments.CONSENT}.",
+            "give it the label if that is meant, and run this job again",
+        )
 
 
 _DEPLOY: Final = """
