@@ -92,6 +92,7 @@ def test_the_life_of_a_release(
     stack.set("app.session_lifetime", 3600)
     told = deliver(stack, "deploy", "--tag", "v2", "--yes", checkout=release)
     assert "Migrates the database: app/migrations/0900_colours.sql" in told
+    assert "Backed up after" in told
     assert version(client) == "v2"
     second = images(stack)
     assert second["app"] != first["app"]
