@@ -27,7 +27,7 @@ from operations.delivery.lock import locked
 from operations.delivery.preview import SIGNS, Preview
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.release import released
-from operations.delivery.target import Target
+from operations.delivery.target import Target, environments
 from operations.problem import Problem
 
 if TYPE_CHECKING:
@@ -63,7 +63,12 @@ errors = Console(stderr=True, highlight=False, emoji=False)
 @app.callback()
 def environment(
     context: typer.Context,
-    env: Annotated[str, typer.Argument(metavar="ENV", help="The environment: a Pulumi.ENV.yaml of the checkout.")],
+    env: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENV", help="The environment: a Pulumi.ENV.yaml of the checkout.", autocompletion=environments
+        ),
+    ],
 ) -> None:
     context.obj = env
 
@@ -420,8 +425,8 @@ def restore(
 
 
 _TEST: Final = """
-Test what runs: pods, TLS, routes, security headers, WebSocket, the database behind them, and the rate limit. It may be
-run on an environment with users in it.
+Test what runs: pods, TLS, routes, security headers, WebSocket and the rate limit; that replicas have what is written,
+backups are young and no critical alert is raised. It may be run on an environment with users in it.
 
 Examples:
 
@@ -437,7 +442,7 @@ def show_tests(
     junit: Annotated[Path | None, typer.Option(help="Write a report for CI here, too.")] = None,
 ) -> None:
     target = target_of(context)
-    results = checks.run(target, limits=True, patience=0)
+    results = checks.run(target, thorough=True, patience=0)
     table = Table("", "test", "seconds", "seen instead", box=None)
     for result in results:
         mark = "[red]✗[/red]" if result.problem else "[green]✓[/green]"

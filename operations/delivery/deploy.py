@@ -93,7 +93,7 @@ def _bring(wanted: Target, message: str, *options: str) -> None:
 def _prove(wanted: Target, program: str, say: Say) -> None:
     """What runs is healthy and passes its tests; that is written into the history."""
     say("Tests of what runs")
-    results = checks.run(wanted, limits=False)
+    results = checks.run(wanted, thorough=False)
     if wrong := [f"{result.name}: {result.problem}" for result in results if result.problem]:
         raise DeliveryError("Tests of what runs failed.\n" + "\n".join(wrong), "mend what they name", Exit.BROKEN)
     say(f"{len(results)} tests passed")

@@ -22,6 +22,11 @@ FILE: Final = "PULUMI_OPTION_CONFIG_FILE"
 _AREAS: Final = ("app", "data", "edge", "monitoring")
 
 
+def environments() -> list[str]:
+    """Those that the checkout has a stack's file of."""
+    return sorted(each.name.split(".")[1] for each in CHECKOUT.glob("Pulumi.*.yaml"))
+
+
 @dataclass(frozen=True)
 class Target:
     """A stack.
@@ -40,7 +45,7 @@ class Target:
         given = os.environ.get(FILE)
         file = Path(given) if given else CHECKOUT / f"Pulumi.{stack}.yaml"
         if not file.exists():
-            known = sorted(each.name.split(".")[1] for each in CHECKOUT.glob("Pulumi.*.yaml"))
+            known = environments()
             close = get_close_matches(stack, known, n=1)
             raise DeliveryError(
                 f"There is no environment {stack}: {file} isn't there.",

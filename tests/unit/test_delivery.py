@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,22 @@ def test_the_script_hands_its_words_on_from_wherever_it_is_called(tmp_path: Path
     assert done.returncode == Exit.REFUSED
     assert "There is no environment nowhere" in done.stderr
     assert "development, production, staging" in done.stderr
+
+
+def test_a_shell_completes_environments_and_actions() -> None:
+    """By what `--show-completion` has bash do, with the script as it is typed."""
+    shown = [sys.executable, "-m", "operations.delivery", "--show-completion", "bash"]
+    completion = subprocess.run(shown, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    script = "./scripts/deploy.sh"
+    asked = [completion]
+    for words in (f"{script} prod", f"{script} staging re"):
+        asked += [f"COMP_WORDS=({words}); COMP_CWORD={words.count(' ')}; _deploysh_completion {script}"]
+        asked += ['echo "${COMPREPLY[@]}"']
+    done = subprocess.run(["bash", "-c", "\n".join(asked)], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert [sorted(line.split()) for line in done.stdout.splitlines()] == [
+        ["production"],
+        ["render", "restore", "restore-uploads"],
+    ]
 
 
 def test_a_misspelt_environment_is_guessed() -> None:
