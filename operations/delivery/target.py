@@ -161,7 +161,11 @@ class Target:
         return found
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, FILE: str(self.file), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        # The checkout's own is found without being named; named, the engine would write the passphrase's salt into it
+        # where the local cloud gives it a copy (localcloud/pulumi/command.py).
+        own = self.file == self.checkout / f"Pulumi.{self.stack}.yaml"
+        named = {} if own else {FILE: str(self.file)}
+        return {**os.environ, **named, "PULUMI_SKIP_UPDATE_CHECK": "true"}
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str], directory: Path, stdin: str | None = None) -> str:

@@ -17,7 +17,7 @@ from operations.delivery.history import Good, last_good, message_of, parsed
 from operations.delivery.logs import Line, Source, Wanted
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.release import released
-from operations.delivery.target import Target
+from operations.delivery.target import FILE, Target
 from operations.problem import Problem
 from operations.stacks import settings_of
 from tests.unit.recording import CHECKOUT
@@ -85,6 +85,21 @@ def test_a_shell_completes_environments_and_actions() -> None:
         ["production"],
         ["render", "restore", "restore-uploads"],
     ]
+
+
+def test_another_file_is_named_to_pulumi_and_the_checkouts_own_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever previewed the local cloud's stack found its file rewritten, with a salt in it and no blank lines: the
+    engine writes to the one that it is named; of the one that it isn't the local cloud gives it a copy."""
+    monkeypatch.delenv(FILE, raising=False)
+    target = Target.named("development")
+    assert FILE not in target.environment()
+    other = tmp_path / "Pulumi.development.yaml"
+    other.write_text(target.file.read_text())
+    assert target.with_file(other).environment()[FILE] == str(other)
+    # The program of then has a file of its own, which is not what is meant.
+    assert target.with_file(target.file, tmp_path).environment()[FILE] == str(target.file)
 
 
 def test_a_misspelt_environment_is_guessed() -> None:
