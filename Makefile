@@ -35,6 +35,10 @@ status: .venv/.ready ## Say what runs and what is wrong
 preview: .venv/.ready ## Show what `pulumi up` would change: make preview STACK=development
 	@$(LOCALCLOUD) preview --stack $(STACK)
 
+.PHONY: render
+render: .venv/.ready ## Write what an update applies as a Kustomize base and overlays: make render STACK=development
+	@$(PYTHON) -m operations.delivery $(STACK) render $(ARGUMENTS)
+
 .PHONY: audit
 audit: .venv/.ready ## Say who changed what in a stack, and when: make audit STACK=development
 	@$(LOCALCLOUD) run -- $(PYTHON) -m operations.audit report $(STACK) $(ARGUMENTS)

@@ -10,12 +10,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import httpx
 from websockets.exceptions import WebSocketException
 
+from operations.delivery import inside
+from operations.delivery.inside import FailedError, wish
+from operations.delivery.problem import DeliveryError
 from operations.delivery.target import Target
 from operations.live import LiveConnection
 
@@ -29,9 +33,10 @@ _HEADERS: Final = {
     "x-xss-protection": "1",
 }
 
-
-class FailedError(Exception):
-    """What a check has seen instead."""
+_ADDITIONS: Final[Mapping[str, Mapping[str, Any]]] = {
+    "/api/exhibits": {"json": {"title": "x"}},
+    "/api/uploads": {"files": {"file": b"x"}},
+}
 
 
 @dataclass(frozen=True)
@@ -54,11 +59,15 @@ class Result:
     problem: str | None
 
 
-def run(target: Target, *, limits: bool, patience: float = _SETTLING) -> list[Result]:
-    """All checks. limits: that of the rate limit, too, for which one's own address is refused for a few seconds."""
-    checks = [*_CHECKS, *([_limited] if limits else [])]
+def run(target: Target, *, thorough: bool, patience: float = _SETTLING) -> list[Result]:
+    """All checks. thorough: those, too, that say more of the environment than of a release just brought, and that of
+    the rate limit, for which one's own address is refused for a few seconds."""
     with _site(target) as site:
-        return [_tried(check, site, patience) for check in checks]
+        checks = [partial(check, site) for check in _CHECKS]
+        if thorough:
+            # The limit comes last: others would be refused by it.
+            checks += [*(partial(check, target) for check in _inside(target)), partial(_limited, site)]
+        return [_tried(check, patience) for check in checks]
 
 
 def junit(results: Sequence[Result], stack: str, file: Path) -> None:
@@ -91,14 +100,14 @@ def _site(target: Target) -> Iterator[Site]:
         yield Site(target, client, address, trusted, outputs["images"])
 
 
-def _tried(check: Callable[[Site], None], site: Site, patience: float) -> Result:
-    name = " ".join((check.__doc__ or "").split()).rstrip(".")
+def _tried(check: partial[None], patience: float) -> Result:
+    name = " ".join((check.func.__doc__ or "").split()).rstrip(".")
     began = time.monotonic()
     while True:
         try:
-            check(site)
+            check()
             problem = None
-        except (FailedError, httpx.HTTPError, OSError, WebSocketException, ValueError) as error:
+        except (FailedError, DeliveryError, httpx.HTTPError, OSError, WebSocketException, ValueError) as error:
             problem = str(error) or type(error).__name__
         if problem is None or time.monotonic() - began > patience:
             return Result(name, time.monotonic() - began, problem)
@@ -113,10 +122,10 @@ def _pods(site: Site) -> None:
     for each in site.target.workloads():
         name, wanted, status = each["metadata"]["name"], each["spec"]["replicas"], each["status"]
         ready, new = status.get("readyReplicas", 0), status.get("updatedReplicas", 0)
-        _wish(ready == wanted == new, f"{name} has {ready} of {wanted} pods ready, {new} of them new")
+        wish(ready == wanted == new, f"{name} has {ready} of {wanted} pods ready, {new} of them new")
         for container in each["spec"]["template"]["spec"]["containers"]:
             known = container["image"] in site.images.values()
-            _wish(known, f"{name} runs {container['image']}, which the stack doesn't name")
+            wish(known, f"{name} runs {container['image']}, which the stack doesn't name")
 
 
 def _alive(site: Site) -> None:
@@ -127,43 +136,59 @@ def _alive(site: Site) -> None:
 def _well(site: Site) -> None:
     """GET /api/health finds database, Redis and uploads well."""
     answer = _ok(site.client.get("/api/health"))
-    _wish(answer.json().get("status") == "ok", f"it says {answer.text[:200]}")
+    wish(answer.json().get("status") == "ok", f"it says {answer.text[:200]}")
 
 
 def _release(site: Site) -> None:
     """GET /config.json names the release that was deployed."""
     found = _ok(site.client.get("/config.json")).json().get("version")
     wanted = site.target.settings.release
-    _wish(found == wanted, f"it says {found}, and {wanted} was deployed")
+    wish(found == wanted, f"it says {found}, and {wanted} was deployed")
 
 
 def _page(site: Site) -> None:
     """GET / is the page, with every security header."""
     answer = _ok(site.client.get("/"))
-    _wish(answer.headers["content-type"].startswith("text/html"), f"it is {answer.headers['content-type']}")
+    wish(answer.headers["content-type"].startswith("text/html"), f"it is {answer.headers['content-type']}")
     _guarded(answer)
 
 
 def _read(site: Site) -> None:
     """GET /api/exhibits reads from the database."""
     answer = _ok(site.client.get("/api/exhibits"))
-    _wish(isinstance(answer.json(), dict | list), f"it says {answer.text[:200]}")
+    wish(isinstance(answer.json(), dict | list), f"it says {answer.text[:200]}")
     _guarded(answer)
 
 
 def _stranger(site: Site) -> None:
     """POST /login refuses whom nobody knows, with every security header."""
     answer = site.client.post("/login", json={"email": "nobody@example.org", "password": "not a password"})
-    _wish(answer.status_code in {401, 429}, f"it answers {answer.status_code}: {answer.text[:200]}")
+    wish(answer.status_code in {401, 429}, f"it answers {answer.status_code}: {answer.text[:200]}")
     _guarded(answer)
+
+
+def _anonymous(site: Site) -> None:
+    """Who isn't logged in is nobody, and adds neither exhibits nor uploads."""
+    user = _ok(site.client.get("/api/session")).json().get("user", "not told")
+    wish(user is None, f"GET /api/session says that it is {user}")
+    for path, form in _ADDITIONS.items():
+        status = site.client.post(path, **form).status_code
+        wish(status == 401, f"POST {path} answers {status}")
+
+
+def _hidden(site: Site) -> None:
+    """What is for the inside, /metrics, /ready and the servers' own pages, is a 404 outside."""
+    for path in ("/metrics", "/ready", "/fpm-status", "/nginx-status"):
+        status = site.client.get(path).status_code
+        wish(status == 404, f"{path} answers {status}")
 
 
 def _unknown(site: Site) -> None:
     """What isn't there is a 404 of application/problem+json below /api, with every security header."""
     answer = site.client.get("/api/there-is-no-such-thing")
-    _wish(answer.status_code == 404, f"it answers {answer.status_code}")
+    wish(answer.status_code == 404, f"it answers {answer.status_code}")
     kind = answer.headers.get("content-type", "")
-    _wish(kind.startswith("application/problem+json"), f"it is {kind}")
+    wish(kind.startswith("application/problem+json"), f"it is {kind}")
     _guarded(answer)
 
 
@@ -173,7 +198,7 @@ def _live(site: Site) -> None:
     with LiveConnection(host, (base.host, base.port or 443), site.trusted) as connection:
         connection.send('{"type": "history"}')
         told = connection.recv(timeout=_PATIENCE)
-        _wish("messages" in told, f"it says {told[:200]}")
+        wish("messages" in told, f"it says {told[:200]}")
 
 
 def _limited(site: Site) -> None:
@@ -185,23 +210,27 @@ def _limited(site: Site) -> None:
     refused = next((answer for answer in answers if answer.status_code == 429), None)
     if refused is None:
         raise FailedError(f"{len(answers)} requests, and none was refused")
-    _wish("retry-after" in refused.headers, "it doesn't say when to come again")
+    wish("retry-after" in refused.headers, "it doesn't say when to come again")
 
 
-_CHECKS: Final = (_pods, _alive, _well, _release, _page, _read, _stranger, _unknown, _live)
+_CHECKS: Final = (_pods, _alive, _well, _release, _page, _read, _stranger, _anonymous, _hidden, _unknown, _live)
+
+
+def _inside(target: Target) -> Iterator[Callable[[Target], None]]:
+    """Of what the environment has."""
+    yield from (inside.postgres_follows, inside.redis_follows)
+    if target.settings.postgres.backups.enabled:
+        yield inside.backed_up
+    if target.settings.monitoring.enabled:
+        yield inside.quiet
 
 
 def _ok(answer: httpx.Response) -> httpx.Response:
-    _wish(answer.status_code == 200, f"it answers {answer.status_code}: {answer.text[:200]}")
+    wish(answer.status_code == 200, f"it answers {answer.status_code}: {answer.text[:200]}")
     return answer
 
 
 def _guarded(answer: httpx.Response) -> None:
     for name, begins in _HEADERS.items():
         found: Any = answer.headers.get(name)
-        _wish(found is not None and begins in found, f"{name} is {found or 'missing'}")
-
-
-def _wish(fulfilled: bool, otherwise: str) -> None:
-    if not fulfilled:
-        raise FailedError(otherwise)
+        wish(found is not None and begins in found, f"{name} is {found or 'missing'}")

@@ -20,13 +20,14 @@ from operations.delivery import checks
 from operations.delivery import comment as comments
 from operations.delivery import deploy as delivery
 from operations.delivery import logs as pods_logs
+from operations.delivery import render as rendering
 from operations.delivery import restore as restoring
 from operations.delivery.history import Update, history, last_good
 from operations.delivery.lock import locked
 from operations.delivery.preview import SIGNS, Preview
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.release import released
-from operations.delivery.target import Target
+from operations.delivery.target import Target, environments
 from operations.problem import Problem
 
 if TYPE_CHECKING:
@@ -62,7 +63,12 @@ errors = Console(stderr=True, highlight=False, emoji=False)
 @app.callback()
 def environment(
     context: typer.Context,
-    env: Annotated[str, typer.Argument(metavar="ENV", help="The environment: a Pulumi.ENV.yaml of the checkout.")],
+    env: Annotated[
+        str,
+        typer.Argument(
+            metavar="ENV", help="The environment: a Pulumi.ENV.yaml of the checkout.", autocompletion=environments
+        ),
+    ],
 ) -> None:
     context.obj = env
 
@@ -196,15 +202,44 @@ Examples:
 def show_preview(
     context: typer.Context,
     tag: Annotated[str | None, typer.Option(help="The release; without it the one in the stack's file.")] = None,
-    markdown: Annotated[Path | None, typer.Option(help="Write it here as a comment for `comment`, too.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option(help="Write a comment for `comment` here; all of it as `.whole.md`.")
+    ] = None,
 ) -> None:
     with released(target_of(context), tag) as target:
         found = Preview.of_stack(target, *target.policies)
     show(found)
     if markdown:
         markdown.write_text(comments.markdown(target.stack, found))
+        markdown.with_suffix(".whole.md").write_text(comments.whole(target.stack, found))
     if found.errors:
         raise DeliveryError("\n".join(found.errors), "mend what it names; nothing was changed")
+
+
+_RENDER: Final = """
+Write the objects that an update would apply as a base and an overlay for Kustomize, for those who apply with Argo CD
+or Flux. Secrets are named, never written. Changes nothing in the cluster; what only an update makes must be there.
+
+Examples:
+
+  ./scripts/deploy.sh staging render --to ../gitops
+
+  ./scripts/deploy.sh production render --tag v2.0.0 --to ../gitops
+"""
+
+
+@app.command(name="render", help=_RENDER)
+def show_rendered(
+    context: typer.Context,
+    *,
+    to: Annotated[Path, typer.Option(help="The folder that base/ and overlays/ are in.")] = Path("build/render"),
+    tag: Annotated[str | None, typer.Option(help="The release; without it the one in the stack's file.")] = None,
+) -> None:
+    with released(target_of(context), tag) as target:
+        rendered = rendering.render(target, to)
+    console.print(f"{len(rendered.objects)} objects in {escape(str(to / 'overlays' / target.stack))}", soft_wrap=True)
+    for line in rendered.left_out():
+        _say(f"left out: {line}")
 
 
 _DRIFT: Final = """
@@ -234,6 +269,7 @@ def drift(context: typer.Context) -> None:
 
 _COMMENT: Final = """
 Put what `preview --markdown` wrote on a pull request, in the place of the comment that was there for this environment.
+Exits with 1 where data or identities go with the change and the pull request has no label `stateful-change`.
 GITHUB_TOKEN and GITHUB_REPOSITORY are those of the workflow.
 
 Examples:
@@ -248,20 +284,25 @@ def comment(
     file: Annotated[Path, typer.Argument(help="What `preview --markdown` wrote.", exists=True)],
     pull_request: Annotated[int, typer.Option(help="Its number.")],
 ) -> None:
+    text = file.read_text()
     try:
-        address = comments.post(
-            file.read_text(),
-            context.obj,
-            repository=os.environ["GITHUB_REPOSITORY"],
-            pull_request=pull_request,
-            token=os.environ["GITHUB_TOKEN"],
-            api=os.environ.get("GITHUB_API_URL", "https://api.github.com"),
+        there = comments.PullRequest(
+            os.environ["GITHUB_REPOSITORY"],
+            pull_request,
+            os.environ["GITHUB_TOKEN"],
+            os.environ.get("GITHUB_API_URL", "https://api.github.com"),
         )
+        console.print(there.post(text, context.obj))
+        agreed = not comments.asks_for_consent(text) or there.consents()
     except KeyError as missing:
         raise DeliveryError(f"There is no {missing.args[0]}.", "set it as GitHub's workflows do") from None
     except httpx.HTTPError as error:
         raise DeliveryError(f"The comment can't be written: {error}", "see the token's permissions") from None
-    console.print(address)
+    if not agreed:
+        raise DeliveryError(
+            f"Data or identities go with this change, and nobody has given it the label {comments.CONSENT}.",
+            "give it the label if that is meant, and run this job again",
+        )
 
 
 _DEPLOY: Final = """
@@ -384,8 +425,8 @@ def restore(
 
 
 _TEST: Final = """
-Test what runs: pods, TLS, routes, security headers, WebSocket, the database behind them, and the rate limit. It may be
-run on an environment with users in it.
+Test what runs: pods, TLS, routes, security headers, WebSocket and the rate limit; that replicas have what is written,
+backups are young and no critical alert is raised. It may be run on an environment with users in it.
 
 Examples:
 
@@ -401,7 +442,7 @@ def show_tests(
     junit: Annotated[Path | None, typer.Option(help="Write a report for CI here, too.")] = None,
 ) -> None:
     target = target_of(context)
-    results = checks.run(target, limits=True, patience=0)
+    results = checks.run(target, thorough=True, patience=0)
     table = Table("", "test", "seconds", "seen instead", box=None)
     for result in results:
         mark = "[red]✗[/red]" if result.problem else "[green]✓[/green]"

@@ -6,6 +6,7 @@ more backticks than they hold.
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import httpx
@@ -14,6 +15,7 @@ from operations.delivery.preview import SIGNS, Change, Preview
 
 LIMIT: Final = 65_536  # characters of a comment on GitHub
 CONSENT: Final = "stateful-change"  # the label without which such a change is not merged
+_ASKS: Final = f"<!-- needs {CONSENT} -->"  # the second line of a comment, which nobody sees
 _PATIENCE: Final = 30  # seconds
 _PAGE: Final = 100  # comments, the most that the host gives at once
 
@@ -23,13 +25,17 @@ def marker(stack: str) -> str:
     return f"<!-- vision-week preview of {stack} -->"
 
 
+def whole(stack: str, preview: Preview) -> str:
+    """All that there is to say, for the workflow's artefact."""
+    return "\n".join(_lines(stack, preview, detail=True))
+
+
 def markdown(stack: str, preview: Preview, *, limit: int = LIMIT) -> str:
-    """The whole comment; where it would be too long, without what matters least, and it says so."""
-    for detail in (True, False):
-        text = "\n".join(_lines(stack, preview, detail=detail))
+    """The comment; where the whole would be too long, without what matters least, and it says so."""
+    for text in (whole(stack, preview), "\n".join(_lines(stack, preview, detail=False))):
         if len(text) <= limit:
             return text
-    note = "\n\n… The rest is in the workflow's artefact.\n"
+    note = f"\n\n… The rest is in {_artefact(stack)}.\n"
     lines, length = [], len(note)
     for line in text.splitlines():
         length += len(line) + 1
@@ -40,15 +46,22 @@ def markdown(stack: str, preview: Preview, *, limit: int = LIMIT) -> str:
     return "\n".join([*lines, *["</details>"] * open_ones]) + note
 
 
+def _artefact(stack: str) -> str:
+    """Where pull-request.yaml keeps the whole."""
+    return f"the workflow's artefact `preview-{stack}`"
+
+
 def _lines(stack: str, preview: Preview, *, detail: bool) -> Iterator[str]:
+    needs_consent = any(change.needs_consent for change in preview.changes)
     yield marker(stack)
+    yield _ASKS if needs_consent else ""
     yield f"### Preview of `{stack}`: {preview.summary}"
     yield ""
     if preview.errors:
         yield "**The preview failed.** Nothing below is complete."
         for error in preview.errors:
             yield from _fenced(error, "text")
-    if any(change.needs_consent for change in preview.changes):
+    if needs_consent:
         yield f"> **Data or identities go with what is in bold.** Merging needs the label `{CONSENT}`."
         yield ""
     grave = [change for change in preview.changes if change.grave]
@@ -67,17 +80,19 @@ def _lines(stack: str, preview: Preview, *, detail: bool) -> Iterator[str]:
         yield "</details>"
         yield ""
     if not detail:
-        yield "Without the differences, which would be too long: they are in the workflow's artefact."
-    yield f"{preview.unchanged} resources stay as they are."
+        yield f"Without the differences, which would be too long: they are in {_artefact(stack)}."
+        yield ""
+    rules = "" if preview.errors else " No rule of `policies/` is broken."
+    yield f"{preview.unchanged} resources stay as they are.{rules}"
 
 
 def _list(changes: Sequence[Change], *, detail: bool) -> Iterator[str]:
     for change in changes:
-        what = f"{_code(change.kind)} {_code(change.name)}"
+        what = f"{change.operation} {_code(change.kind)} {_code(change.name)}"
         told = f"**{what}**" if change.needs_consent else what
         why = f" because of {', '.join(_code(path) for path in change.because)}" if change.because else ""
         where = f" of {change.component}" if change.grave else ""
-        yield f"- {_code(SIGNS.get(change.operation, '?'))} {change.operation} {told}{where}{why}"
+        yield f"- {_code(SIGNS.get(change.operation, '?'))} {told}{where}{why}"
     yield ""
     differences = [line for change in changes for line in _differences(change)]
     if detail and differences:
@@ -117,21 +132,44 @@ def _plain(text: str) -> str:
     return re.sub(r"[^\w .:/-]", "", text)
 
 
-def post(text: str, stack: str, *, repository: str, pull_request: int, token: str, api: str) -> str:
-    """Put it in the place of the stack's last comment, or add it; gives its address.
+def asks_for_consent(text: str) -> bool:
+    """Whether a comment says that people's data or identities go."""
+    return text.splitlines()[1:2] == [_ASKS]
 
-    Only a comment of the token's own kind is replaced: anybody may write a text with the marker in it.
-    """
-    headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
-    with httpx.Client(base_url=api, headers=headers, timeout=_PATIENCE) as host:
-        comments = f"/repos/{repository}/issues/{pull_request}/comments"
-        for page in range(1, 100):
-            found = host.get(comments, params={"per_page": _PAGE, "page": page}).raise_for_status().json()
-            for comment in found:
-                if comment["user"]["type"] == "Bot" and comment["body"].startswith(marker(stack)):
-                    own = f"/repos/{repository}/issues/comments/{comment['id']}"
-                    changed = host.patch(own, json={"body": text}).raise_for_status()
-                    return str(changed.json()["html_url"])
-            if len(found) < _PAGE:
-                break
-        return str(host.post(comments, json={"body": text}).raise_for_status().json()["html_url"])
+
+@dataclass(frozen=True)
+class PullRequest:
+    """One on the host. repository: `owner/name`. api: the host's address. token: of the workflow."""
+
+    repository: str
+    number: int
+    token: str
+    api: str
+
+    def post(self, text: str, stack: str) -> str:
+        """Put it in the place of the stack's last comment, or add it; gives its address.
+
+        Only a comment of the token's own kind is replaced: anybody may write a text with the marker in it.
+        """
+        with self._host() as host:
+            comments = f"/repos/{self.repository}/issues/{self.number}/comments"
+            for page in range(1, 100):
+                found = host.get(comments, params={"per_page": _PAGE, "page": page}).raise_for_status().json()
+                for comment in found:
+                    if comment["user"]["type"] == "Bot" and comment["body"].startswith(marker(stack)):
+                        own = f"/repos/{self.repository}/issues/comments/{comment['id']}"
+                        changed = host.patch(own, json={"body": text}).raise_for_status()
+                        return str(changed.json()["html_url"])
+                if len(found) < _PAGE:
+                    break
+            return str(host.post(comments, json={"body": text}).raise_for_status().json()["html_url"])
+
+    def consents(self) -> bool:
+        """Whether somebody has given it the label."""
+        with self._host() as host:
+            labels = host.get(f"/repos/{self.repository}/issues/{self.number}/labels", params={"per_page": _PAGE})
+            return any(label["name"] == CONSENT for label in labels.raise_for_status().json())
+
+    def _host(self) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.token}", "Accept": "application/vnd.github+json"}
+        return httpx.Client(base_url=self.api, headers=headers, timeout=_PATIENCE)

@@ -1,13 +1,14 @@
 """A deployment from its first check to its record, and what happens where it fails on the way.
 
-Until `pulumi up` nothing is changed. From then on a failure brings the last good release back by itself. An interrupt
-lets what is under way end in good order, and the same command carries on.
+Until `pulumi up` nothing is changed, and a database that will be migrated is backed up. From then on a failure brings
+the last good release back by itself. An interrupt lets what is under way end in good order, and the same command
+carries on.
 """
 
 from collections.abc import Callable
 from typing import Final
 
-from operations.delivery import checks, prerequisites
+from operations.delivery import backup, checks, prerequisites
 from operations.delivery.history import ROLLBACK, Good, Update, history, last_good, message_of, message_of_start
 from operations.delivery.lock import locked
 from operations.delivery.preview import Preview
@@ -39,9 +40,13 @@ def deploy(target: Target, tag: str, *, dry_run: bool, confirm: Confirm, say: Sa
         return
     with locked(target), released(target, tag) as wanted:
         updates = history(target)
-        _tell_migrations(wanted, program, last_good(updates), say)
+        new = _new_migrations(wanted, program, last_good(updates))
+        if new:
+            say(f"Migrates the database: {', '.join(new)}")
         if not _agreed(wanted, confirm, *wanted.policies):
             raise DeliveryError("Nothing was changed.", "run it again when you are sure")
+        if new is None or new:
+            backup.before_release(target, say)
         say(f"Update: {tag}, program {program[:12]}")
         try:
             _bring(wanted, message_of_start(tag, program), *wanted.policies)
@@ -88,7 +93,7 @@ def _bring(wanted: Target, message: str, *options: str) -> None:
 def _prove(wanted: Target, program: str, say: Say) -> None:
     """What runs is healthy and passes its tests; that is written into the history."""
     say("Tests of what runs")
-    results = checks.run(wanted, limits=False)
+    results = checks.run(wanted, thorough=False)
     if wrong := [f"{result.name}: {result.problem}" for result in results if result.problem]:
         raise DeliveryError("Tests of what runs failed.\n" + "\n".join(wrong), "mend what they name", Exit.BROKEN)
     say(f"{len(results)} tests passed")
@@ -134,7 +139,8 @@ def _tell(chosen: Plan, say: Say) -> None:
         say(f"  left out: {line}")
 
 
-def _tell_migrations(wanted: Target, program: str, good: Update | None, say: Say) -> None:
-    known = migrations(wanted, good.program) if good and good.program else None
-    if known is not None and (new := sorted(migrations(wanted, program) - known)):
-        say(f"Migrates the database: {', '.join(new)}")
+def _new_migrations(wanted: Target, program: str, good: Update | None) -> list[str] | None:
+    """What the release brings that the last good one hadn't; None where nothing says what that had."""
+    if good is None or good.program is None:
+        return None
+    return sorted(migrations(wanted, program) - migrations(wanted, good.program))

@@ -50,6 +50,8 @@ def commands(target: Target) -> Iterator[Command]:
         "https://kubernetes.io/docs/tasks/tools/",
     )
     yield Command("git", ("--version",), lambda _: True, "`apt-get install git`")
+    if target.settings.images.promoted_from is None:  # it builds them
+        yield Command("docker", ("--version",), lambda _: True, "https://docs.docker.com/engine/install/")
     if isinstance(target.settings.cluster, GoogleCluster):
         yield Command(
             "gke-gcloud-auth-plugin",

@@ -19,7 +19,7 @@ _STATEFUL: Final = re.compile(
     r"|Bucket|BucketIAM.*|CryptoKey|KeyRing|Cluster|Repository|Secret|SecretVersion|RandomPassword|PrivateKey)$"
 )
 _HARMLESS: Final = frozenset({"same", "create", "update", "read", "refresh", "import"})
-_UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # what the engine writes for a value to come
+UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # what the engine writes for a value to come
 _SIGNED: Final = "4dabf18193072939515e22adb298388d"  # the key of what is more than plain JSON, secrets foremost
 _STEP: Final = re.compile(r'\["([^"]*)"\]|\[(\d+)\]|([^.\[\]]+)')
 _LONGEST: Final = 400  # characters of one value
@@ -74,17 +74,11 @@ class Preview:
     @classmethod
     def of_stack(cls, target: Target, *options: str) -> "Preview":
         """Ask the engine. A preview that fails is one with errors."""
-        with tempfile.NamedTemporaryFile() as events:
-            done = subprocess.run(
-                target.pulumi_command("preview", "--json", f"--event-log={events.name}", *options),
-                env={**target.environment(), **_EVENTS},
-                cwd=target.checkout,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            broken = broken_rules(events.read().decode())
+        return cls.answered(*asked(target, *options))
+
+    @classmethod
+    def answered(cls, done: subprocess.CompletedProcess[str], broken: Sequence[str]) -> "Preview":
+        """From the engine's answer, and the rules that it found broken."""
         try:
             preview = cls.of(done.stdout)
         except ValueError:  # it never came to the stack: no login, no passphrase, a lock
@@ -117,6 +111,21 @@ class Preview:
             if not change.grave:
                 groups.setdefault(change.component, []).append(change)
         return dict(sorted(groups.items()))
+
+
+def asked(target: Target, *options: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
+    """What `pulumi preview --json` answers, and which rules are broken."""
+    with tempfile.NamedTemporaryFile() as events:
+        done = subprocess.run(
+            target.pulumi_command("preview", "--json", f"--event-log={events.name}", *options),
+            env={**target.environment(), **_EVENTS},
+            cwd=target.checkout,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done, broken_rules(events.read().decode())
 
 
 def broken_rules(events: str) -> list[str]:
@@ -169,5 +178,5 @@ def _text(value: Any, *, hidden: bool) -> str | None:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
     if hidden or SECRET in text or _SIGNED in text:
         return SECRET
-    text = text.replace(_UNKNOWN, LATER)
+    text = text.replace(UNKNOWN, LATER)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} … {len(text) - _LONGEST} more characters"

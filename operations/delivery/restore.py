@@ -8,18 +8,15 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from time import monotonic, sleep
-from typing import Any, Final
+from typing import Final
 
 from components import patroni, pgbackrest
+from operations.delivery import jobs
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.target import Target
 
 NAME: Final = "postgres-restored"
 ADOPTED: Final = "postgres-adopted"
-_EVERY: Final = 1  # seconds between two looks
-# Seconds that its pod may take to run: a node that has to be added first, and a disk of its own, take five minutes.
-_START: Final = 600
 
 
 @dataclass(frozen=True)
@@ -100,95 +97,31 @@ def beside(target: Target, point: Point, *, confirm: Callable[[], None], say: Ca
     """Restore beside, and wait until it is there. confirm: raises where the person doesn't agree."""
     if not target.settings.postgres.backups.enabled:
         raise DeliveryError(f"{target.stack} has no backups: postgres.backups.enabled is false.", "see docs/backups.md")
-    namespace = target.namespaces["data"]
     if [each for each in target.listed("data", "jobs") if each["metadata"]["name"] == NAME]:
         raise DeliveryError(
             "Something that was restored is still there.",
-            f"remove it when it is no longer needed: kubectl -n {namespace} delete job {NAME}",
+            f"remove it when it is no longer needed: kubectl -n {target.namespaces['data']} delete job {NAME}",
         )
     chosen = options(backups_of(info(target)), point, datetime.now(UTC))
     confirm()
-    _begin(target, NAME, "restore", lambda command: [*command, *chosen])
+    jobs.begin(target, NAME, "restore", lambda command: [*command, *chosen])
     say(f"Restoring beside, by {' '.join(chosen)} …")
-    _wait(target, namespace, say)
+    # Its pod is ready when PostgreSQL serves what was restored.
+    seconds = jobs.wait(target, NAME, lambda status: bool(status.get("ready")), "It could not be restored", Exit.BROKEN)
+    say(f"Restored after {seconds:.0f} s.")
 
 
 def adopt(target: Target, say: Callable[[str], None]) -> None:
     """Have the repository of the cluster that was lost serve this one, which begins with a full backup."""
     target.kubectl("-n", target.namespaces["data"], "delete", "job", ADOPTED, "--ignore-not-found")
-    _begin(target, ADOPTED, "full", lambda command: [*command[:-1], "adopt"])
+    jobs.begin(target, ADOPTED, "full", lambda command: [*command[:-1], "adopt"])
     say("The repository is taken over from the cluster that was lost, and a first full backup made:")
     say(f"  kubectl -n {target.namespaces['data']} logs --follow job/{ADOPTED}")
 
 
 def remove(target: Target) -> None:
     """What was restored beside."""
-    target.kubectl("-n", target.namespaces["data"], "delete", "job", NAME)
-
-
-def _begin(target: Target, name: str, like: str, command: Callable[[list[str]], list[str]]) -> None:
-    """Make a Job from one of the CronJobs that the program keeps."""
-    (kept,) = [
-        each for each in target.listed("data", "cronjobs") if each["metadata"]["name"] == f"{pgbackrest.JOBS}-{like}"
-    ]
-    template = kept["spec"]["jobTemplate"]
-    spec = json.loads(json.dumps(template["spec"]))
-    (container,) = spec["template"]["spec"]["containers"]
-    container["command"] = command(container["command"])
-    known = {"name": name, "namespace": target.namespaces["data"], "labels": template["metadata"]["labels"]}
-    # What made it takes it along when it goes: a pod that is left would hold the repository's volume.
-    owner = {
-        "apiVersion": "batch/v1",
-        "kind": "CronJob",
-        "name": kept["metadata"]["name"],
-        "uid": kept["metadata"]["uid"],
-    }
-    metadata = {**known, "ownerReferences": [{**owner, "controller": True}]}
-    job = {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": spec}
-    target.kubectl("apply", "-f", "-", stdin=json.dumps(job))
-
-
-def _wait(target: Target, namespace: str, say: Callable[[str], None]) -> None:
-    """Until PostgreSQL serves it, however long that takes once its pod runs: a large database takes hours."""
-    began = monotonic()
-    runs = False
-    while True:
-        job = next((each for each in target.listed("data", "jobs") if each["metadata"]["name"] == NAME), None)
-        if job is None:
-            raise DeliveryError("Somebody has removed its Job.", "begin again", Exit.BROKEN)
-        if job["status"].get("ready"):
-            break
-        if any(each["type"] == "Failed" and each["status"] == "True" for each in job["status"].get("conditions", [])):
-            said = target.kubectl("-n", namespace, "logs", f"job/{NAME}", "--tail=40")
-            target.kubectl("-n", namespace, "delete", "job", NAME)
-            raise DeliveryError(f"It could not be restored:\n{said}", "see docs/backups.md", Exit.BROKEN)
-        pods = [] if runs else target.listed("data", "pods", f"batch.kubernetes.io/job-name={NAME}")
-        runs = runs or any(pod["status"]["phase"] != "Pending" for pod in pods)
-        if not runs and monotonic() - began > _START:
-            said = _in_the_way(target, job, pods)
-            target.kubectl("-n", namespace, "delete", "job", NAME)
-            raise DeliveryError(
-                f"Its pod does not run after {_START / 60:g} minutes, and was removed. Kubernetes says:\n{said}",
-                "make room, or mend what it names, and begin again",
-                Exit.BROKEN,
-            )
-        sleep(_EVERY)
-    say(f"Restored after {monotonic() - began:.0f} s.")
-
-
-def _in_the_way(target: Target, job: dict[str, Any], pods: Sequence[dict[str, Any]]) -> str:
-    """What is told of the Job, its pod and the pod's volume: the latest word of each kind."""
-    names = tuple(pod["metadata"]["name"] for pod in pods)
-    told = {
-        event["reason"]: event["message"]
-        for event in target.listed("data", "events")
-        if event["type"] == "Warning"
-        and (
-            event["involvedObject"].get("uid") == job["metadata"]["uid"]
-            or event["involvedObject"]["name"].startswith(names)
-        )
-    }
-    return "\n".join(f"{reason}: {message}" for reason, message in told.items()) or "nothing"
+    jobs.remove(target, NAME)
 
 
 def tell(target: Target, say: Callable[[str], None]) -> None:

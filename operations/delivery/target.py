@@ -22,6 +22,11 @@ FILE: Final = "PULUMI_OPTION_CONFIG_FILE"
 _AREAS: Final = ("app", "data", "edge", "monitoring")
 
 
+def environments() -> list[str]:
+    """Those that the checkout has a stack's file of."""
+    return sorted(each.name.split(".")[1] for each in CHECKOUT.glob("Pulumi.*.yaml"))
+
+
 @dataclass(frozen=True)
 class Target:
     """A stack.
@@ -40,7 +45,7 @@ class Target:
         given = os.environ.get(FILE)
         file = Path(given) if given else CHECKOUT / f"Pulumi.{stack}.yaml"
         if not file.exists():
-            known = sorted(each.name.split(".")[1] for each in CHECKOUT.glob("Pulumi.*.yaml"))
+            known = environments()
             close = get_close_matches(stack, known, n=1)
             raise DeliveryError(
                 f"There is no environment {stack}: {file} isn't there.",
@@ -156,7 +161,11 @@ class Target:
         return found
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, FILE: str(self.file), "PULUMI_SKIP_UPDATE_CHECK": "true"}
+        # The checkout's own is found without being named; named, the engine would write the passphrase's salt into it
+        # where the local cloud gives it a copy (localcloud/pulumi/command.py).
+        own = self.file == self.checkout / f"Pulumi.{self.stack}.yaml"
+        named = {} if own else {FILE: str(self.file)}
+        return {**os.environ, **named, "PULUMI_SKIP_UPDATE_CHECK": "true"}
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str], directory: Path, stdin: str | None = None) -> str:

@@ -12,7 +12,10 @@ import httpx
 import pytest
 
 from components.pgbackrest import JOBS
-from operations.delivery.problem import Exit
+from operations.delivery.backup import NAME, before_release
+from operations.delivery.problem import DeliveryError, Exit
+from operations.delivery.target import Target
+from operations.stacks import settings_of
 from tests.cluster.asking import value
 from tests.cluster.backups import DATA, archived, info, made, new_job, repository
 from tests.cluster.database import MEMBERS, inside, members, primary, psql, whole
@@ -21,6 +24,11 @@ from tests.cluster.stack import Stack
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
+
+
+def target(stack: Stack) -> Target:
+    """The stack, as an operator's commands see it."""
+    return Target("test", stack.settings_file, settings_of(stack.settings_file))
 
 
 @contextmanager
@@ -65,6 +73,20 @@ def test_a_repository_that_is_away_is_a_failed_job(stack: Stack) -> None:
     archived(stack, segment)
     psql(stack, "DROP TABLE meanwhile")
     new_job(stack, "check")
+
+
+def test_a_release_that_migrates_begins_with_a_backup_or_not_at_all(stack: Stack) -> None:
+    whole(stack)
+    wait_for(lambda: made(stack), "the first backup", every=1)
+    before, said = made(stack), list[str]()
+    before_release(target(stack), said.append)
+    assert "Backed up after" in said[-1]
+    (latest,) = made(stack)[len(before) :]
+    assert latest["error"] is False
+    with away(stack), pytest.raises(DeliveryError, match="the release was not begun") as caught:
+        before_release(target(stack), said.append)
+    assert "archive.info" in caught.value.what
+    assert NAME not in [job["metadata"]["name"] for job in stack.objects("data", "jobs")]
 
 
 @pytest.mark.drill

@@ -5,14 +5,19 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from xml.etree import ElementTree
 
 import httpx
 import pytest
+import yaml
 
 from operations.delivery.problem import Exit
+from tests.cluster import database, store
+from tests.cluster.backups import made
 from tests.cluster.releases import change, commit, deliver, git
 from tests.cluster.stack import Stack
 from tests.cluster.visitors import visitors
+from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("repaired")]
 
@@ -31,9 +36,15 @@ def version(client: httpx.Client) -> str:
 def test_what_runs_is_told_tested_and_heard(stack: Stack, tmp_path: Path) -> None:
     assert re.search(r"postgres +\d of \d ready", deliver(stack, "status"))
     assert "succeeded" in deliver(stack, "history")
-    told = deliver(stack, "test", "--junit", str(tmp_path / "report.xml"))
-    assert "✗" not in told
-    assert 'failures="0"' in (tmp_path / "report.xml").read_text()
+    database.whole(stack)
+    store.whole(stack)
+    wait_for(lambda: made(stack), "the first backup", every=1)
+    results = tested(stack, tmp_path / "report.xml")
+    # What was done to the stack before may still be told of.
+    quiet = results.pop("No critical alert is raised, and Prometheus looks")
+    assert quiet is None or quiet.startswith("raised: ")
+    assert {name: problem for name, problem in results.items() if problem} == {}
+    assert len(results) == 15
     line = json.loads(deliver(stack, "logs", "--service", "nginx", "--grep", "there-is-no-such-thing").splitlines()[-1])
     assert (line["service"], line["message"], line["fields"]["status"]) == ("nginx", "request", 404)
 
@@ -43,6 +54,40 @@ def test_a_rehearsal_changes_nothing(stack: Stack) -> None:
     told = deliver(stack, "deploy", "--tag", "v9", "--dry-run")
     assert "data.APP_VERSION" in told
     assert stack.pulumi("stack", "history", "--json").stdout == before
+
+
+def tested(stack: Stack, report: Path) -> dict[str, str | None]:
+    """Each test of the stack, and what was seen instead."""
+    deliver(stack, "test", "--junit", str(report), ends=None)
+    cases = ElementTree.parse(report).getroot().findall("testcase")  # noqa: S314  written a moment ago
+    failures = ((case.attrib["name"], case.find("failure")) for case in cases)
+    return {name: failure.attrib["message"] if failure is not None else None for name, failure in failures}
+
+
+def test_what_is_rendered_is_what_was_applied(stack: Stack, tmp_path: Path) -> None:
+    """Field by field as the state has it, nothing that the API server would change, and no secret."""
+    deliver(stack, "render", "--to", str(tmp_path))
+    overlay = str(tmp_path / "overlays" / "test")
+    built = list(yaml.load_all(stack.kubectl("kustomize", overlay), yaml.CSafeLoader))
+    state = json.loads(stack.pulumi("stack", "export", "--show-secrets").stdout)["deployment"]["resources"]
+    applied = [one["inputs"] for one in state if one["type"].startswith("kubernetes:")]
+    expected = [one for one in applied if one["kind"] != "Secret"]
+    assert sorted(json.dumps(one, sort_keys=True) for one in built) == sorted(
+        json.dumps(one, sort_keys=True) for one in expected
+    )
+    # It exits with 1 where something would change, and names it.
+    assert stack.kubectl("diff", "--server-side", "--force-conflicts", "-k", overlay) == ""
+    written = "".join(file.read_text() for file in tmp_path.rglob("*") if file.is_file())
+    passwords = [one["outputs"]["result"] for one in state if one["type"].endswith(":RandomPassword")]
+    keys = [one["outputs"]["privateKeyPem"] for one in state if one["type"].endswith(":PrivateKey")]
+    assert passwords
+    assert keys
+    assert [secret for secret in plaintexts([*passwords, *keys]) if secret in written] == []
+
+
+def plaintexts(shown: list[dict[str, str]]) -> list[str]:
+    """What `stack export --show-secrets` has in the place of what is encrypted."""
+    return [json.loads(one["plaintext"]) for one in shown]
 
 
 @pytest.mark.drill
@@ -65,6 +110,7 @@ def test_the_life_of_a_release(
     stack.set("app.session_lifetime", 3600)
     told = deliver(stack, "deploy", "--tag", "v2", "--yes", checkout=release)
     assert "Migrates the database: app/migrations/0900_colours.sql" in told
+    assert "Backed up after" in told
     assert version(client) == "v2"
     second = images(stack)
     assert second["app"] != first["app"]

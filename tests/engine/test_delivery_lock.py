@@ -116,3 +116,4 @@ def test_commands_that_are_missing_or_too_old_are_all_named_at_once(
     assert "pulumi is 3.1.0, which doesn't go with this checkout" in refused.value.what
     assert "kubectl is missing: https://" in refused.value.what
     assert "git is missing" in refused.value.what
+    assert "docker is missing" in refused.value.what

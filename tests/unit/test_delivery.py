@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from operations.delivery.history import Good, last_good, message_of, parsed
 from operations.delivery.logs import Line, Source, Wanted
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.release import released
-from operations.delivery.target import Target
+from operations.delivery.target import FILE, Target
 from operations.problem import Problem
 from operations.stacks import settings_of
 from tests.unit.recording import CHECKOUT
@@ -68,6 +69,37 @@ def test_the_script_hands_its_words_on_from_wherever_it_is_called(tmp_path: Path
     assert done.returncode == Exit.REFUSED
     assert "There is no environment nowhere" in done.stderr
     assert "development, production, staging" in done.stderr
+
+
+def test_a_shell_completes_environments_and_actions() -> None:
+    """By what `--show-completion` has bash do, with the script as it is typed."""
+    shown = [sys.executable, "-m", "operations.delivery", "--show-completion", "bash"]
+    completion = subprocess.run(shown, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout
+    script = "./scripts/deploy.sh"
+    asked = [completion]
+    for words in (f"{script} prod", f"{script} staging re"):
+        asked += [f"COMP_WORDS=({words}); COMP_CWORD={words.count(' ')}; _deploysh_completion {script}"]
+        asked += ['echo "${COMPREPLY[@]}"']
+    done = subprocess.run(["bash", "-c", "\n".join(asked)], cwd=CHECKOUT, capture_output=True, text=True, check=True)
+    assert [sorted(line.split()) for line in done.stdout.splitlines()] == [
+        ["production"],
+        ["render", "restore", "restore-uploads"],
+    ]
+
+
+def test_another_file_is_named_to_pulumi_and_the_checkouts_own_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever previewed the local cloud's stack found its file rewritten, with a salt in it and no blank lines: the
+    engine writes to the one that it is named; of the one that it isn't the local cloud gives it a copy."""
+    monkeypatch.delenv(FILE, raising=False)
+    target = Target.named("development")
+    assert FILE not in target.environment()
+    other = tmp_path / "Pulumi.development.yaml"
+    other.write_text(target.file.read_text())
+    assert target.with_file(other).environment()[FILE] == str(other)
+    # The program of then has a file of its own, which is not what is meant.
+    assert target.with_file(target.file, tmp_path).environment()[FILE] == str(target.file)
 
 
 def test_a_misspelt_environment_is_guessed() -> None:

@@ -5,43 +5,19 @@ import threading
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
+from typer.testing import CliRunner
 
-from operations.delivery.comment import CONSENT, LIMIT, markdown, marker, post
+from operations.delivery import command
+from operations.delivery.comment import CONSENT, LIMIT, PullRequest, asks_for_consent, markdown, marker, whole
 from operations.delivery.preview import LATER, SECRET, Preview
-
-PLATFORM = "vision-week:platform:Platform"
-
-
-def step(operation: str, chain: str, name: str, **more: Any) -> dict[str, Any]:
-    return {"op": operation, "urn": f"urn:pulumi:staging::vision-week::{PLATFORM}${chain}::{name}", **more}
-
-
-def changed(path: str, before: Any, after: Any, chain: str = "vision-week:app:App$kubernetes:core/v1:ConfigMap") -> Any:
-    """An update of one field that lies directly in the inputs."""
-    return step(
-        "update",
-        chain,
-        "app",
-        detailedDiff={path: {"kind": "update", "inputDiff": True}},
-        oldState={"inputs": {path: before}},
-        newState={"inputs": {path: after}},
-    )
-
-
-def preview(*steps: Any, same: int = 90, diagnostics: Any = ()) -> Preview:
-    told = {"steps": steps, "changeSummary": {"same": same}, "diagnostics": diagnostics}
-    return Preview.of(json.dumps(told))
-
-
-REPLACED = step(
-    "replace", "vision-week:postgres:Postgres$kubernetes:apps/v1:StatefulSet", "postgres", replaceReasons=["spec"]
-)
-JOB = step("replace", "vision-week:app:App$kubernetes:batch/v1:Job", "migrations")
-
+from operations.delivery.problem import DeliveryError
+from operations.delivery.target import Target
+from tests.unit.previews import JOB, REPLACED, changed, preview, step
 
 # --- what it finds
 
@@ -151,6 +127,12 @@ def test_a_preview_without_changes_says_so() -> None:
     assert "Preview of `staging`: no changes" in markdown("staging", preview())
 
 
+def test_what_the_rules_found_is_told() -> None:
+    assert "No rule of `policies/` is broken." in markdown("staging", preview())
+    failed = preview(diagnostics=[{"severity": "error", "message": "a-rule: app is not as it should be"}])
+    assert "No rule" not in markdown("staging", failed)
+
+
 def test_a_preview_that_failed_says_why() -> None:
     page = Page(markdown("staging", preview(diagnostics=[{"severity": "error", "message": "no such setting"}])))
     assert "The preview failed." in page.told("strong")
@@ -172,7 +154,23 @@ def test_it_stays_below_the_limit_and_is_whole(count: int) -> None:
     page = Page(text)
     assert page.open == []
     assert "postgres" in page.told("strong")
-    assert ("artefact" in text) is (count > 40)
+    assert ("the workflow's artefact `preview-staging`" in text) is (count > 40)
+
+
+def test_the_artefact_leaves_nothing_out() -> None:
+    many = [changed("data", f"before {number}", f"after {number}") for number in range(3000)]
+    text = whole("staging", preview(*many))
+    assert [number for number in range(3000) if f"+ data: after {number}\n" not in text] == []
+
+
+def test_the_comment_and_all_of_it_are_written_side_by_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = preview(*(changed("data", "x" * 300, "y" * 300) for _ in range(400)))
+    monkeypatch.setattr(command, "target_of", lambda _: Target.named("staging"))
+    monkeypatch.setattr(Preview, "of_stack", lambda *_: found)
+    file = tmp_path / "staging.md"
+    assert CliRunner().invoke(command.app, ("staging", "preview", "--markdown", str(file))).exit_code == 0
+    assert file.read_text() == markdown("staging", found)
+    assert (tmp_path / "staging.whole.md").read_text() == whole("staging", found)
 
 
 # --- posting
@@ -183,8 +181,12 @@ class Host(BaseHTTPRequestHandler):
 
     comments: list[dict[str, Any]]
     asked: list[str]
+    labels: list[str]
 
     def do_GET(self) -> None:
+        if "/labels" in self.path:
+            self._answer([{"name": name} for name in self.labels])
+            return
         page = int(self.path.rpartition("page=")[2])
         self._answer(self.comments[(page - 1) * 100 : page * 100])
 
@@ -212,7 +214,7 @@ class Host(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def host() -> Iterator[tuple[str, type[Host]]]:
-    kind = type("Own", (Host,), {"comments": [], "asked": []})
+    kind = type("Own", (Host,), {"comments": [], "asked": [], "labels": []})
     with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}", kind
@@ -230,12 +232,45 @@ def test_the_stacks_own_comment_is_replaced_and_no_other(host: tuple[str, type[H
         dict(comment(202, marker("production"))),
         dict(comment(203, f"{marker('staging')}\nold")),
     ]
-    post("new", "staging", repository="a/b", pull_request=7, token="t", api=api)
+    PullRequest("a/b", 7, "t", api).post("new", "staging")
     assert kind.asked == ["changed /repos/a/b/issues/comments/203 new"]
 
 
 def test_the_first_comment_is_added(host: tuple[str, type[Host]]) -> None:
     api, kind = host
-    found = post("new", "staging", repository="a/b", pull_request=7, token="t", api=api)
+    found = PullRequest("a/b", 7, "t", api).post("new", "staging")
     assert kind.asked == ["added /repos/a/b/issues/7/comments new"]
     assert found == "https://host.example/repos/a/b/issues/7/comments"
+
+
+@pytest.mark.parametrize(
+    ("steps", "labels", "merges"),
+    [([JOB], [], True), ([REPLACED], ["a-label"], False), ([REPLACED], ["a-label", CONSENT], True)],
+    ids=["nothing stateful goes", "nobody has agreed", "somebody has agreed"],
+)
+def test_what_is_stateful_goes_only_with_the_label(
+    *,
+    host: tuple[str, type[Host]],
+    steps: list[Any],
+    labels: list[str],
+    merges: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The comment is there in any case; the job that has written it fails, and so holds the merge up."""
+    api, kind = host
+    kind.labels = labels
+    for name, value in {"REPOSITORY": "a/b", "TOKEN": "t", "API_URL": api}.items():
+        monkeypatch.setenv(f"GITHUB_{name}", value)
+    file = tmp_path / "staging.md"
+    file.write_text(markdown("staging", preview(*steps)))
+    done = CliRunner().invoke(command.app, ("staging", "comment", str(file), "--pull-request", "7"))
+    assert len(kind.asked) == 1
+    assert (done.exception is None) is merges, done.exception
+    assert merges or isinstance(done.exception, DeliveryError)
+
+
+def test_a_value_cannot_ask_for_the_label() -> None:
+    asking = f"<!-- needs {CONSENT} -->"
+    assert not asks_for_consent(markdown("staging", preview(changed("data", "old", f"\n{asking}\n{asking}"))))
+    assert asks_for_consent(markdown("staging", preview(REPLACED)))

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from operations.delivery import command, place, restore
+from operations.delivery import command, jobs, place
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.restore import ADOPTED, NAME, Backup, Point, backups_of, beside, moment, options
 from operations.delivery.target import Target
@@ -116,6 +116,7 @@ def test_without_a_backup_there_is_nothing() -> None:
 class Stack(Target):
     """A stack whose cluster is what these say."""
 
+    backups: Sequence[str] = ("full", "incr")
     jobs: list[dict[str, Any]] = field(default_factory=list)
     ending: str = "ready"
     # Of the Job, and what is told of everything in its namespace.
@@ -139,7 +140,8 @@ class Stack(Target):
                 "vision-week/role=primary": [{"metadata": {"name": "postgres-1"}}],
                 f"batch.kubernetes.io/job-name={NAME}": self.pods,
             }[selector]
-        return [_cron_job("restore", "sh", "/etc/pgbackrest/restore.sh"), _cron_job("full", "sh", "backup.sh", "full")]
+        backups = [_cron_job(what, "sh", "backup.sh", what) for what in self.backups]
+        return [_cron_job("restore", "sh", "/etc/pgbackrest/restore.sh"), *backups]
 
     def kubectl(self, *arguments: str, stdin: str | None = None) -> str:
         self.done.append(arguments)
@@ -150,6 +152,7 @@ class Stack(Target):
             statuses: dict[str, dict[str, Any]] = {
                 "ready": {"ready": 1},
                 "failed": {"conditions": [{"type": "Failed", "status": "True"}]},
+                "complete": {"conditions": [{"type": "Complete", "status": "True"}]},
                 "waiting": {"active": 1},
             }
             if self.ending != "removed":
@@ -220,7 +223,7 @@ def test_one_whose_pod_does_not_run_is_given_up_with_what_is_in_its_way(
     stack: Stack, pods: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A pod without a place, or without a volume; and a Job whose pod a quota refuses. The latest word of each."""
-    monkeypatch.setattr(restore, "_START", -1)
+    monkeypatch.setattr(jobs, "_START", -1)
     told = [
         event("FailedScheduling", "0/3 nodes are available: too many pods", f"{NAME}-abcde"),
         event("FailedScheduling", "0/3 nodes are available: insufficient memory", f"{NAME}-abcde"),
@@ -244,13 +247,13 @@ def test_one_whose_pod_does_not_run_is_given_up_with_what_is_in_its_way(
 
 
 def test_one_that_runs_may_take_as_long_as_it_takes(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(restore, "_START", -1)
+    monkeypatch.setattr(jobs, "_START", -1)
     busy = replace(stack, ending="waiting", pods=[pod("Running")])
 
     def ends(_: float) -> None:
         busy.jobs[0]["status"] = {"ready": 1}
 
-    monkeypatch.setattr(restore, "sleep", ends)
+    monkeypatch.setattr(jobs, "sleep", ends)
     assert run(busy, Point())[-1].startswith("Restored after")
 
 
