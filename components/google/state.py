@@ -9,7 +9,7 @@ its own files anew with each update.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pulumi import ComponentResource, Output, ResourceOptions
+from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pulumi_gcp import kms, storage
 
 from components.google import buckets, provider
@@ -95,18 +95,22 @@ class State(ComponentResource):
             labels=labels,
             opts=ResourceOptions(parent=self, providers=[google], protect=True),
         )
-        for who, member, role in (
+        readers: list[tuple[str, Input[str]]] = [
+            ("preview", self.pipeline.looks),
+            *((f"reader-{number}", reader) for number, reader in enumerate(args.readers)),
+        ]
+        rights: list[tuple[str, Input[str], str]] = [
             ("pipeline", self.pipeline.changes, "objectUser"),
-            ("preview", self.pipeline.looks, "objectViewer"),
             ("break-glass", args.break_glass, "objectUser"),
-            *((f"reader-{number}", reader, "objectViewer") for number, reader in enumerate(args.readers)),
-        ):
+            *((who, reader, "objectViewer") for who, reader in readers),
+        ]
+        for who, member, role in rights:
             storage.BucketIAMMember(who, bucket=bucket.name, role=f"roles/storage.{role}", member=member, opts=inside)
-        for who, member, role in (
+        secrets: list[tuple[str, Input[str], str]] = [
             ("break-glass", args.break_glass, "cryptoKeyEncrypterDecrypter"),
-            ("preview", self.pipeline.looks, "cryptoKeyDecrypter"),
-            *((f"reader-{number}", reader, "cryptoKeyDecrypter") for number, reader in enumerate(args.readers)),
-        ):
+            *((who, reader, "cryptoKeyDecrypter") for who, reader in readers),
+        ]
+        for who, member, role in secrets:
             kms.CryptoKeyIAMMember(
                 f"secrets-{who}",
                 crypto_key_id=keys["secrets"].id,

@@ -152,7 +152,8 @@ def pack(
         reviewed = []
         for stack in stacks:
             folder = opened.enter_context(_history(stack, history and history.replace("{stack}", stack)))
-            signed, faults = None, []
+            signed: set[str] | None = None
+            faults: list[str] = []
             if chain and public_key:
                 with buckets.folder(chain.replace("{stack}", stack)) as kept:
                     key = signing.public(public_key)

@@ -62,7 +62,7 @@ def _cloud(version: str) -> Signer:
         credentials, _ = google.auth.default(scopes=[_SCOPE])
     except GoogleAuthError as error:
         raise _refused(version, str(error)) from None
-    session = AuthorizedSession(credentials)
+    session = AuthorizedSession(credentials)  # type: ignore[no-untyped-call]  # the library's own
 
     def sign(data: bytes) -> bytes:
         asked = {"data": b64encode(data).decode()}

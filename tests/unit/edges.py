@@ -23,7 +23,7 @@ def built(
     own: str = "edge",
     applications: str = "apps",
     timeouts: Any = None,
-    whole_addresses: bool = False,
+    whole_addresses: Any = False,
     **changes: Any,
 ) -> Recording:
     """The objects of an edge whose namespaces are called so."""

@@ -1,7 +1,8 @@
 """The three stacks, as far as the program can build them.
 
-Staging and production ask for some parts that the program refuses in words until it has them. Until then they are
-looked at without: each replacement is listed, and is made only where the program refuses the stack without it.
+Staging and production need some things that only those have who run them: digests from registries that are not reached
+from here, addresses that are secrets. They are looked at without: each replacement is listed, and is made only where
+the program refuses the stack without it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,9 +15,6 @@ STACKS = ("development", "staging", "production")
 # Names that the cluster brings: its DNS, a controller of Ingresses, its classes of volumes that many pods may mount.
 OF_THE_CLUSTER = frozenset({"kube-system", "ingress-controller", "shared"})
 
-# Of the monitoring's settings.
-KEPT = frozenset({"metrics_days", "metrics_size", "receivers"})
-
 WEBHOOKS = {name: f"https://hooks.example/{name}" for name in ("alerts-on-call", "alerts-platform-team", "heartbeat")}
 
 Config = Mapping[str, Any]
@@ -24,7 +22,7 @@ Config = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Replacement:
-    """Something that a stack asks for and the program can't do yet.
+    """Something that a stack needs and can't be had here.
 
     said: for the reader of an inventory. applies: to this stack. replace: the key's value by one that can be built.
     """
@@ -37,19 +35,10 @@ class Replacement:
 
 REPLACEMENTS = (
     Replacement(
-        "purpose: workbench, because what a live stack demands is not all built yet",
+        "purpose: workbench, because a live stack runs nothing without a digest",
         "vision-week:purpose",
         lambda config: config.get("vision-week:purpose", "live") == "live",
         lambda _: "workbench",
-    ),
-    Replacement(
-        "monitoring: without traces and logs, because they are not built yet",
-        "vision-week:monitoring",
-        lambda config: config.get("vision-week:monitoring", {}).get("traces") is not False,
-        lambda monitoring: {
-            **{key: value for key, value in (monitoring or {}).items() if key in KEPT},
-            "traces": False,
-        },
     ),
     Replacement(
         "webhooks: an example's, because the addresses are secrets of those who run the stack",

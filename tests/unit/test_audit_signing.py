@@ -40,7 +40,7 @@ class StandIn(BaseHTTPRequestHandler):
 def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with HTTPServer(("127.0.0.1", 0), StandIn) as server:
         monkeypatch.setattr(signing, "KMS", f"http://127.0.0.1:{server.server_port}")
-        monkeypatch.setattr(google.auth, "default", lambda **_: (AnonymousCredentials(), "a"))
+        monkeypatch.setattr(google.auth, "default", lambda **_: (AnonymousCredentials(), "a"))  # type: ignore[no-untyped-call]
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield

@@ -12,6 +12,7 @@ from components.values import LATER
 from tests.unit.faults import GATEWAY, GKE, INGRESS, changed
 from tests.unit.parts import LEAST
 from tests.unit.recording import run_stack, stack_config
+from tests.unit.stacks import WEBHOOKS
 
 BUILT = {
     **LEAST,
@@ -86,10 +87,7 @@ def _marks() -> list[Any]:
 
 
 @pytest.mark.parametrize("stack", ["staging", "production"])
-def test_stacks_on_google_cloud_are_refused_in_words_with_all_that_they_lack(stack: str) -> None:
-    with pytest.raises(pulumi.RunError) as caught:
-        run_stack(stack_config(stack))
-    message = str(caught.value)
-    assert message.startswith("This program does not build yet what these settings ask for, and nothing was changed:\n")
-    for lacking in ("monitoring.traces",):
-        assert f"\n  vision-week:{lacking}" in message
+def test_stacks_on_google_cloud_ask_for_nothing_that_is_not_built(stack: str) -> None:
+    """What they still need are digests, which `make pin-images` gets where the registries can be reached."""
+    with pytest.raises(pulumi.RunError, match="has no digest in"):
+        run_stack({**stack_config(stack), "vision-week:webhooks": WEBHOOKS})
