@@ -38,7 +38,7 @@ def test_what_runs_is_told_tested_and_heard(stack: Stack, tmp_path: Path) -> Non
     database.whole(stack)
     store.whole(stack)
     wait_for(lambda: made(stack), "the first backup", every=1)
-    results = tested(stack, tmp_path / "report.xml")
+    results = checked(stack, tmp_path / "report.xml")
     # What was done to the stack before may still be told of.
     quiet = results.pop("No critical alert is raised, and Prometheus looks")
     assert quiet is None or quiet.startswith("raised: ")
@@ -55,7 +55,7 @@ def test_a_rehearsal_changes_nothing(stack: Stack) -> None:
     assert stack.pulumi("stack", "history", "--json").stdout == before
 
 
-def tested(stack: Stack, report: Path) -> dict[str, str | None]:
+def checked(stack: Stack, report: Path) -> dict[str, str | None]:
     """Each test of the stack, and what was seen instead."""
     deliver(stack, "test", "--junit", str(report), ends=None)
     cases = ElementTree.parse(report).getroot().findall("testcase")  # noqa: S314  written a moment ago

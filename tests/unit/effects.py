@@ -65,6 +65,7 @@ EXAMPLES: dict[str, Any] = {
     "monitoring.alerts.server_errors_per_second": 0.2,
     "redis.quorum": 4,
     "postgres.backups.bucket": "other-backups",
+    "postgres.pooler_resources.cpu_limit": "750m",
     "postgres.backups.full_at": "03:15",
     "release": "v2.0.0",
     "source.constants": {"FIREBASE_PROJECT_ID": "vision-week"},

@@ -76,7 +76,8 @@ def test_the_stacks_differ_in_what_was_reviewed_and_in_nothing_else(request: pyt
 def test_staging_makes_everything_that_production_makes(stacks: Stacks) -> None:
     """S10.2: the same resources in the same components; what differs is in their fields, and that in the settings.
 
-    But for our images: what staging builds, production copies (DECISIONS: promotion).
+    But for our images: what staging builds, production copies (DECISIONS: promotion). And another project keeps a copy
+    of production's backups alone (DECISIONS: buckets).
     """
     staging, production = (
         {(one.parent.rpartition("::")[0], one.type, one.name) for one in stacks(stack).made}
@@ -87,6 +88,10 @@ def test_staging_makes_everything_that_production_makes(stacks: Stacks) -> None:
     assert {one[1:] for one in production - staging} == {
         *(("docker-build:index:Index", name) for name in ours),
         ("pulumi:providers:docker", "registry"),
+        *(
+            ("gcp:storage/bucketIAMMember:BucketIAMMember", f"copy-{role}")
+            for role in ("legacyBucketReader", "objectViewer")
+        ),
     }
 
 
