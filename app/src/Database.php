@@ -76,7 +76,9 @@ final class Database
     {
         $settings = $this->settings;
         $parts = [
-            'host' => $settings->databaseHost,
+            // Twice: where no connection comes about in time, libpq tries the next host, and that one may come about at
+            // once. Nothing was asked by then that could be done twice.
+            'host' => "{$settings->databaseHost},{$settings->databaseHost}",
             'port' => (string) $settings->databasePort,
             'dbname' => $settings->databaseName,
             'sslmode' => $settings->databaseSslMode,
