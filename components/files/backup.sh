@@ -10,7 +10,7 @@ run() {
     status=0
     pgbackrest "$@" > "$said" 2>&1 || status=$?
     cat "$said"
-    if grep --quiet --text 'FormatError\|No usable .*info file' "$said"; then
+    if grep --quiet --text 'FormatError\|CryptoError\|No usable .*info file' "$said"; then
         echo "The repository can't be read: it was encrypted with another passphrase, or is damaged. Nothing in it was changed." >&2
     fi
     return "$status"
