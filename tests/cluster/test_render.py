@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -20,9 +21,7 @@ def test_what_is_rendered_is_what_was_applied(stack: Stack, tmp_path: Path) -> N
     state = json.loads(stack.pulumi("stack", "export", "--show-secrets").stdout)["deployment"]["resources"]
     applied = [one["inputs"] for one in state if one["type"].startswith("kubernetes:")]
     expected = [one for one in applied if one["kind"] != "Secret"]
-    assert sorted(json.dumps(one, sort_keys=True) for one in built) == sorted(
-        json.dumps(one, sort_keys=True) for one in expected
-    )
+    assert named(built) == named(expected)
     # It exits with 1 where something would change, and names it.
     assert stack.kubectl("diff", "--server-side", "--force-conflicts", "-k", overlay) == ""
     written = "".join(file.read_text() for file in tmp_path.rglob("*") if file.is_file())
@@ -31,6 +30,13 @@ def test_what_is_rendered_is_what_was_applied(stack: Stack, tmp_path: Path) -> N
     assert passwords
     assert keys
     assert [secret for secret in plaintexts([*passwords, *keys]) if secret in written] == []
+
+
+def named(objects: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """By kind, namespace and name, so that what differs can be told."""
+    found = {f"{one['kind']} {one['metadata'].get('namespace', '')}/{one['metadata']['name']}": one for one in objects}
+    assert len(found) == len(objects)
+    return found
 
 
 def plaintexts(shown: list[dict[str, str]]) -> list[str]:
