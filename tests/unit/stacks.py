@@ -14,9 +14,6 @@ STACKS = ("development", "staging", "production")
 # Names that the cluster brings: its DNS, a controller of Ingresses, its classes of volumes that many pods may mount.
 OF_THE_CLUSTER = frozenset({"kube-system", "ingress-controller", "shared"})
 
-# Of the monitoring's settings.
-KEPT = frozenset({"metrics_days", "metrics_size", "receivers"})
-
 WEBHOOKS = {name: f"https://hooks.example/{name}" for name in ("alerts-on-call", "alerts-platform-team", "heartbeat")}
 
 Config = Mapping[str, Any]
@@ -52,13 +49,10 @@ REPLACEMENTS = (
         },
     ),
     Replacement(
-        "monitoring: without traces and logs, because they are not built yet",
+        "monitoring: without traces, because they are not built yet",
         "vision-week:monitoring",
         lambda config: config.get("vision-week:monitoring", {}).get("traces") is not False,
-        lambda monitoring: {
-            **{key: value for key, value in (monitoring or {}).items() if key in KEPT},
-            "traces": False,
-        },
+        lambda monitoring: {**(monitoring or {}), "traces": False},
     ),
     Replacement(
         "webhooks: an example's, because the addresses are secrets of those who run the stack",
