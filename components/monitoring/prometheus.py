@@ -1,11 +1,11 @@
 """Prometheus: collects numbers from every pod that has any, keeps them, and watches over them by rules.
 
 Each of several asks all targets and keeps everything by itself: when one is lost, the other has seen the same. A policy
-of each workload admits it to the port with the numbers; all else stays shut to it. Grafana alone is admitted to
-Prometheus itself; people come by `kubectl port-forward`.
+of each workload admits it to the port with the numbers; all else but the nodes' own stays shut to it. Grafana alone is
+admitted to Prometheus itself; people come by `kubectl port-forward`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from pulumi import ComponentResource, Input, Output, ResourceOptions
@@ -14,7 +14,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
-from components.monitoring import rules, scraping
+from components.monitoring import containers, rules, scraping
 from components.monitoring.scraping import Target
 from components.scaling import disruption_budget
 from components.settings import Monitoring
@@ -33,6 +33,8 @@ class PrometheusArgs:
     namespace: its own. targets: what it asks, itself not among them. alerted: the job of them that alerts go to.
     settings: how many of it, how much is kept, thresholds. image: of Prometheus. storage_class: of its volumes.
     archived: seconds within which PostgreSQL's log must be with its backups; None without backups.
+    watched: area -> namespace whose containers it tells of. prefix: of names in the cluster.
+    nodes, control_plane: addresses of the nodes, and of the API server, which says which nodes there are.
     readers: pods that may ask it. authority: PEM of who signed the certificates of targets.
     protect: what it has kept is not removed before this is taken away.
     """
@@ -41,6 +43,10 @@ class PrometheusArgs:
     targets: Sequence[Target]
     alerted: str
     archived: int | None
+    watched: Mapping[str, Namespace]
+    prefix: str
+    nodes: Sequence[str]
+    control_plane: Sequence[str]
     authority: Input[str]
     readers: Sequence[networking.v1.NetworkPolicyPeerArgs]
     settings: Monitoring
@@ -61,16 +67,18 @@ class Prometheus(ComponentResource):
         about = metadata(NAME, args.namespace.name, app=NAME)
         targets = [*args.targets, Target(job=NAME, namespace=args.namespace, service=NAME, port=PORT)]
         files: dict[str, Input[str]] = {
-            "prometheus.yml": Output.all(*(each.namespace.name for each in targets)).apply(
-                lambda names: scraping.configuration(targets, names, args.alerted)
-            ),
+            "prometheus.yml": Output.all(
+                Output.all(*(each.namespace.name for each in targets)),
+                Output.all(*(each.name for each in args.watched.values())),
+            ).apply(lambda names: scraping.configuration(targets, names[0], args.alerted, names[1])),
             "rules.yml": rules.render(
-                args.settings.alerts, sorted({each.service for each in args.targets}), args.archived
+                args.settings.alerts, sorted({containers.NAME, *(each.service for each in args.targets)}), args.archived
             ),
             "authority.pem": args.authority,
         }
         config = core.v1.ConfigMap(NAME, metadata=about, data=files, opts=self._child)
         account = core.v1.ServiceAccount(NAME, metadata=about, automount_service_account_token=False, opts=self._child)
+        rights = containers.rights(f"{args.prefix}-{containers.NAME}", account, self._child)
         by_name = {each.name: [other for other in targets if other.name == each.name] for each in targets}
         policy = networking.v1.NetworkPolicy(
             NAME, metadata=about, spec=self._connections(list(by_name.values())), opts=self._child
@@ -93,6 +101,7 @@ class Prometheus(ComponentResource):
                     configuration=kubernetes.checksum(files),
                     # To write what is in memory to disk.
                     grace=60,
+                    token=True,
                 ),
                 volume_claim_templates=[kubernetes.data_claim(NAME, args.storage_class, args.settings.metrics_size)],
             ),
@@ -100,7 +109,7 @@ class Prometheus(ComponentResource):
                 parent=self,
                 protect=args.protect,
                 # No pod starts without its policies.
-                depends_on=[*args.namespace.guards, policy],
+                depends_on=[*args.namespace.guards, policy, *rights],
             ),
         )
         if args.settings.replicas > 1:
@@ -163,6 +172,10 @@ class Prometheus(ComponentResource):
             egress=[
                 kubernetes.to([kubernetes.pods_of(these[0].namespace.name, these[0].service)], *_ports(these))
                 for these in targets
+            ]
+            + [
+                kubernetes.to([kubernetes.addresses(network) for network in self._args.nodes], containers.KUBELET_PORT),
+                kubernetes.to_api_server(self._args.control_plane),
             ],
         )
 

@@ -1,8 +1,8 @@
 """What Prometheus asks: the pods of a Service, found by its name.
 
 Each of our workloads that has numbers is one or more targets. Prometheus finds pods by DNS, as the addresses of a
-headless Service that is made for it, and so needs no right in the Kubernetes API and no way to it. Pods that are not
-ready are among them: those are the interesting ones.
+headless Service that is made for it, and so needs no right in the Kubernetes API to find any. Pods that are not ready
+are among them: those are the interesting ones. Nodes alone are found by the API (`containers.py`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from components.kubernetes import DOMAIN, Namespace
+from components.monitoring import containers
 
 RULES = "/etc/prometheus/rules.yml"
 AUTHORITY = "/etc/prometheus/authority.pem"
@@ -47,8 +48,10 @@ class Target:
         return f"{self.service}-metrics"
 
 
-def configuration(targets: Sequence[Target], namespaces: Sequence[str], alerted: str) -> str:
-    """Prometheus' own configuration; `namespaces` are the targets', in their order. alerted: job that alerts go to."""
+def configuration(targets: Sequence[Target], namespaces: Sequence[str], alerted: str, watched: Sequence[str]) -> str:
+    """Prometheus' own configuration; `namespaces` are the targets', in their order. alerted: job that alerts go to.
+    watched: namespaces whose containers are told of.
+    """
     listed = list(zip(targets, namespaces, strict=True))
     return yaml.safe_dump(
         {
@@ -59,7 +62,10 @@ def configuration(targets: Sequence[Target], namespaces: Sequence[str], alerted:
             },
             "rule_files": [RULES],
             "alerting": {"alertmanagers": [_place(*each) for each in listed if each[0].job == alerted]},
-            "scrape_configs": [_job(*each) for each in listed],
+            "scrape_configs": [
+                *(_job(*each) for each in listed),
+                {**containers.job(watched), "sample_limit": SAMPLES},
+            ],
         },
         sort_keys=False,
     )

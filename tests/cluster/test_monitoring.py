@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from components.monitoring import dashboards, rules
 from components.settings import Alerts
+from localcloud.cluster import layout
 from operations.audit import command as audit
 from tests.cluster import database, store
 from tests.cluster.asking import asked, value
@@ -22,6 +23,7 @@ from tests.questions import for_prometheus
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.cluster
+AREAS = ("app", "data", "edge", "monitoring")
 
 
 def states(prometheus: httpx.Client) -> Mapping[str, list[str]]:
@@ -43,6 +45,7 @@ def test_every_target_is_up_and_every_pod_is_one(stack: Stack, prometheus: httpx
         postgres, redis = pods("data", "postgres"), pods("data", "redis")
         numbers = {"app": app, "php-fpm": app, "websocket": websocket, "patroni": postgres, "postgres": postgres}
         numbers |= {"haproxy": redis, "redis": redis, "alertmanager": 1, "backups": 1, "prometheus": 1}
+        numbers |= {"containers": len(layout.NODES)}
         return states(prometheus) == {job: ["up"] * number for job, number in numbers.items()}
 
     wait_for(all_up, "every target to be up", patience=150, every=1)
@@ -74,6 +77,28 @@ def test_the_exporters_get_an_answer_to_all_that_they_ask(prometheus: httpx.Clie
         ("redis_up == 1", store.MEMBERS),
     ):
         wait_for(partial(value, prometheus, f"count({fine}) == {members}"), fine, patience=60, every=1)
+
+
+def test_what_every_container_of_ours_uses_is_known_and_of_nobody_else(stack: Stack, prometheus: httpx.Client) -> None:
+    """Service levels: alerts on processor and memory."""
+
+    def told(expr: str) -> set[tuple[str, str]]:
+        found = asked(prometheus, "query", query=f"{expr} >= 0")["result"]
+        return {(each["metric"]["pod"], each["metric"]["container"]) for each in found}
+
+    def running() -> set[tuple[str, str]]:
+        pods = [pod for area in AREAS for pod in stack.objects(area, "pods")]
+        return {
+            (pod["metadata"]["name"], each["name"])
+            for pod in pods
+            if pod["status"]["phase"] == "Running"
+            for each in pod["spec"]["containers"]
+        }
+
+    wait_for(lambda: told(rules.MEMORY_SHARE) >= running(), "the memory of every container", patience=180, every=3)
+    wait_for(lambda: told(rules.CPU_SHARE) >= running(), "the processor of every container", patience=180, every=3)
+    found = asked(prometheus, "query", query='count by (namespace) ({job="containers",container!=""})')["result"]
+    assert {each["metric"]["namespace"] for each in found} == {f"{PREFIX}-{area}" for area in AREAS}
 
 
 def test_every_rule_is_evaluated_without_a_fault(prometheus: httpx.Client) -> None:

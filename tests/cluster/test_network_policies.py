@@ -63,6 +63,8 @@ ALLOWED = {
     ("postgres", "API server itself", 6443),
     ("postgres", "postgres", 5432),
     ("postgres", "postgres", 8008),
+    ("prometheus", "API server", 443),
+    ("prometheus", "API server itself", 6443),
     ("prometheus", "app", 8081),
     ("prometheus", "websocket", 8091),
     ("prometheus", "postgres", 8008),

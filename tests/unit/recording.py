@@ -110,6 +110,11 @@ class Recording:
         """What would be objects in the cluster."""
         return [one for one in self.made if one.is_kubernetes]
 
+    @property
+    def secrets(self) -> list[Made]:
+        """Kubernetes' own; Google has another kind of the same name."""
+        return [one for one in self.objects if one.kind == "Secret"]
+
     def pods(self) -> Iterator[tuple[Made, Mapping[str, Any]]]:
         """Every workload, with its pod template."""
         for one in self.objects:

@@ -48,6 +48,18 @@ def quota(used: int, hard: int, of: str = "pods") -> dict[str, str]:
     }
 
 
+def container(*, cpu: str = "0x60", memory: str = "0x60") -> dict[str, str]:
+    """What a container uses, of half a processor and of 100 bytes."""
+    labels = '{pod="app-1",container="php"}'
+    return {
+        f"container_cpu_usage_seconds_total{labels}": cpu,
+        f"container_spec_cpu_quota{labels}": "50000x60",
+        f"container_spec_cpu_period{labels}": "100000x60",
+        f"container_memory_rss{labels}": memory,
+        f"container_spec_memory_limit_bytes{labels}": "100x60",
+    }
+
+
 @dataclass(frozen=True)
 class Case:
     """Series by name, one value a minute, as promtool writes them, and the minute that is looked at."""
@@ -253,6 +265,9 @@ CASES = {
         {waiting("CrashLoopBackOff"): "1x60"},
         {waiting("CrashLoopBackOff"): "1x3 0x60", waiting("ContainerCreating"): "1x60"},
     ),
+    # 27 of 30 seconds that it may have in a minute, and 23.
+    "ContainerCpuBusy": Case(container(cpu="0+27x60"), container(cpu="0+23x60")),
+    "ContainerMemoryNearLimit": Case(container(memory="91x60"), container(memory="89x60")),
     "ContainerRestarts": Case(
         {f"kube_pod_container_status_restarts_total{_PHP}": "0x5 1x4 2x4 3x60"},
         {f"kube_pod_container_status_restarts_total{_PHP}": "0x5 1x60"},

@@ -18,7 +18,7 @@ def test_the_connections_told_are_those_that_both_sides_allow(program: Recording
 def test_every_secret_is_told_with_its_reader(stacks: Stacks, stack: str) -> None:
     recording = stacks(stack)
     told = readers(resources_of(recording))
-    assert {secret for secret, _ in told} == {one.object_name for one in recording.of("Secret")}
+    assert {secret for secret, _ in told} == {one.object_name for one in recording.secrets}
     assert {reader for _, reader in told} <= {pod.name for pod in workloads(recording)}
 
 

@@ -7,6 +7,7 @@ from tests.unit.pods import Pod, workloads
 from tests.unit.recording import Made, Recording
 
 # Addresses of the API server, for the pods that talk to it. A stack that is looked at without its own cluster has none.
+NODES = {"development": "172.31.240.0/24", "staging": "10.10.0.0/20", "production": "10.10.0.0/20"}
 CONTROL_PLANES = {"development": "172.31.240.2/32", "staging": "10.30.0.0/28", "production": "10.30.0.0/28"}
 # From our own load balancer, which everybody may ask, or straight from Google's.
 _OWN = {
@@ -77,6 +78,9 @@ def test_the_connections_that_are_allowed_are_these(program: Recording, stack: s
         ("prometheus", "redis", 8404),
         ("prometheus", "redis", 9121),
         ("prometheus", "prometheus", 9090),
+        ("prometheus", NODES[stack], 10250),
+        ("prometheus", CONTROL_PLANES[stack], 443),
+        ("prometheus", CONTROL_PLANES[stack], 6443),
         ("prometheus", "alertmanager", 9093),
         *WATCHING[stack],
         ("redis", "redis", 6380),

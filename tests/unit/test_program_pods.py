@@ -43,7 +43,7 @@ def test_only_who_talks_to_the_api_has_a_token(program: Recording) -> None:
         "postgres-backups": False,
         "postgres-backups-watch": True,
         "postgres-repository": False,
-        "prometheus": False,
+        "prometheus": True,
         "redis": False,
         "websocket": False,
     }

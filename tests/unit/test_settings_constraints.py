@@ -135,6 +135,7 @@ FORMS: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "cluster.context": TEXTS,
     "cluster.control_plane": ([[each] for each in NETWORKS[0]], [[each] for each in NETWORKS[1]]),
+    "cluster.nodes": ([[each] for each in NETWORKS[0]], [[each] for each in NETWORKS[1]]),
     "cluster.identifier": TEXTS,
     "cluster.kubeconfig": TEXTS,
     "cluster.maintenance.days": ([["MO", "TU", "WE"], list(DAYS)], [[], ["MON"], ["mo"]]),
@@ -272,7 +273,13 @@ FORMS["tenancy.app.memory"] = SIZES
 def base(path: str) -> dict[str, Any]:
     """Values in which the setting at a path may stand."""
     values = dict(LEAST)
-    for prefix in ("cluster.context", "cluster.kubeconfig", "cluster.identifier", "cluster.control_plane"):
+    for prefix in (
+        "cluster.context",
+        "cluster.kubeconfig",
+        "cluster.identifier",
+        "cluster.control_plane",
+        "cluster.nodes",
+    ):
         if path == prefix:
             return {**values, "cluster": {"flavour": "existing", "context": "kind-kind"}}
     if path.startswith("cluster."):
@@ -322,7 +329,12 @@ def test_a_number_beyond_its_range_is_refused(path: str) -> None:
 @pytest.mark.parametrize("path", RANGES)
 @pytest.mark.parametrize("value", ["many", "5", None, True, [5], {}], ids=str)
 def test_what_is_no_number_is_refused(path: str, value: Any) -> None:
-    may_be_left_open = value is None and path in {"app.workers", "redis.quorum", "edge.node_port"}
+    may_be_left_open = value is None and path in {
+        "app.workers",
+        "edge.node_port",
+        "postgres.backups.copied_by",
+        "redis.quorum",
+    }
     assert bool(own_faults(path, value)) is not may_be_left_open
 
 
