@@ -12,7 +12,7 @@ from google.cloud import storage
 
 from operations.problem import Problem
 
-_GOOGLE: Final = "gs://"
+GOOGLE: Final = "gs://"
 
 
 @contextmanager
@@ -21,7 +21,7 @@ def folder(place: str) -> Iterator[Path]:
 
     Raises `Problem` where the bucket can't be read.
     """
-    if not place.startswith(_GOOGLE):
+    if not place.startswith(GOOGLE):
         yield Path(place)
         return
     bucket, prefix = _found(place)
@@ -38,7 +38,7 @@ def keep(files: Iterable[Path], place: str) -> None:
 
     Raises `Problem` where that can't be, and where somebody else has put something there under the same name.
     """
-    if not place.startswith(_GOOGLE):
+    if not place.startswith(GOOGLE):
         return
     bucket, prefix = _found(place)
     with _in_words(place):
@@ -47,7 +47,7 @@ def keep(files: Iterable[Path], place: str) -> None:
 
 
 def _found(place: str) -> tuple[Any, str]:
-    name, _, path = place.removeprefix(_GOOGLE).partition("/")
+    name, _, path = place.removeprefix(GOOGLE).partition("/")
     path = path.strip("/")
     try:
         return storage.Client().bucket(name), f"{path}/" if path else ""

@@ -3,9 +3,8 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, TextIO
 
@@ -15,7 +14,7 @@ from rich.progress import track
 
 from operations.audit import buckets, evidence, signing
 from operations.audit.access import page_of, resources_of
-from operations.audit.history import Entry, files, read
+from operations.audit.history import Entry, backwards, files, read
 from operations.audit.pack import Reviewed, write
 from operations.audit.page import as_html
 from operations.audit.report import Signed, as_csv, as_json, as_markdown, as_table
@@ -24,7 +23,6 @@ from operations.problem import Problem
 
 _PROJECT: Final = "vision-week"
 _LOCAL: Final = "file://"
-_GOOGLE: Final = "gs://"
 FORMATS: Final[Mapping[str, Callable[[Iterable[Update], Signed, TextIO], None]]] = {
     "table": as_table, "html": as_html, "markdown": as_markdown, "csv": as_csv, "json": as_json,
 }  # fmt: skip
@@ -58,13 +56,9 @@ def report(
     """Say who changed what, when, from which commit, and what doesn't fit together."""
     if form not in FORMATS:
         raise Problem(f"There is no format {form}.", f"name one of {', '.join(FORMATS)}")
-    if (chain is None) != (public_key is None):
-        raise Problem("Evidence is read with a key.", "give both --evidence and --public-key, or none of them")
+    _come_together(chain, public_key)
     with _history(stack, history) as folder:
-        signed = None
-        if chain and public_key:
-            with buckets.folder(chain) as kept:
-                signed, _ = evidence.verified(kept, signing.public(public_key), None, _entries(folder, stack))
+        signed = _verified(folder, stack, chain, public_key)[0] if chain and public_key else None
         FORMATS[form](_wanted(updates(_entries(folder, stack)), since), signed, sys.stdout)
 
 
@@ -72,8 +66,7 @@ def report(
 def access(stack: Stack, *, history: History = None) -> None:
     """Say who may talk to whom, who mounts which Secret and who has which rights, as Markdown with a picture."""
     with _history(stack, history) as folder:
-        states = (read(file).resources for file in reversed(files(folder, stack)))
-        newest = next(filter(None, states), None)
+        newest = next(filter(None, (entry.resources for entry in backwards(folder, stack))), None)
     if newest is None:
         raise Problem(f"No state of {stack} can be read.", "the report says what is wrong with each of them")
     sys.stdout.write(page_of(stack, resources_of(newest)))
@@ -111,9 +104,8 @@ def verify(
     since: Since = None,
 ) -> None:
     """Say what is wrong with the evidence, and which updates have none. Exit code 1 where there is such a thing."""
-    key = signing.public(public_key)
-    with _history(stack, history) as folder, buckets.folder(chain) as kept:
-        signed, faults = evidence.verified(kept, key, anchor, _entries(folder, stack))
+    with _history(stack, history) as folder:
+        signed, faults = _verified(folder, stack, chain, public_key, anchor)
         for one in _wanted(updates(_entries(folder, stack)), since):
             if one.id not in signed:
                 faults.append(
@@ -144,29 +136,29 @@ def pack(
     ] = None,
 ) -> None:
     """Write what a review of some months looks at, for several stacks, into one archive."""
-    if (chain is None) != (public_key is None):
-        raise Problem("Evidence is read with a key.", "give both --evidence and --public-key, or none of them")
+    _come_together(chain, public_key)
     if output.exists():
         raise Problem(f"{output} is there already.", "name another file, or take it away")
-    with ExitStack() as opened:
-        reviewed = []
-        for stack in stacks:
-            folder = opened.enter_context(_history(stack, history and history.replace("{stack}", stack)))
-            signed: set[str] | None = None
-            faults: list[str] = []
-            if chain and public_key:
-                with buckets.folder(chain.replace("{stack}", stack)) as kept:
-                    key = signing.public(public_key)
-                    signed, faults = evidence.verified(kept, key, None, _entries(folder, stack))
-            entries = partial(_entries, folder, stack)
+    reviewed = []
+    for stack in stacks:
+        with _history(stack, history and history.replace("{stack}", stack)) as folder:
+            own = chain and chain.replace("{stack}", stack)
+            signed, faults = _verified(folder, stack, own, public_key) if own and public_key else (None, [])
             reviewed.append(
-                Reviewed(stack=stack, entries=entries, signed=signed, faults=faults, since=since.replace(tzinfo=UTC))
+                Reviewed(
+                    stack=stack,
+                    updates=list(_wanted(updates(_entries(folder, stack)), since)),
+                    newest=next((entry for entry in backwards(folder, stack) if entry.resources is not None), None),
+                    signed=signed,
+                    faults=faults,
+                    since=since.replace(tzinfo=UTC),
+                )
             )
-        try:
-            told = write(output, reviewed, prometheus, datetime.now(UTC))
-        except BaseException:
-            output.unlink(missing_ok=True)
-            raise
+    try:
+        told = write(output, reviewed, prometheus, datetime.now(UTC))
+    except BaseException:
+        output.unlink(missing_ok=True)
+        raise
     sys.stdout.write("\n".join([*told, "", f"All of it is in {output}.", ""]))
 
 
@@ -184,12 +176,26 @@ def _history(stack: str, given: str | None) -> AbstractContextManager[Path]:
     backend = os.environ.get("PULUMI_BACKEND_URL", "")
     if given is not None:
         return buckets.folder(given)
-    if not backend.startswith((_LOCAL, _GOOGLE)):
+    if not backend.startswith((_LOCAL, buckets.GOOGLE)):
         raise Problem(
             f"The history of {stack} is in no folder: PULUMI_BACKEND_URL is {backend or 'not set'}.",
             "give --history FOLDER, or set it to file://FOLDER or gs://BUCKET",
         )
     return buckets.folder(f"{backend.removeprefix(_LOCAL).rstrip('/')}/.pulumi/history/{_PROJECT}/{stack}")
+
+
+def _come_together(chain: str | None, public_key: Path | None) -> None:
+    if (chain is None) != (public_key is None):
+        raise Problem("Evidence is read with a key.", "give both --evidence and --public-key, or none of them")
+
+
+def _verified(
+    folder: Path, stack: str, chain: str, public_key: Path, anchor: str | None = None
+) -> tuple[set[str], list[str]]:
+    """The updates that have good evidence, and what is wrong with it."""
+    key = signing.public(public_key)
+    with buckets.folder(chain) as kept:
+        return evidence.verified(kept, key, anchor, _entries(folder, stack))
 
 
 def _entries(folder: Path, stack: str) -> Iterator[Entry]:

@@ -7,7 +7,7 @@ afterwards. They are read one after the other, so that thousands take no more me
 import gzip
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -50,6 +50,11 @@ def files(folder: Path, stack: str) -> list[Path]:
             "name the folder with its files NAME-NUMBER.history.json: .pulumi/history/PROJECT/STACK of the backend",
         )
     return [found[key] for key in sorted(found)]
+
+
+def backwards(folder: Path, stack: str) -> Iterator[Entry]:
+    """The updates of a stack, the newest first; each is read when it is asked for. Raises `Problem` as `files` does."""
+    return (read(file) for file in reversed(files(folder, stack)))
 
 
 def _of(file: Path, stack: str) -> re.Match[str] | None:

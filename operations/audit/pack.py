@@ -8,7 +8,7 @@ somebody gives its address. What could not be had is named in the archive's firs
 import csv
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from operations.audit.access import page_of, resources_of
 from operations.audit.history import Entry, Json
 from operations.audit.page import as_html
 from operations.audit.report import Signed, as_csv, harmless
-from operations.audit.updates import Update, updates
+from operations.audit.updates import Update
 from operations.problem import Problem
 
 _CERTIFICATES: Final = ("tls:index/selfSignedCert:SelfSignedCert", "tls:index/locallySignedCert:LocallySignedCert")
@@ -32,24 +32,17 @@ _TIMEOUT: Final = 30  # seconds, for one question to Prometheus
 
 @dataclass(frozen=True, kw_only=True)
 class Reviewed:
-    """A stack. entries: its history, read anew at each call. signed: the updates with good evidence; None where nobody
-    looked. faults: what is wrong with the evidence. since: what began before is left out."""
+    """A stack. updates: those that began at `since` or later. newest: of all, the last whose state can be read.
+
+    signed: the updates with good evidence; None where nobody looked. faults: what is wrong with the evidence.
+    """
 
     stack: str
-    entries: Callable[[], Iterator[Entry]]
+    updates: Sequence[Update]
+    newest: Entry | None
     signed: Signed
     faults: Sequence[str]
     since: datetime
-
-    def updates(self) -> Iterator[Update]:
-        return (one for one in updates(self.entries()) if datetime.fromisoformat(one.started) >= self.since)
-
-    def newest(self) -> Entry | None:
-        """The newest update whose state can be read."""
-        found = None
-        for entry in self.entries():
-            found = entry if entry.resources is not None else found
-        return found
 
 
 def write(archive: Path, stacks: Sequence[Reviewed], prometheus: str | None, now: datetime) -> Sequence[str]:
@@ -76,9 +69,9 @@ def write(archive: Path, stacks: Sequence[Reviewed], prometheus: str | None, now
 def _parts(one: Reviewed, now: datetime) -> Iterator[tuple[str, str]]:
     for name, form in (("updates.html", as_html), ("updates.csv", as_csv)):
         out = io.StringIO()
-        form(one.updates(), one.signed, out)
+        form(one.updates, one.signed, out)
         yield name, out.getvalue()
-    newest = one.newest()
+    newest = one.newest
     if newest is None:
         return
     resources = newest.resources or {}
@@ -93,16 +86,16 @@ def _parts(one: Reviewed, now: datetime) -> Iterator[tuple[str, str]]:
 
 
 def _summary(one: Reviewed, now: datetime) -> Iterator[str]:
-    made = [(update.result, bool(update.faults)) for update in one.updates()]
+    failed = sum(update.result != "succeeded" for update in one.updates)
     yield from ("", f"## {one.stack}, since {one.since:%Y-%m-%d}", "")
-    yield f"- {len(made)} updates, {sum(result != 'succeeded' for result, _ in made)} of them not successful, "
-    yield f"  {sum(doubtful for _, doubtful in made)} with something that doesn't fit"
+    yield f"- {len(one.updates)} updates, {failed} of them not successful, "
+    yield f"  {sum(bool(update.faults) for update in one.updates)} with something that doesn't fit"
     yield (
         "- nobody looked at the evidence: no --evidence was given"
         if one.signed is None
         else f"- {len(one.faults)} things are wrong with the evidence"
     )
-    if (newest := one.newest()) is None:
+    if (newest := one.newest) is None:
         yield "- no state can be read: nothing is told of access, certificates, secrets, exemptions and images"
         return
     left = [int(row[-1]) for row in certificates(newest.resources or {}, now)]
