@@ -5,7 +5,16 @@ from decimal import Decimal
 
 from components import bounds, haproxy
 from components.checks.fault import Fault
-from components.settings import NGINX_CONNECTIONS, GoogleCluster, NginxEdge, NodePool, Postgres, Redis, Settings
+from components.settings import (
+    NGINX_CONNECTIONS,
+    OTHER_CONNECTIONS,
+    GoogleCluster,
+    NginxEdge,
+    NodePool,
+    Postgres,
+    Redis,
+    Settings,
+)
 from components.values import MEBIBYTE, Resources, amount, mebibytes
 
 
@@ -187,20 +196,15 @@ def memory_suffices(settings: Settings) -> Iterator[Fault]:
             yield Fault(path, f"is too little for {parts}: {needed}Mi", f"give it more, {hint}")
 
 
-# Patroni on each member, what keeps the roles, the exporter's two, replication, migrations and an engineer: what is
-# there beside the application.
-_OTHER_CONNECTIONS = 15
-
-
 def connections_suffice(settings: Settings) -> Iterator[Fault]:
     """Every worker of every pod may hold a connection; at the autoscaler's maximum they must not be refused (S6,
     beyond)."""
     app, given = settings.app, settings.postgres.max_connections
-    needed = (app.replicas.max + 1) * app.php_workers + _OTHER_CONNECTIONS
+    needed = (app.replicas.max + 1) * app.php_workers + OTHER_CONNECTIONS
     if needed > given:
         yield Fault(
             "postgres.max_connections",
             f"is too few: {app.replicas.max} app pods and one of a roll-out, {app.php_workers} workers each, "
-            f"and {_OTHER_CONNECTIONS} others need {needed}",
+            f"and {OTHER_CONNECTIONS} others need {needed}",
             f"write {needed} or more, or fewer app.workers",
         )

@@ -145,14 +145,8 @@ def _server(host: str, *locations: str) -> str:
     return _SERVER.format(host=host, locations="\n".join([*locations, _PROBLEM]))
 
 
-_SHORTENED = r"""
-# Client addresses are personal data: the last part stays out of the logs.
-map $remote_addr $logged_address {
-    "~*^(::ffff:)?(?<network>\d+\.\d+\.\d+)\.\d+$" "$network.0";
-    "~^(?<network>[0-9a-fA-F]+:[0-9a-fA-F]+:[0-9a-fA-F]+):" "$network::";
-    default "-";
-}
-""".lstrip()
+# As the application's nginx has it.
+_SHORTENED = (Path(__file__).parents[2] / "images" / "app" / "nginx" / "settings" / "logged-address.conf").read_text()
 
 _BOUNDS = """\
 client_max_body_size {body}m;

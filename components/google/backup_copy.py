@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pulumi import ComponentResource, Output, ResourceOptions
 from pulumi_gcp import monitoring, storage
 
-from components.google import buckets, provider
+from components.google import buckets, identity, provider
 from components.google.keys import Keys, KeysArgs
 
 # Days in which what was written over can be had back, and what was deleted.
@@ -57,9 +57,7 @@ class BackupCopy(ComponentResource):
             "keys",
             KeysArgs(
                 region=args.region,
-                users={
-                    "backup-copy": f"serviceAccount:service-{args.number}@gs-project-accounts.iam.gserviceaccount.com"
-                },
+                users={"backup-copy": identity.of_storage(args.number)},
                 rotation_days=args.rotation_days,
                 protect=True,
                 after=[],

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pulumi import ComponentResource, Resource, ResourceOptions
 from pulumi_gcp import projects
 
+from components.google import identity
+
 # Service agents that Google makes when they are asked for: what they may do must be granted before they do it.
 _AGENTS = ("artifactregistry", "container", "secretmanager")
 APIS = (
@@ -75,14 +77,11 @@ class Services(ComponentResource):
         ]
         self.ready = [*enabled, *agents]
         self.agents = {
-            use: f"serviceAccount:service-{args.number}@{domain}.iam.gserviceaccount.com"
-            for use, domain in (
-                ("backups", "gs-project-accounts"),
-                ("cluster", "container-engine-robot"),
-                ("disks", "compute-system"),
-                ("registry", "gcp-sa-artifactregistry"),
-                ("uploads", "gs-project-accounts"),
-                ("vault", "gcp-sa-secretmanager"),
-            )
+            "backups": identity.of_storage(args.number),
+            "cluster": identity.of_service(args.number, "container-engine-robot"),
+            "disks": identity.of_service(args.number, "compute-system"),
+            "registry": identity.of_service(args.number, "gcp-sa-artifactregistry"),
+            "uploads": identity.of_storage(args.number),
+            "vault": identity.of_service(args.number, "gcp-sa-secretmanager"),
         }
         self.register_outputs({})

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pulumi_gcp import kms, storage
 
-from components.google import buckets, provider
+from components.google import buckets, identity, provider
 from components.google.evidence import Evidence, EvidenceArgs
 from components.google.keys import Keys, KeysArgs
 from components.google.pipeline import Pipeline, PipelineArgs
@@ -61,7 +61,7 @@ class State(ComponentResource):
         google = provider.of_project(args.project, args.region, self)
         inside = ResourceOptions(parent=self, providers=[google])
         labels = {"part-of": "vision-week", "component": "state"}
-        storing = f"serviceAccount:service-{args.number}@gs-project-accounts.iam.gserviceaccount.com"
+        storing = identity.of_storage(args.number)
         self.pipeline = Pipeline(
             "pipeline",
             PipelineArgs(

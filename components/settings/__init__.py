@@ -15,7 +15,7 @@ from pydantic import Field
 from components.settings.app import App, Limits, Timeouts, WebSocket
 from components.settings.capacity import Quota, Replicas, Tenancy
 from components.settings.cluster import Cluster, ClusterNetwork, ExistingCluster, GoogleCluster, Maintenance, NodePool
-from components.settings.data import Backups, Postgres, Redis
+from components.settings.data import OTHER_CONNECTIONS, Backups, Postgres, Redis
 from components.settings.edge import NGINX_CONNECTIONS, Edge, EdgeBase, GatewayEdge, IngressEdge, NginxEdge
 from components.settings.governance import Exemption, Policies, Secrets
 from components.settings.monitoring import Alerts, Monitoring, Receiver
@@ -24,6 +24,7 @@ from components.values import Name, Strict, WebHook, form
 
 __all__ = [
     "NGINX_CONNECTIONS",
+    "OTHER_CONNECTIONS",
     "OURS",
     "PASSWORDS",
     "VARIABLES",

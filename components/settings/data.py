@@ -15,6 +15,10 @@ from components.values import (
     mebibytes,
 )
 
+# Patroni on each member, what keeps the roles, the exporter's two, replication, migrations and an engineer: connections
+# to PostgreSQL beside the application's.
+OTHER_CONNECTIONS = 15
+
 
 class Backups(Strict):
     """Backups of PostgreSQL: a full one a day, increments between them, and every WAL segment (S11.2)."""
@@ -79,8 +83,8 @@ class Postgres(Strict):
 
     @property
     def pooled_connections(self) -> int:
-        """What the pooler may take of them: all but those of Patroni, replication, migrations and an engineer."""
-        return self.max_connections - 15
+        """What the pooler may take of them."""
+        return self.max_connections - OTHER_CONNECTIONS
 
     @property
     def shared_buffers(self) -> int:
