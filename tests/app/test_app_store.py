@@ -1,14 +1,12 @@
 """The connection to Redis that a worker keeps: used again, and replaced when it leads nowhere or to the wrong place."""
 
-import contextlib
 import re
-import socket
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.app.relay import Relay
 from tests.app.servers import Postgres, Redis
 from tests.app.site import Site
 from tests.waiting import wait_for
@@ -25,37 +23,6 @@ def connections(redis: Redis) -> int:
     found = re.search(r"^total_connections_received:(\d+)", redis.command("INFO", "stats"), re.MULTILINE)
     assert found
     return int(found[1])
-
-
-class Relay:
-    """Passes connections on to a Redis; those that are open stay where they lead when the next ones lead elsewhere."""
-
-    def __init__(self, redis: Redis) -> None:
-        self.leads_to = redis
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        port: int = self._listener.getsockname()[1]
-        self.port = port
-        threading.Thread(target=self._serve, daemon=True).start()
-
-    def _serve(self) -> None:
-        with contextlib.suppress(OSError):  # of the listener that was closed
-            while True:
-                here, _ = self._listener.accept()
-                there = socket.create_connection(("127.0.0.1", self.leads_to.port))
-                for one, other in ((here, there), (there, here)):
-                    threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
-
-    def _pass_on(self, one: socket.socket, other: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while data := one.recv(65536):
-                other.sendall(data)
-        for each in (one, other):
-            with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-
-    def stop(self) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """A stand-in for Cloud Storage: another program that answers the same requests (fake-gcs-server)."""
 
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from localcloud import toolchain
-from tests.app.processes import free_port
+from tests.app.processes import answers, free_port
 from tests.waiting import wait_for
 
 
@@ -22,12 +21,7 @@ def serving(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with subprocess.Popen([str(toolchain.binary("fake-gcs-server")), *words, "-data", str(folder)]) as process:
         try:
             monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
-            wait_for(lambda: _listens(port), "the server")
+            wait_for(lambda: answers(port), "the server")
             yield
         finally:
             process.terminate()
-
-
-def _listens(port: int) -> bool:
-    with socket.socket() as asking:
-        return asking.connect_ex(("127.0.0.1", port)) == 0

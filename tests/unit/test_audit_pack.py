@@ -4,9 +4,8 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Thread
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from zipfile import ZipFile
@@ -16,6 +15,7 @@ from typer.testing import CliRunner, Result
 
 from operations.audit.command import app
 from operations.problem import Problem
+from tests.unit.answering import answering
 from tests.unit.histories import STACK, add, resource
 
 SINCE = "2026-11-18"
@@ -149,12 +149,8 @@ class Remembers(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def prometheus() -> Iterator[str]:
-    with HTTPServer(("127.0.0.1", 0), Remembers) as server:
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
+    with answering(Remembers) as address:
+        yield address
 
 
 def test_alerts_and_backups_are_what_prometheus_remembers(history: Path, tmp_path: Path, prometheus: str) -> None:

@@ -3,8 +3,7 @@
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
 
 import google.auth
 import pytest
@@ -14,6 +13,7 @@ from google.auth.exceptions import DefaultCredentialsError
 
 from operations.audit import signing
 from operations.problem import Problem
+from tests.unit.answering import answering
 
 VERSION = "projects/a/locations/europe-west1/keyRings/evidence/cryptoKeys/sign/cryptoKeyVersions/1"
 KEY = Ed25519PrivateKey.generate()
@@ -38,14 +38,10 @@ class StandIn(BaseHTTPRequestHandler):
 
 @pytest.fixture(autouse=True)
 def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with HTTPServer(("127.0.0.1", 0), StandIn) as server:
-        monkeypatch.setattr(signing, "KMS", f"http://127.0.0.1:{server.server_port}")
+    with answering(StandIn) as address:
+        monkeypatch.setattr(signing, "KMS", address)
         monkeypatch.setattr(google.auth, "default", lambda **_: (AnonymousCredentials(), "a"))  # type: ignore[no-untyped-call]
-        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-        thread.start()
         yield
-        server.shutdown()
-        thread.join()
 
 
 def test_a_key_that_never_leaves_the_cloud_signs() -> None:

@@ -1,10 +1,9 @@
 """The preview of a pull request: what it says, what it never shows, and how it looks once it is HTML."""
 
 import json
-import threading
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from operations.delivery.comment import CONSENT, LIMIT, PullRequest, asks_for_co
 from operations.delivery.preview import LATER, SECRET, Preview
 from operations.delivery.problem import DeliveryError
 from operations.delivery.target import Target
+from tests.unit.answering import answering
 from tests.unit.previews import JOB, REPLACED, changed, preview, step
 
 # --- what it finds
@@ -215,10 +215,8 @@ class Host(BaseHTTPRequestHandler):
 @pytest.fixture
 def host() -> Iterator[tuple[str, type[Host]]]:
     kind = type("Own", (Host,), {"comments": [], "asked": [], "labels": []})
-    with ThreadingHTTPServer(("127.0.0.1", 0), kind) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", kind
-        server.shutdown()
+    with answering(kind) as address:
+        yield address, kind
 
 
 def comment(number: int, body: str, kind: str = "Bot") -> Mapping[str, Any]:
