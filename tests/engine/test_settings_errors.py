@@ -30,7 +30,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     text = (made.directory / "Pulumi.yaml").read_text()
     (made.directory / "Pulumi.yaml").write_text(text.replace("name: tried", "name: vision-week"))
     shutil.copy(paths.CHECKOUT / "__main__.py", made.directory)
-    (made.directory / "components").symlink_to(paths.CHECKOUT / "components")
+    for part in ("components", "images"):
+        (made.directory / part).symlink_to(paths.CHECKOUT / part)
     made.pulumi("stack", "init", STACK, "--no-select")
     return made
 

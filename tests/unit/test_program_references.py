@@ -41,7 +41,7 @@ def test_nothing_is_referred_to_that_nobody_makes(program: Recording) -> None:
 def test_a_missing_object_would_be_noticed(stacks: Stacks, stack: str, kind: str) -> None:
     recording = stacks(stack)
     # Nobody refers to the first backup: it is there to be made.
-    objects = [one for one in recording.of(kind) if one.name != "postgres-backups-begin"]
+    objects = [one for one in recording.objects if one.kind == kind and one.name != "postgres-backups-begin"]
     assert objects
     for one in objects:
         assert found(recording.without([one])), one.urn
