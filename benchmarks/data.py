@@ -2,8 +2,8 @@
 
 One member of each as production has it, without replicas, archive and exporter, beside the same program in one
 container, as it comes and with the same limits. Both have their data on this machine's disk. Ours are asked as the
-application asks: PostgreSQL by TLS and a password, Redis by its user. The contenders take turns, so that a busy moment
-of the machine meets all of them.
+application asks: PostgreSQL by TLS and a password, Redis by TLS and its user. The contenders take turns, so that a busy
+moment of the machine meets all of them.
 """
 
 import json
@@ -52,6 +52,14 @@ else
     echo "host all all all scram-sha-256" >> "$PGDATA/pg_hba.conf"
 fi
 exec postgres -c listen_addresses='*' -c unix_socket_directories={pooler.SOCKETS}
+"""
+# A certificate that signs itself, for the name by which HAProxy knows a member.
+_SIGNED: Final = f"""
+cd {redis.SECRETS}
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=redis \
+    -addext subjectAltName=DNS:redis -keyout tls.key -out tls.crt 2> /dev/null
+cp tls.crt ca.crt
+chmod 644 tls.key
 """
 
 
@@ -251,23 +259,29 @@ def _redis(folder: Path) -> Iterator[tuple[str, str, str]]:
         users = {"app": app, haproxy.USER: checks}
         lines = "".join(f"user {name} on >{password} {redis.RIGHTS[name]}\n" for name, password in users.items())
         (files / "redis.conf").write_text(f"{redis.redis_conf(settings)}{lines}requirepass {secrets.token_hex(16)}\n")
+        docker("run", "--rm", "--user=0", f"--volume={files}:{redis.SECRETS}", _POSTGRES, "sh", "-ec", _SIGNED)
         mount = f"--volume={files}:{_FILES}:ro"
+        signed = f"--volume={files}:{redis.SECRETS}:ro"
         stored = ("--user=0", "--volume=/data")
-        member = started(cleanup, _REDIS, "redis-server", f"{_FILES}/redis.conf", options=(mount, *stored))
+        member = started(cleanup, _REDIS, "redis-server", f"{_FILES}/redis.conf", options=(mount, signed, *stored))
         (files / "haproxy.cfg").write_text(
             haproxy.configuration(
-                {"redis-0": member.address}, port=redis.MEMBER_PORT, password=checks, connections=1000
+                {"redis-0": member.address}, port=redis.MEMBER_PORT, shown="redis", password=checks, connections=1000
             )
         )
+        authority = f"--volume={files / 'ca.crt'}:/etc/haproxy/ca.crt:ro"
         before = started(
-            cleanup, _HAPROXY, "haproxy", "-db", "-f", f"{_FILES}/haproxy.cfg", options=(mount, "--user=1000:1000")
+            cleanup,
+            _HAPROXY,
+            *("haproxy", "-db", "-f", f"{_FILES}/haproxy.cfg"),
+            options=(mount, authority, "--user=1000:1000"),
         )
         bare = started(cleanup, _REDIS, "redis-server", "--protected-mode", "no", "--dir", "/data", options=stored)
         limit(member, settings.resources)
         limit(before, settings.haproxy_resources)
         limit(bare, settings.resources)
-        as_app = ("--user", "app", "-a", app)
-        asking = started(cleanup, _REDIS, "sleep", "infinity", options=(f"--cpuset-cpus={cores(1)}",))
+        as_app = ("--tls", "--cacert", f"{redis.SECRETS}/ca.crt", "--user", "app", "-a", app)
+        asking = started(cleanup, _REDIS, "sleep", "infinity", options=(f"--cpuset-cpus={cores(1)}", signed))
         contenders = {
             "through HAProxy": (before, haproxy.PORT, as_app),
             "the same without it": (member, redis.MEMBER_PORT, as_app),

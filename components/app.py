@@ -25,6 +25,7 @@ PORT = 8080
 INTERNAL_PORT = 8081
 _SECRETS = "/etc/vision-week/secrets"
 _DATABASE_CA = "database-ca.crt"  # no secret, but it changes with what is one
+REDIS_CA = "redis-ca.crt"
 _SETTINGS_VOLUME = "nginx-settings"
 _NGINX_SETTINGS = "/etc/vision-week/nginx/settings"
 _NGINX_PID = "/tmp/nginx.pid"  # noqa: S108  as nginx.conf has it; gone when nginx is
@@ -51,11 +52,12 @@ class Database:
 
 @dataclass(frozen=True, kw_only=True)
 class Store:
-    """Redis: where it is, its pods, what its consumer logs in with."""
+    """Redis: where it is, its pods, what its consumer logs in with, who signed its certificate."""
 
     endpoint: Endpoint
     peer: networking.v1.NetworkPolicyPeerArgs
     login: Login
+    authority: Output[str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +131,7 @@ class App(ComponentResource):
             "database-password": args.database.user.password,
             _DATABASE_CA: args.database.authority,
             "redis-password": args.redis.login.password,
+            REDIS_CA: args.redis.authority,
         }
         secret = self._secret(NAME, secrets)
         account = self._account(NAME)
@@ -234,6 +237,7 @@ class App(ComponentResource):
             "REDIS_HOST": redis.endpoint.host,
             "REDIS_PORT": str(redis.endpoint.port),
             "REDIS_PASSWORD_FILE": f"{_SECRETS}/redis-password",
+            "REDIS_CA_FILE": f"{_SECRETS}/{REDIS_CA}",
             "UPLOADS_PATH": _UPLOADS,
             "SESSION_LIFETIME": str(settings.session_lifetime),
             "LOGINS_PER_MINUTE": str(settings.limits.login_per_minute),

@@ -1,7 +1,7 @@
 """HAProxy beside each member of Redis: whichever of them a client reaches leads it to the primary.
 
-Each asks every member what it is, four times a second. Nobody has to look a name up, or to hear from the API server,
-while another primary takes over: members are known by the addresses that outlive their pods.
+Each asks every member what it is, twice a second and more often where it matters. Nobody has to look a name up, or to
+hear from the API server, while another primary takes over: members are known by the addresses that outlive their pods.
 """
 
 from collections.abc import Mapping
@@ -31,15 +31,16 @@ def memory(connections: int) -> int:
     return _OWN_MIB + -(-connections * _CONNECTION_KIB // 1024)
 
 
-def configuration(members: Mapping[str, str], *, port: int, password: str, connections: int) -> str:
-    """Its configuration, with the password that its checks give. members: name -> address."""
+def configuration(members: Mapping[str, str], *, port: int, shown: str, password: str, connections: int) -> str:
+    """Its configuration, with the password that its checks give. members: name -> address. shown: the name in their
+    certificate, which the authority in ca.crt beside this file signed."""
     # A primary whose replicas confirm comes first: one that was frozen, and is back without knowing that another took
     # its place, has none. Five checks in a row, so that its last look at them, a second old, doesn't count.
     # Else whoever says it is primary: it has just become it, or is the last that is left, and may be read.
     replicated = _backend(
-        "replicated", members, port, password, says=r"role:master[\s\S]*min_slaves_good_slaves:[1-9]", rise=5
+        "replicated", members, port, shown, password, says=r"role:master[\s\S]*min_slaves_good_slaves:[1-9]", rise=5
     )
-    alone = _backend("alone", members, port, password, says="role:master", rise=1)
+    alone = _backend("alone", members, port, shown, password, says="role:master", rise=1)
     return f"""\
 global
     # What fits the memory limit.
@@ -84,7 +85,9 @@ frontend health
 """
 
 
-def _backend(name: str, members: Mapping[str, str], port: int, password: str, *, says: str, rise: int) -> str:
+def _backend(
+    name: str, members: Mapping[str, str], port: int, shown: str, password: str, *, says: str, rise: int
+) -> str:
     servers = "".join(f"    server {member} {address}:{port}\n" for member, address in members.items())
     # All in one, with a goodbye: the answer is whole when the member hangs up, and what it lacks isn't waited for.
     return f"""\
@@ -92,7 +95,10 @@ backend {name}
     option tcp-check
     tcp-check send "AUTH {USER} {password}\\r\\nINFO replication\\r\\nQUIT\\r\\n"
     tcp-check expect rstring "{says}"
-    # Four times a second, because a fail-over as planned takes less than one; a second failure, a tenth of a second
-    # later, is believed. Whoever is connected to a primary that is none any more is to come again.
-    default-server check inter 250ms fastinter 100ms rise {rise} fall 2 on-marked-down shutdown-sessions
+    # Only the checks speak TLS here: what clients say is passed on as it is. `inter` is also what a member has for
+    # TCP's and TLS' handshakes, and half a second is what a busy one needs; so who isn't primary is asked more often
+    # (a fail-over as planned takes less than a second), and a third failure, a tenth of a second after each other, is
+    # believed. Whoever is connected to a primary that is none any more is to come again.
+    default-server check inter 500ms fastinter 100ms downinter 250ms rise {rise} fall 3 on-marked-down shutdown-sessions
+    default-server check-ssl verify required ca-file /etc/haproxy/ca.crt verifyhost {shown}
 {servers}"""

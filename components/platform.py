@@ -197,6 +197,7 @@ class Platform(ComponentResource):
                 haproxy_image=images.haproxy,
                 exporter_image=images.redis_exporter,
                 storage_class=storage.class_name,
+                authority=authority,
                 clients=[app_pods, websocket_pods],
                 longest_ending=max(app.ending(way_in.notice, settings.timeouts), websocket.ending(way_in.notice)),
                 generation=settings.secrets.generation,
@@ -209,6 +210,7 @@ class Platform(ComponentResource):
                 endpoint=memory.endpoint,
                 peer=pods_of(namespaces["data"].name, redis.NAME),
                 login=memory.logins[name],
+                authority=authority.certificate,
             )
             for name in (app.NAME, websocket.NAME)
         }

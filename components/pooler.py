@@ -37,7 +37,8 @@ ignore_startup_parameters = extra_float_digits,options
 ; Of one role, and of both while their passwords change.
 default_pool_size = {settings.pooled_connections}
 max_db_connections = {settings.pooled_connections}
-max_client_conn = 1000
+; As many again may wait for one.
+max_client_conn = {2 * settings.max_connections}
 ; Seconds, as all that follow.
 query_wait_timeout = {patience}
 ; A PostgreSQL that starts is tried again at once.

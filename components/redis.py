@@ -5,6 +5,9 @@ the very moment that DNS may be slow, and Sentinel stands still meanwhile. Clien
 Service `redis` leads to an HAProxy, whichever, and that to the primary. One member alone is the same, with one of each.
 An exporter beside each member tells Prometheus what it counts, whether anybody asks or not.
 
+Nobody speaks in clear: members, Sentinels, HAProxy's checks, the exporter and clients all speak TLS, and check who
+signed the other's certificate; those who know a name check that, too. HAProxy passes on what clients say, unread.
+
 Each consumer has a user of its own with the least rights: members know hashes of their passwords alone, and are told of
 other ones while they run (`files/redis-users.sh`). The members themselves, Sentinel and who works in their pods are
 Redis' `default`.
@@ -25,6 +28,7 @@ from pulumi_kubernetes import apps, core, meta, networking
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import haproxy, kubernetes
+from components.certificates import Authority, ServerCertificate, ServerCertificateArgs
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.logins import SERVING, Login, valid
 from components.scaling import disruption_budget
@@ -40,6 +44,16 @@ COUNTED = (
     "redis_(up|uptime_in_seconds|blocked_clients"
     "|(memory|keyspace|evicted_keys|expired_keys|rejected|connected|commands_processed|net|aof|rdb)_.*)"
 )
+SECRETS = "/etc/vision-week/secrets"
+# Nothing listens in clear. Who connects shows a password, not a certificate; who answers shows one.
+TLS = f"""\
+port 0
+tls-cert-file {SECRETS}/tls.crt
+tls-key-file {SECRETS}/tls.key
+tls-ca-cert-file {SECRETS}/ca.crt
+tls-auth-clients no
+tls-replication yes
+"""
 _EXPORTER = "exporter"
 _FILES = Path(__file__).parent / "files"
 # What each may do, with which keys and channels. Nothing that stops others or shows what isn't theirs (@dangerous):
@@ -61,8 +75,8 @@ class RedisArgs:
 
     settings: members, sizes, what is evicted. image: of Redis and Sentinel. haproxy_image: of HAProxy.
     exporter_image: of what tells Prometheus of each member. storage_class: of its volumes.
-    clients: pods that may connect. longest_ending: seconds that one of them may take to end.
-    generation: of the passwords of those who connect.
+    authority: signs its certificate. clients: pods that may connect.
+    longest_ending: seconds that one of them may take to end. generation: of the passwords of those who connect.
     protect: its members are not removed before this is taken away.
     """
 
@@ -72,6 +86,7 @@ class RedisArgs:
     haproxy_image: Input[str]
     exporter_image: Input[str]
     storage_class: Input[str]
+    authority: Authority
     clients: Sequence[networking.v1.NetworkPolicyPeerArgs]
     longest_ending: int
     generation: int
@@ -93,6 +108,8 @@ class Redis(ComponentResource):
         self.logins = {user: Login(user=user, password=known[-1]) for user, known in passwords.items()}
         members = [f"{NAME}-{number}" for number in range(args.settings.members)]
         own_services = [self._service(member, {_POD_NAME: member, **selector(NAME)}) for member in members]
+        service = self._service(NAME, selector(NAME), {NAME: haproxy.PORT})
+        self.endpoint = Endpoint(host=kubernetes.host_of(service), port=haproxy.PORT)
         addresses = Output.all(*(service.spec.cluster_ip for service in own_services))
         files: dict[str, Input[str]] = {
             "redis.conf": redis_conf(args.settings),
@@ -106,13 +123,23 @@ class Redis(ComponentResource):
             },
         }
         connections = haproxy.connections(mebibytes(args.settings.haproxy_resources.memory))
+        # The first name is short, since a common name has room for 64 characters.
+        certificate = ServerCertificate(
+            NAME,
+            ServerCertificateArgs(authority=args.authority, hosts=[NAME, self.endpoint.host, "localhost"]),
+            opts=self._child,
+        )
         at_start: dict[str, Input[str]] = {
+            "tls.crt": certificate.certificate,
+            "tls.key": certificate.key,
+            "ca.crt": args.authority.certificate,
             "redis-password": password,
             "exporter.json": self.logins[_EXPORTER].password.apply(_exporter_passwords),
             "haproxy.cfg": Output.all(addresses, self.logins[haproxy.USER].password).apply(
                 lambda known: haproxy.configuration(
                     dict(zip(members, known[0], strict=True)),
                     port=MEMBER_PORT,
+                    shown=NAME,
                     password=known[1],
                     connections=connections,
                 )
@@ -169,8 +196,6 @@ class Redis(ComponentResource):
                 spec=disruption_budget(NAME, args.settings.disruptions),
                 opts=self._child,
             )
-        service = self._service(NAME, selector(NAME), {NAME: haproxy.PORT})
-        self.endpoint = Endpoint(host=kubernetes.host_of(service), port=haproxy.PORT)
         self.register_outputs({"host": self.endpoint.host})
 
     def _password(self, name: str, generation: int = 1) -> Output[str]:
@@ -234,13 +259,13 @@ class Redis(ComponentResource):
             # Ready is who is primary or in step with it: a roll-out waits for that before it takes the next one. A
             # fail-over lasts less than this, so that nobody becomes unready by it. Alive is who answers anything.
             readiness=kubernetes.exec_probe(["sh", "/etc/redis/ready.sh"], period=5, failures=3),
-            liveness=kubernetes.exec_probe(["redis-cli", "-p", str(MEMBER_PORT), "ping"], period=10, failures=6),
+            liveness=kubernetes.exec_probe([*_CLI, "-p", str(MEMBER_PORT), "ping"], period=10, failures=6),
             startup=kubernetes.exec_probe(["sh", "-c", _PING], period=2, failures=150),
             pre_stop=["sh", "/etc/redis/stop.sh"],
         )
 
     def _sentinel(self) -> Container:
-        ping = ["redis-cli", "-p", str(SENTINEL_PORT), "ping"]
+        ping = [*_CLI, "-p", str(SENTINEL_PORT), "ping"]
         return Container(
             name="sentinel",
             image=self._args.image,
@@ -253,7 +278,7 @@ class Redis(ComponentResource):
             # It waits for its member.
             startup=kubernetes.exec_probe(ping, period=2, failures=150),
             # It is asked to choose another primary while its member hands over.
-            pre_stop=["sh", "-c", f"while redis-cli -p {MEMBER_PORT} ping > /dev/null 2>&1; do sleep 0.5; done"],
+            pre_stop=["sh", "-c", f"while {_CLI_TEXT} -p {MEMBER_PORT} ping > /dev/null 2>&1; do sleep 0.5; done"],
         )
 
     def _haproxy(self) -> Container:
@@ -263,7 +288,10 @@ class Redis(ComponentResource):
             command=["haproxy", "-db", "-f", "/etc/haproxy/haproxy.cfg"],
             resources=self._args.settings.haproxy_resources,
             ports={NAME: haproxy.PORT, "health": haproxy.HEALTH_PORT},
-            mounts=[Mount(volume="secrets", path="/etc/haproxy/haproxy.cfg", file="haproxy.cfg", read_only=True)],
+            mounts=[
+                Mount(volume="secrets", path=f"/etc/haproxy/{file}", file=file, read_only=True)
+                for file in ("haproxy.cfg", "ca.crt")
+            ],
             # After 10 s without a primary it takes no clients; it takes them again soon after it sees one.
             readiness=kubernetes.http_probe("/ready", "health", period=2, failures=5),
             liveness=kubernetes.http_probe("/live", "health", period=10, failures=3),
@@ -282,6 +310,7 @@ class Redis(ComponentResource):
                 f"-redis.addr={_MEMBER}",
                 f"-redis.user={_EXPORTER}",
                 "-redis.password-file=/etc/redis-exporter/exporter.json",
+                "-tls-ca-cert-file=/etc/redis-exporter/ca.crt",
                 # It may not ask for these, nor give itself a name.
                 "-config-command=-",
                 "-set-client-name=false",
@@ -293,24 +322,27 @@ class Redis(ComponentResource):
             env={"GOMEMLIMIT": f"{mebibytes(self._args.settings.exporter_resources.memory) * 9 // 10}MiB"},
             ports={"exporter": EXPORTER_PORT},
             mounts=[
-                Mount(volume="secrets", path="/etc/redis-exporter/exporter.json", file="exporter.json", read_only=True)
+                Mount(volume="secrets", path=f"/etc/redis-exporter/{file}", file=file, read_only=True)
+                for file in ("exporter.json", "ca.crt")
             ],
             liveness=kubernetes.http_probe("/health", "exporter", period=30, failures=3),
         )
 
 
-_MEMBER = f"redis://127.0.0.1:{MEMBER_PORT}"
+_MEMBER = f"rediss://localhost:{MEMBER_PORT}"
+_CLI = ("redis-cli", "--tls", "--cacert", f"{SECRETS}/ca.crt")
+_CLI_TEXT = " ".join(_CLI)
 _POD_NAME = "statefulset.kubernetes.io/pod-name"
 _MOUNTS = (
     Mount(volume="config", path="/etc/redis", read_only=True),
-    Mount(volume="secrets", path="/etc/vision-week/secrets", read_only=True),
+    Mount(volume="secrets", path=SECRETS, read_only=True),
     Mount(volume="serving", path="/etc/vision-week/serving", read_only=True),
     Mount(volume="data", path="/data"),
     Mount(volume="run", path="/run/redis"),
 )
-_PING = f'REDISCLI_AUTH="$(cat /etc/vision-week/secrets/redis-password)" redis-cli -p {MEMBER_PORT} ping | grep -q PONG'
+_PING = f'REDISCLI_AUTH="$(cat {SECRETS}/redis-password)" {_CLI_TEXT} -p {MEMBER_PORT} ping | grep -q PONG'
 _SENTINEL_CONF = f"""\
-port {SENTINEL_PORT}
+{TLS}tls-port {SENTINEL_PORT}
 bind * -::*
 dir /run/redis
 sentinel resolve-hostnames no
@@ -335,7 +367,7 @@ def redis_conf(settings: RedisSettings) -> str:
     lag = settings.replica_lag
     several = f"min-replicas-to-write 1\nmin-replicas-max-lag {lag}\n" if settings.members > 1 else ""
     return f"""\
-port {MEMBER_PORT}
+{TLS}tls-port {MEMBER_PORT}
 bind * -::*
 protected-mode no
 dir /data

@@ -8,7 +8,7 @@ from pulumi_kubernetes import apps, autoscaling, core, meta, networking
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import kubernetes
-from components.app import Store
+from components.app import REDIS_CA, Store
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.scaling import autoscaler, disruption_budget, fixed_replicas, rolling
 from components.settings import WebSocket as WebSocketSettings
@@ -62,9 +62,10 @@ class WebSocket(ComponentResource):
             "REDIS_HOST": args.redis.endpoint.host,
             "REDIS_PORT": str(args.redis.endpoint.port),
             "REDIS_PASSWORD_FILE": f"{_SECRETS}/redis-password",
+            "REDIS_CA_FILE": f"{_SECRETS}/{REDIS_CA}",
             "DRAIN_SECONDS": "10",
         }
-        secrets = {"redis-password": args.redis.login.password}
+        secrets = {"redis-password": args.redis.login.password, REDIS_CA: args.redis.authority}
         config = core.v1.ConfigMap(NAME, metadata=about, data=environment, opts=child)
         # Changed, it is another one under another name, which only new pods know: as the application's.
         secret = core.v1.Secret(

@@ -9,7 +9,8 @@ use Redis;
 use RedisException;
 
 /**
- * Redis, over a connection that a worker keeps from request to request. Every key starts with `vision-week:`.
+ * Redis, over a connection that a worker keeps from request to request: TLS is begun once. Every key starts with
+ * `vision-week:`.
  *
  * A kept connection is tried before it is used, with the password of now (phpredis' pool, AUTH and ECHO in one message):
  * one that has died meanwhile, or that an interrupted request left an answer in, is replaced and not noticed.
@@ -63,15 +64,20 @@ final class KeyValue
         $redis = new Redis();
         $user = $this->settings->redisUser;
         $password = Settings::secret($this->settings->redisPasswordFile);
+        $authority = $this->settings->redisCaFile;
+        $options = $password === '' ? [] : ['auth' => [$user, $password]];
+        if ($authority !== '') {
+            $options['stream'] = ['cafile' => $authority, 'verify_peer' => true, 'verify_peer_name' => true];
+        }
         // The warning of a failed connection comes before the exception that says the same.
         @$redis->pconnect(
-            $this->settings->redisHost,
+            ($authority === '' ? '' : 'tls://') . $this->settings->redisHost,
             $this->settings->redisPort,
             self::CONNECT_SECONDS,
             null,
             0,
             self::READ_SECONDS,
-            $password === '' ? [] : ['auth' => [$user, $password]],
+            $options,
         );
         $redis->setOption(Redis::OPT_PREFIX, self::PREFIX);
         return $redis;

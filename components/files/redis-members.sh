@@ -18,8 +18,12 @@ own=$(address_of "$HOSTNAME")
 first=$(address_of redis-0)
 others=$(for member in $addresses; do if [ "${member#*=}" != "$own" ]; then echo "${member#*=}"; fi; done)
 
+# Whoever answers shows a certificate that our authority signed.
+tls="--tls --cacert /etc/vision-week/secrets/ca.crt"
+cli() { timeout 2 redis-cli $tls "$@" 2> /dev/null; }
+
 # Asks the Redis at an address; the one here without one.
-ask() { timeout 2 redis-cli -h "$1" -p "$port" --raw "$2" ${3+"$3"} ${4+"$4"} ${5+"$5"} 2> /dev/null | tr -d '\r'; }
+ask() { cli -h "$1" -p "$port" --raw "$2" ${3+"$3"} ${4+"$4"} ${5+"$5"} | tr -d '\r'; }
 here() { ask 127.0.0.1 "$@"; }
 
 role_of() { ask "$1" info replication | sed -n 's/^role://p'; }
@@ -27,8 +31,8 @@ role_of() { ask "$1" info replication | sed -n 's/^role://p'; }
 # The primary as the other members' Sentinels see it; nothing if none of them answers.
 named_by_others() {
     for other in $others; do
-        timeout 2 redis-cli -h "$other" -p "$sentinel_port" --raw sentinel get-master-addr-by-name vision-week \
-            2> /dev/null | grep -E -m 1 '^[0-9.]+$' && return
+        cli -h "$other" -p "$sentinel_port" --raw sentinel get-master-addr-by-name vision-week |
+            grep -E -m 1 '^[0-9.]+$' && return
     done || true
 }
 

@@ -36,7 +36,7 @@ promoted() {
     return 1
 }
 
-fail_over() { timeout 2 redis-cli -p "$sentinel_port" --raw sentinel failover vision-week 2> /dev/null | grep -q '^OK'; }
+fail_over() { cli -p "$sentinel_port" --raw sentinel failover vision-week | grep -q '^OK'; }
 
 give_up() {
     here client unpause > /dev/null

@@ -37,7 +37,7 @@ take_users() {
 # Tells them to the Redis that runs, where it doesn't know them yet. It goes on serving everybody meanwhile.
 tell_users() {
     if cmp -s "$current" /run/redis/users.conf; then return; fi
-    said=$(sed -n 's/^user \([^ ]*\) /ACL SETUSER \1 reset /p' "$current" | timeout 2 redis-cli -p "$port")
+    said=$(sed -n 's/^user \([^ ]*\) /ACL SETUSER \1 reset /p' "$current" | cli -p "$port")
     if [ "$(echo "$said" | grep -cvx OK)" != 0 ]; then
         echo "Redis refuses a user: $said" >&2
         return 1

@@ -20,9 +20,14 @@ _numbers = itertools.count(1)
 
 
 class Instance:
-    """One pod of the service."""
+    """One pod of the service.
 
-    def __init__(self, folder: Path, redis: Redis, *, port: int | None = None, **environment: str) -> None:
+    ready: what its readiness is answered with, where it doesn't become ready.
+    """
+
+    def __init__(
+        self, folder: Path, redis: Redis, *, port: int | None = None, ready: int = 200, **environment: str
+    ) -> None:
         self.name = f"websocket-{next(_numbers)}"
         self.port = port or free_port()
         self.metrics_port = free_port()
@@ -45,7 +50,7 @@ class Instance:
             },
             user=None,  # the tests' Python may lie where only its owner gets
         )
-        self.process.wait_until(lambda: self.status("/ready") == 200, f"{self.name} is ready")
+        self.process.wait_until(lambda: self.status("/ready") == ready, f"{self.name} answers {ready}")
 
     def inside(self, path: str) -> httpx.Response:
         return httpx.get(f"http://127.0.0.1:{self.metrics_port}{path}")

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from components.redis import RIGHTS
+from components.redis import RIGHTS, SECRETS, TLS
 from tests.app.processes import Process, answers, as_user, free_port, give, program
 
 OWNER = "vision_week_owner"
@@ -106,14 +106,39 @@ class Postgres:
         self.process.stop()
 
 
+class Authority:
+    """Signs a server's certificate, as the stack's own does; both are files of one folder: ca.crt, tls.crt, tls.key."""
+
+    def __init__(self, folder: Path, host: str) -> None:
+        self.folder = folder
+        self.certificate = folder / "ca.crt"
+        folder.mkdir()
+        key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+        signs = ("-addext", "keyUsage=critical,keyCertSign", "-days", "2")
+        self._run("req", "-x509", *key, "-subj", "/CN=authority", *signs, "-keyout", "ca.key", "-out", "ca.crt")
+        self._run("req", *key, "-subj", f"/CN={host}", "-keyout", "tls.key", "-out", "tls.csr")
+        (folder / "extensions").write_text(
+            f"subjectAltName=DNS:{host}\nbasicConstraints=critical,CA:false\nkeyUsage=critical,digitalSignature\n"
+            "extendedKeyUsage=serverAuth\nauthorityKeyIdentifier=keyid\n"
+        )
+        by = ("-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "1", "-extfile", "extensions")
+        self._run("x509", "-req", "-in", "tls.csr", *by, "-out", "tls.crt")
+        give(folder / "tls.key", 1000)
+
+    def _run(self, *words: str) -> None:
+        subprocess.run([program("openssl"), *words], cwd=self.folder, check=True, capture_output=True)
+
+
 class Redis:
     """A Redis with the users that a member has, and one password for all of them.
 
-    password: another's, where one takes the place of the other.
+    password: another's, where one takes the place of the other. authority: who signed for it, where it speaks TLS as a
+    member does.
     """
 
-    def __init__(self, folder: Path, password: str | None = None) -> None:
+    def __init__(self, folder: Path, password: str | None = None, authority: Authority | None = None) -> None:
         self.port = free_port()
+        self._authority = authority
         self.password = password or secrets.token_hex(16)
         self.folder = folder / "redis"
         self.folder.mkdir()
@@ -125,15 +150,21 @@ class Redis:
         configuration = self.folder / "redis.conf"
         users = "".join(f"user {name} on >{self.password} {rights}\n" for name, rights in RIGHTS.items())
         configuration.write_text(
-            f"port {self.port}\nbind 127.0.0.1\nrequirepass {self.password}\nmasterauth {self.password}\n"
+            f"{self._listening()}\nbind 127.0.0.1\nrequirepass {self.password}\nmasterauth {self.password}\n"
             f"dir {self.folder}\nappendonly yes\n{users}"
         )
         self.process = Process(["redis-server", str(configuration)], log=self.folder / "log", environment={})
         self.process.wait_until(lambda: answers(self.port), "Redis starts")
 
+    def _listening(self) -> str:
+        if self._authority is None:
+            return f"port {self.port}"
+        return f"{TLS.replace(SECRETS, str(self._authority.folder))}tls-port {self.port}"
+
     def command(self, *words: str) -> str:
+        tls = ("--tls", "--cacert", str(self._authority.certificate)) if self._authority else ()
         done = subprocess.run(
-            [program("redis-cli"), "-p", str(self.port), *words],
+            [program("redis-cli"), *tls, "-p", str(self.port), *words],
             env={"REDISCLI_AUTH": self.password},
             text=True,
             capture_output=True,

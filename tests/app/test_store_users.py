@@ -106,8 +106,10 @@ class Member:
         script = USERS.read_text().replace("=/data/", f"={self._folder}/data/")
         for place in ("/etc/vision-week/secrets", "/etc/vision-week/serving", "/run/redis"):
             script = script.replace(place, str(self._folder / place.rpartition("/")[2]))
+        # As redis-members.sh has it, in clear.
+        asking = f'port={self._redis.port}\ncli() {{ redis-cli "$@"; }}'
         done = subprocess.run(
-            ["sh", "-eu", "-c", f"port={self._redis.port}\n{script}\ntake_users\ntell_users"],
+            ["sh", "-eu", "-c", f"{asking}\n{script}\ntake_users\ntell_users"],
             env={
                 "PATH": os.environ["PATH"],
                 "REDISCLI_AUTH": self._redis.password,

@@ -12,7 +12,7 @@ _LOOK = """
 . /etc/redis/members.sh
 echo "own:$own"
 here info replication
-sentinel() { timeout 2 redis-cli -p "$sentinel_port" --raw sentinel "$1" vision-week; }
+sentinel() { cli -p "$sentinel_port" --raw sentinel "$1" vision-week; }
 echo "named:$(sentinel get-master-addr-by-name | head -n 1)"
 echo "quorum:$(sentinel ckquorum)"
 echo "replicas:$(sentinel replicas | grep -A 1 -x flags | grep -cx slave)"
@@ -49,7 +49,7 @@ def primary(stack: Stack) -> str:
 
 def command(stack: Stack, member: str, *words: str) -> str:
     """Ask a member's Redis."""
-    script = '. /etc/redis/members.sh; exec redis-cli -p "$port" --raw "$@"'
+    script = '. /etc/redis/members.sh; exec redis-cli $tls -p "$port" --raw "$@"'
     return stack.kubectl(
         "-n", f"{PREFIX}-data", "exec", member, "-c", "redis", "--", "sh", "-c", script, "sh", *words
     ).strip()

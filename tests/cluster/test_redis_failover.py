@@ -69,7 +69,7 @@ def test_a_primary_that_is_cut_off_refuses_writes(stack: Stack, stored: StoredWr
     process = first_process(stack, "data", old, "redis")
 
     def refused() -> bool:
-        script = '. /etc/redis/members.sh; redis-cli -p "$port" set vision-week:drill:minority 1'
+        script = '. /etc/redis/members.sh; redis-cli $tls -p "$port" set vision-week:drill:minority 1'
         inside = ["nsenter", f"--target={process}", "--all", "env", f"HOSTNAME={old}", "sh", "-c", script]
         return "NOREPLICAS" in subprocess.run(inside, capture_output=True, text=True, check=True).stdout
 

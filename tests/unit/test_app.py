@@ -53,6 +53,7 @@ def built(
                     endpoint=endpoint("redis", "data", 6379),
                     peer=pods_of("data", "redis"),
                     login=Login(user="app", password=Output.secret("redis's")),
+                    authority=Output.from_input("authority's"),
                 ),
                 clients=[pods_of("edge", "edge")],
                 websocket="/ws",
@@ -130,6 +131,7 @@ def test_a_migration_runs_as_the_owner_and_the_application_does_not() -> None:
         "database-password": "user's",
         "database-ca.crt": "authority's",
         "redis-password": "redis's",
+        "redis-ca.crt": "authority's",
     }
 
 

@@ -224,6 +224,7 @@ def websocket(replicas: int) -> Recording:
             endpoint=endpoint("redis", "data", 6379),
             peer=pods_of("data", "redis"),
             login=Login(user="websocket", password=Output.secret("redis's")),
+            authority=Output.from_input("authority's"),
         ),
         origins=["https://vision-week.example"],
         clients=[pods_of("edge", "edge")],

@@ -1,6 +1,7 @@
 """Redis and Sentinel as the cluster is told about them."""
 
 import hashlib
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from components.certificates import Authority, AuthorityArgs
 from components.kubernetes import pods_of
 from components.redis import Redis, RedisArgs
 from tests.unit.parts import namespace, settings
@@ -27,6 +29,7 @@ def built(*, preview: bool = False, generation: int = 1, **changes: Any) -> Reco
                 haproxy_image="registry.example/haproxy:3",
                 exporter_image="registry.example/redis_exporter:1",
                 storage_class="fast-ssd",
+                authority=Authority("authority", AuthorityArgs(common_name="here CA")),
                 clients=[pods_of("apps", "app")],
                 longest_ending=60,
                 generation=generation,
@@ -88,6 +91,26 @@ def test_the_password_is_in_no_configuration_and_no_argument() -> None:
     assert len(password) == 32
     for one in redis.made:
         assert password not in one.clear
+
+
+def test_nobody_speaks_in_clear() -> None:
+    """S7.2"""
+    redis = built()
+    told = files(redis)
+    for name, port in (("redis.conf", "6380"), ("sentinel.conf", "26379")):
+        found = options(told[name])
+        assert (found["port"], found["tls-port"], found["tls-replication"]) == ("0", port, "yes")
+    checks = redis.one("Secret", "redis").inputs["stringData"]["haproxy.cfg"]
+    assert checks.count("check-ssl verify required") == checks.count("\nbackend ")
+    containers = redis.one("StatefulSet", "redis").at("spec", "template", "spec", "containers")
+    asking = re.findall(r"redis-cli\W+(?:--|\$)tls", json.dumps([told, containers]))
+    assert len(asking) == json.dumps([told, containers]).count("redis-cli")
+
+
+def test_the_certificate_names_what_is_looked_for() -> None:
+    """By clients, HAProxy's checks and the exporter."""
+    (request,) = built().of("CertRequest")
+    assert request.at("dnsNames") == ["redis", "redis.data.svc.cluster.local", "localhost"]
 
 
 def test_members_know_whether_a_password_is_right_and_not_what_it_is() -> None:

@@ -50,13 +50,23 @@ class Bus:
     """A subscription that mends itself, and the way to publish."""
 
     def __init__(
-        self, host: str, port: int, user: str, password_file: Path | None, heard: Callable[[str], None]
+        self,
+        host: str,
+        port: int,
+        heard: Callable[[str], None],
+        *,
+        user: str = "default",
+        password_file: Path | None = None,
+        ca_file: Path | None = None,
     ) -> None:
         def connect(tries: int) -> Redis:
             return Redis(
                 host=host,
                 port=port,
                 credential_provider=_PasswordFile(user, password_file) if password_file else None,
+                ssl=ca_file is not None,
+                ssl_ca_certs=str(ca_file) if ca_file else None,
+                ssl_check_hostname=True,
                 decode_responses=True,
                 socket_connect_timeout=2,
                 socket_timeout=5,

@@ -42,9 +42,10 @@ class Service:
         self.bus = Bus(
             settings.redis_host,
             settings.redis_port,
-            settings.redis_user,
-            settings.redis_password_file,
             self.hub.broadcast,
+            user=settings.redis_user,
+            password_file=settings.redis_password_file,
+            ca_file=settings.redis_ca_file,
         )
         self.draining = False
 

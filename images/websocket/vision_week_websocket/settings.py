@@ -15,6 +15,7 @@ class Settings:
     drain_seconds: over how long the connections are closed after SIGTERM, so that clients don't all come back at once.
     redis_user: whom it logs in as.
     redis_password_file: read at every connection, so that a rotated password needs no restart; none means no password.
+    redis_ca_file: the certificate of who signed its own; none where it speaks in clear, as beside a developer.
     """
 
     listen_port: int = 8090
@@ -24,6 +25,7 @@ class Settings:
     redis_port: int = 6379
     redis_user: str = "default"
     redis_password_file: Path | None = None
+    redis_ca_file: Path | None = None
     allowed_origins: frozenset[str] = frozenset()
     log_level: str = "INFO"
     drain_seconds: float = 10
@@ -43,6 +45,7 @@ class Settings:
 
         origins = given.get("ALLOWED_ORIGINS", "").replace(",", " ").split()
         password_file = given.get("REDIS_PASSWORD_FILE")
+        ca_file = given.get("REDIS_CA_FILE")
         return cls(
             listen_port=number("LISTEN_PORT", cls.listen_port),
             metrics_port=number("METRICS_PORT", cls.metrics_port),
@@ -51,6 +54,7 @@ class Settings:
             redis_port=number("REDIS_PORT", cls.redis_port),
             redis_user=given.get("REDIS_USER", cls.redis_user),
             redis_password_file=Path(password_file) if password_file else None,
+            redis_ca_file=Path(ca_file) if ca_file else None,
             allowed_origins=frozenset(origin.rstrip("/").lower() for origin in origins),
             log_level=given.get("LOG_LEVEL", cls.log_level).upper(),
             drain_seconds=number("DRAIN_SECONDS", int(cls.drain_seconds)),
