@@ -67,6 +67,10 @@ compose-up: .venv/.ready ## Run the platform of compose.yaml on this machine's D
 compose-down: .venv/.ready ## Remove what `make compose-up` made, its data included
 	@$(LOCALCLOUD) compose-down
 
+.PHONY: logs-up
+logs-up: .venv/.ready ## Have what keeps logs: Loki and the collector; the first time they are built, for long minutes
+	@$(LOCALCLOUD) logs-up
+
 .PHONY: vpa-up
 vpa-up: .venv/.ready ## Add the vertical autoscaler to the local cluster; the first time it is built, for minutes
 	@$(LOCALCLOUD) vpa-up

@@ -44,11 +44,13 @@ class CatalogueImage:
 
 CATALOGUE = {
     "alertmanager": CatalogueImage(repository="docker.io/prom/alertmanager", tag="v0.28.1"),
+    "collector": CatalogueImage(repository="docker.io/otel/opentelemetry-collector-contrib", tag="0.149.0"),
     "grafana": CatalogueImage(repository="docker.io/grafana/grafana", tag="12.1.0"),
     "haproxy": CatalogueImage(repository="docker.io/library/haproxy", tag="3.2-bookworm"),
     "kube-state-metrics": CatalogueImage(
         repository="registry.k8s.io/kube-state-metrics/kube-state-metrics", tag="v2.17.0"
     ),
+    "loki": CatalogueImage(repository="docker.io/grafana/loki", tag="3.7.8"),
     "nginx": CatalogueImage(repository="docker.io/nginxinc/nginx-unprivileged", tag="1.28-bookworm"),
     "prometheus": CatalogueImage(repository="docker.io/prom/prometheus", tag="v3.5.0"),
     "redis": CatalogueImage(repository="docker.io/library/redis", tag="7.4-bookworm"),

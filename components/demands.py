@@ -123,6 +123,13 @@ DEMANDS = (
         "write true",
     ),
     Demand(
+        "monitoring.logs",
+        _BOTH,
+        lambda settings: settings.monitoring.logs,
+        "what a pod that is gone has said, nobody could read (S8.3)",
+        "write true",
+    ),
+    Demand(
         "protect",
         _LIVE,
         lambda settings: settings.protect,

@@ -68,8 +68,10 @@ class Images(ComponentResource):
     app: Output[str]
     websocket: Output[str]
     postgres: Output[str]
+    collector: str
     grafana: str
     kube_state_metrics: str
+    loki: str
     nginx: str
     prometheus: str
     redis: str
@@ -106,9 +108,11 @@ class Images(ComponentResource):
             "postgres", Build(dockerfile="images/postgres/Dockerfile", context="images/postgres")
         )
         self.alertmanager = self._published("alertmanager")
+        self.collector = self._published("collector")
         self.grafana = self._published("grafana")
         self.kube_state_metrics = self._published("kube-state-metrics")
         self.haproxy = self._published("haproxy")
+        self.loki = self._published("loki")
         self.nginx = self._published("nginx")
         self.prometheus = self._published("prometheus")
         self.redis = self._published("redis")

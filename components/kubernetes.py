@@ -152,12 +152,14 @@ def pod(
     token: bool = False,
     restart: str | None = None,
     pool: str | None = None,
+    groups: Sequence[int] = (),
+    every_node: bool = False,
 ) -> core.v1.PodTemplateSpecArgs:
     """The hardened pod that all workloads run (S7.2, Pod Security `restricted`).
 
     configuration: checksum of what it reads. grace: seconds to end in. before: run to their end before the others
     start. annotations: for whoever adds something to it. token: it talks to the Kubernetes API. pool: the nodes that
-    are kept for it.
+    are kept for it. groups: that it is in besides its own. every_node: also on nodes that are kept for others.
     Its pods avoid each other's nodes (weight 100: S5.1) and are spread over zones, as far as there are any.
     """
     same = meta.v1.LabelSelectorArgs(match_labels=selector(name))
@@ -175,6 +177,7 @@ def pod(
                 run_as_user=USER,
                 run_as_group=USER,
                 fs_group=USER,
+                supplemental_groups=list(groups) or None,
                 # A large volume is not walked through at every start.
                 fs_group_change_policy="OnRootMismatch",
                 seccomp_profile=core.v1.SeccompProfileArgs(type="RuntimeDefault"),
@@ -206,12 +209,16 @@ def pod(
             volumes=list(volumes) or None,
             restart_policy=restart,
             node_selector={POOL: pool} if pool else None,
-            tolerations=[core.v1.TolerationArgs(key=POOL, operator="Equal", value=pool, effect="NoSchedule")]
-            if pool
-            else None,
+            tolerations=_tolerations(pool, every_node=every_node),
             termination_grace_period_seconds=grace,
         ),
     )
+
+
+def _tolerations(pool: str | None, *, every_node: bool) -> list[core.v1.TolerationArgs] | None:
+    if every_node:
+        return [core.v1.TolerationArgs(operator="Exists")]
+    return [core.v1.TolerationArgs(key=POOL, operator="Equal", value=pool, effect="NoSchedule")] if pool else None
 
 
 def pod_field(path: str) -> core.v1.EnvVarSourceArgs:

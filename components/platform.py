@@ -17,16 +17,22 @@ from components.kubernetes import pods_of
 from components.monitoring import (
     Alertmanager,
     AlertmanagerArgs,
+    Collector,
+    CollectorArgs,
     Grafana,
     GrafanaArgs,
     KubeState,
     KubeStateArgs,
+    Loki,
+    LokiArgs,
     Prometheus,
     PrometheusArgs,
     Target,
     alertmanager,
+    collector,
     grafana,
     kube_state,
+    loki,
     prometheus,
 )
 from components.postgres import Postgres, PostgresArgs
@@ -34,7 +40,7 @@ from components.redis import Redis, RedisArgs
 from components.retirement import Retirement, RetirementArgs
 from components.settings import ExistingCluster, GatewayEdge, Settings
 from components.storage import Storage, StorageArgs
-from components.tenancy import Tenancy, TenancyArgs
+from components.tenancy import NODE, Tenancy, TenancyArgs
 from components.unbuilt import refuse_unbuilt
 from components.vertical import VerticalAutoscaling, VerticalAutoscalingArgs
 from components.watch import Watch, WatchArgs
@@ -87,6 +93,7 @@ class Platform(ComponentResource):
         refuse_unbuilt(settings)
         super().__init__("vision-week:platform:Platform", "platform", None, opts)
         child = ResourceOptions(parent=self)
+        logs = settings.monitoring.enabled and settings.monitoring.logs
         ground = _ground(settings, child)
         cluster = Cluster(
             "cluster",
@@ -125,6 +132,7 @@ class Platform(ComponentResource):
                     "data": settings.tenancy.data,
                     "edge": settings.tenancy.edge,
                     **({"monitoring": settings.tenancy.monitoring} if settings.monitoring.enabled else {}),
+                    **({NODE: settings.tenancy.node} if logs else {}),
                 },
                 protect=settings.protect,
                 pools=ground.pools,
@@ -328,6 +336,34 @@ class Platform(ComponentResource):
                     ),
                     opts=inside,
                 )
+            if logs:
+                kept = Loki(
+                    "loki",
+                    LokiArgs(
+                        namespace=namespaces["monitoring"],
+                        collectors=pods_of(namespaces[NODE].name, collector.NAME),
+                        settings=settings.monitoring,
+                        authority=authority,
+                        image=images.loki,
+                        storage_class=storage.class_name,
+                        protect=settings.protect,
+                    ),
+                    opts=inside,
+                )
+                Collector(
+                    "collector",
+                    CollectorArgs(
+                        namespace=namespaces[NODE],
+                        watched=[namespace for area, namespace in namespaces.items() if area != NODE],
+                        store=kept.endpoint,
+                        peer=pods_of(namespaces["monitoring"].name, loki.NAME),
+                        shown=loki.NAME,
+                        authority=authority.certificate,
+                        settings=settings.monitoring,
+                        image=images.collector,
+                    ),
+                    opts=inside,
+                )
             prometheus_pods = pods_of(namespaces["monitoring"].name, prometheus.NAME)
             watching = Prometheus(
                 "prometheus",
@@ -375,6 +411,27 @@ class Platform(ComponentResource):
                                 )
                             ]
                             if settings.monitoring.kube_state_metrics
+                            else []
+                        ),
+                        *(
+                            [
+                                Target(
+                                    job=loki.NAME,
+                                    namespace=namespaces["monitoring"],
+                                    service=loki.NAME,
+                                    port=loki.PORT,
+                                    shown=loki.NAME,
+                                    kept=loki.COUNTED,
+                                ),
+                                Target(
+                                    job=collector.NAME,
+                                    namespace=namespaces[NODE],
+                                    service=collector.NAME,
+                                    port=collector.METRICS_PORT,
+                                    kept=collector.COUNTED,
+                                ),
+                            ]
+                            if logs
                             else []
                         ),
                         Target(
@@ -443,11 +500,13 @@ class Platform(ComponentResource):
         self.images = Output.all(
             app=images.app,
             alertmanager=images.alertmanager,
+            collector=images.collector,
             grafana=images.grafana,
             websocket=images.websocket,
             postgres=images.postgres,
             haproxy=images.haproxy,
             **{"kube-state-metrics": images.kube_state_metrics},
+            loki=images.loki,
             nginx=images.nginx,
             prometheus=images.prometheus,
             redis=images.redis,

@@ -2,7 +2,8 @@
 
 One namespace for each area, because who can make pods in a namespace can mount its Secrets. All connections are denied
 both ways but for DNS; every component brings the few that it needs. No pod of these namespaces may be less than
-`restricted`.
+`restricted`; in the one namespace for that they may read files of their node besides (DECISIONS: namespaces), which
+the standard calls `privileged`: what runs there is as hardened as all else, and the policy pack sees to it.
 """
 
 from collections.abc import Mapping
@@ -14,12 +15,8 @@ from pulumi_kubernetes import core, meta, networking
 from components.kubernetes import Namespace, metadata
 from components.settings import Quota
 
-# The API server's own numbering of the standard's versions: the newest that it knows.
-_SECURITY = {
-    f"pod-security.kubernetes.io/{mode}{suffix}": value
-    for mode in ("enforce", "audit", "warn")
-    for suffix, value in (("", "restricted"), ("-version", "latest"))
-}
+# Whose pods read files of their node.
+NODE = "node"
 _DNS_PORT = 53
 # Where NodeLocal DNSCache listens, on the node and not in a pod.
 _NODE_LOCAL_DNS = "169.254.20.10/32"
@@ -62,7 +59,7 @@ class Tenancy(ComponentResource):
                 labels={
                     "app.kubernetes.io/part-of": "vision-week",
                     "app.kubernetes.io/managed-by": "pulumi",
-                    **_SECURITY,
+                    **_security("privileged" if area == NODE else "restricted"),
                 },
             ),
             opts=ResourceOptions(parent=self, protect=args.protect),
@@ -110,6 +107,15 @@ class Tenancy(ComponentResource):
             ),
         ]
         return Namespace(name=name, guards=guards, pool=args.pools.get(area))
+
+
+def _security(level: str) -> dict[str, str]:
+    """What pods a namespace takes; the version is the API server's own numbering of the standard's: the newest."""
+    return {
+        f"pod-security.kubernetes.io/{mode}{suffix}": value
+        for mode in ("enforce", "audit", "warn")
+        for suffix, value in (("", level), ("-version", "latest"))
+    }
 
 
 def _look_ups() -> networking.v1.NetworkPolicySpecArgs:

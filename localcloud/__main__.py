@@ -154,6 +154,15 @@ def vpa_up() -> None:
 
 
 @app.command()
+def logs_up() -> None:
+    """Have the local registry give what keeps logs: Loki and the OpenTelemetry Collector."""
+    _kubeconfig()
+    with step("Images of what keeps logs") as progress:
+        images.logs.up(progress)
+    say("Set vision-week:monitoring.logs to true; then `./scripts/deploy.sh development logs` asks Loki.")
+
+
+@app.command()
 def vpa_down() -> None:
     """Remove the local cluster's vertical autoscaler."""
     _kubeconfig()

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from policies.rules import SECRET, Demands, Framework, Resource, Rule, at, is_other, listed, mapped, texts
+from policies.rules import SECRET, Demands, Framework, Resource, Rule, at, is_of_nodes, is_other, listed, mapped, texts
 
 # Group/version -> kinds (all where none is named), the version of Kubernetes that no longer has them, their successor.
 # From the deprecated API migration guide of Kubernetes.
@@ -95,8 +95,10 @@ def _bindings(resource: Resource, _demands: Demands) -> Iterator[str]:
 
 def _namespace(resource: Resource, _demands: Demands) -> Iterator[str]:
     labels = mapped(at(resource.props, "metadata", "labels"))
-    if resource.type == "kubernetes:core/v1:Namespace" and is_other(
-        labels.get("pod-security.kubernetes.io/enforce"), "restricted"
+    if (
+        resource.type == "kubernetes:core/v1:Namespace"
+        and is_other(labels.get("pod-security.kubernetes.io/enforce"), "restricted")
+        and not is_of_nodes(at(resource.props, "metadata", "name"))
     ):
         yield "admits pods that are less than restricted"
 
@@ -219,7 +221,8 @@ RULES = (
     Rule(name="binding-no-administrators", says="Nobody and nothing is made an administrator by the program.",
          severity="critical", framework=Framework(name=_CIS, item="5.1.1, 5.1.5, 5.1.7"),
          mend="Bind a role that has what is needed and no more, to an account of its own.", resource=_bindings),
-    Rule(name="namespace-pod-security", says="Namespaces admit only restricted pods.", severity="critical",
+    Rule(name="namespace-pod-security", says="Namespaces admit only restricted pods, but for `…-node`.",
+         severity="critical",
          framework=Framework(name=_CIS, item="5.2.1"),
          mend="Label the namespace pod-security.kubernetes.io/enforce: restricted.", resource=_namespace),
     Rule(name="not-in-default-namespace", says="Nothing is in the namespace default.", severity="medium",

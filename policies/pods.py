@@ -4,7 +4,20 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from policies.rules import SECRET, Demands, Framework, Opaque, Resource, Rule, Severity, at, is_other, listed, mapped
+from policies.rules import (
+    SECRET,
+    Demands,
+    Framework,
+    Opaque,
+    Resource,
+    Rule,
+    Severity,
+    at,
+    is_of_nodes,
+    is_other,
+    listed,
+    mapped,
+)
 
 Pod = Mapping[str, Any]
 Container = Mapping[str, Any]
@@ -105,10 +118,18 @@ def _capabilities(container: Container, _pod: Pod) -> Iterator[str]:
         yield f"adds the capabilities {', '.join(sorted(map(str, added)))}"
 
 
-def _host_paths(pod: Pod) -> Iterator[str]:
+def _host_paths(resource: Resource, _demands: Demands) -> Iterator[str]:
+    pod = pod_of(resource) or {}
     for volume in listed(pod.get("volumes")):
-        if at(volume, "hostPath") is not None:
-            yield f"volume {volume.get('name')} is a path of the node"
+        if at(volume, "hostPath") is None:
+            continue
+        name = volume.get("name")
+        if not is_of_nodes(resource.namespace):
+            yield f"volume {name} is a path of the node"
+        for container in containers_of(pod):
+            for mount in listed(container.get("volumeMounts")):
+                if at(mount, "name") == name and is_other(at(mount, "readOnly"), True):
+                    yield f"container {container.get('name')} may write to the node's files: {name} is not readOnly"
 
 
 def _volumes(pod: Pod) -> Iterator[str]:
@@ -269,9 +290,9 @@ RULES = (
           _about_containers(_non_root)),
     _rule("pod-no-capabilities", "high", _cis("5.2.8, 5.2.9, 5.2.10"), "Every container drops ALL capabilities.", _POD,
           _about_containers(_capabilities)),
-    _rule("pod-no-host-path", "high", _cis("5.2.12"), "No pod mounts a path of its node.",
-          "Use a claim or an emptyDir; what must read the node's files belongs into the namespace for that.",
-          _about_pods(_host_paths)),
+    _rule("pod-no-host-path", "high", _cis("5.2.12"), "No pod mounts a path of its node, but in `…-node` to read it.",
+          "Use a claim or an emptyDir; what must read the node's files belongs into the namespace `…-node`.",
+          _host_paths),
     _rule("pod-no-host-port", "medium", _cis("5.2.13"), "No container takes a port of its node.",
           "Take hostPort away and reach the pod by a Service.", _about_containers(_host_ports)),
     _rule("pod-seccomp", "high", _cis("5.7.2"), "Every container's system calls are filtered.", _POD,

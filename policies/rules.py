@@ -115,6 +115,11 @@ def is_other(value: Any, *expected: Any) -> bool:
     return not isinstance(value, Opaque) and value not in expected
 
 
+def is_of_nodes(namespace: Any) -> bool:
+    """Whether it is the namespace of what reads files of its node: no other may (DECISIONS: namespaces)."""
+    return isinstance(namespace, str) and namespace.endswith("-node")
+
+
 def listed(value: Any) -> list[Any]:
     """A list as it is; nothing where there is none, or none that can be seen."""
     return list(value) if isinstance(value, list) else []

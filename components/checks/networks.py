@@ -9,7 +9,6 @@ from components.settings import GatewayEdge, GoogleCluster, IngressEdge, NginxEd
 
 COMPOSE = IPv4Network("172.20.0.0/16")  # S2.4
 _ADDRESSES_PER_NODE = 256  # GKE takes a /24 of the pods' range for each node
-_ZONES = 3
 # GKE's classes of Gateways whose balancer is global ("GatewayClass capabilities").
 _OF_THE_WORLD = ("gke-l7-global-external-managed", "gke-l7-gxlb")
 
@@ -39,8 +38,7 @@ def networks_are_large_enough(settings: Settings) -> Iterator[Fault]:
     cluster = settings.cluster
     if not isinstance(cluster, GoogleCluster):
         return
-    # One more in each zone and pool: an upgrade makes the new node before the old one goes.
-    nodes = sum(_ZONES * (pool.max_nodes + 1) for pool in (cluster.apps, cluster.data))
+    nodes = cluster.most_nodes
     for name, has, needs in (
         ("nodes", cluster.network.nodes.num_addresses - 4, nodes),  # Google keeps four of each range
         ("pods", cluster.network.pods.num_addresses // _ADDRESSES_PER_NODE, nodes),

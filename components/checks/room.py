@@ -74,10 +74,17 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
             # A new one is ready before the old one goes.
             *([(2, [watched.grafana_resources])] if watched.grafana else []),
             *([(2, [watched.kube_state_resources])] if watched.kube_state_metrics else []),
+            *([(1, [watched.loki_resources])] if watched.logs else []),
         ]
         if watched.enabled
         else [],
+        "node": [(_nodes(settings), [watched.collector_resources])] if watched.enabled and watched.logs else [],
     }
+
+
+def _nodes(settings: Settings) -> int:
+    """As many as there may be; one where nobody says."""
+    return settings.cluster.most_nodes if isinstance(settings.cluster, GoogleCluster) else 1
 
 
 def _member(postgres: Postgres) -> list[Resources]:

@@ -129,6 +129,7 @@ def alerts(thresholds: Alerts, services: Sequence[str], archived: int | None) ->
     yield from _of_backups()
     yield from _of_redis()
     yield from _of_objects()
+    yield from _of_logs()
     yield from _of_prometheus()
     yield from _of_the_way_to_people()
 
@@ -478,6 +479,29 @@ def _of_objects() -> Iterator[Alert]:
         team="platform",
         summary="{{ $value | humanizePercentage }} of {{ $labels.resource }} is used in {{ $labels.namespace }}",
         description="Beyond it no pod is admitted, not even in the place of one that failed.",
+    )
+
+
+def _of_logs() -> Iterator[Alert]:
+    yield Alert(
+        name="LogsWait",
+        expr="otelcol_exporter_queue_size / otelcol_exporter_queue_capacity > 0.5",
+        minutes=5,
+        severity="warning",
+        team="platform",
+        summary="The collector at {{ $labels.instance }} has {{ $value | humanizePercentage }} of its queue full",
+        description="Loki does not take in what it brings. Nothing is lost yet: a full queue lets the files wait.",
+    )
+    yield Alert(
+        name="LogsLost",
+        # What comes too fast is brought again, and what comes too late is mostly there: a new collector reads all.
+        expr='sum by (reason) (increase(loki_discarded_samples_total{reason!~"rate_limited|.*rate_limit|too_far_behind|'
+        'greater_than_max_sample_age"}[5m])) > 0',
+        minutes=0,
+        severity="warning",
+        team="platform",
+        summary="Loki refused {{ $value | humanize }} lines for good: {{ $labels.reason }}",
+        description="Nobody will find them.",
     )
 
 

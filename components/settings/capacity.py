@@ -4,7 +4,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from components.values import LATER, Cpu, Percent, Short, Size, Strict
+from components.values import Cpu, Percent, Short, Size, Strict
 
 
 class Replicas(Strict):
@@ -72,5 +72,5 @@ class Tenancy(Strict):
     """Of our own load balancer (service levels: HPA and quota)."""
     monitoring: Quota = Quota(pods=24, cpu="8", memory="24Gi")
     """Of metrics, dashboards, alerts and logs (S8)."""
-    node: Annotated[Quota, LATER] = Quota(pods=100, cpu="16", memory="32Gi")
-    """Of what runs on every node: node exporter and log collector (DECISIONS: namespaces)."""
+    node: Quota = Quota(pods=100, cpu="16", memory="32Gi")
+    """Of what runs on every node: the collector of logs (DECISIONS: namespaces)."""

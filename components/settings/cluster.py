@@ -171,6 +171,11 @@ class GoogleCluster(Strict):
         return f"{self.region}-docker.pkg.dev/{self.project}"
 
     @property
+    def most_nodes(self) -> int:
+        """Of both pools at their largest, in three zones; an upgrade makes the new node before the old one goes."""
+        return sum(3 * (pool.max_nodes + 1) for pool in (self.apps, self.data))
+
+    @property
     def uploads(self) -> str:
         """Name of the bucket of uploads: unique in the world, as the project's id is."""
         return f"{self.project}-uploads"

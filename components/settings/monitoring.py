@@ -63,10 +63,16 @@ class Monitoring(Strict):
     """Of each Prometheus (S8.1)."""
     alertmanager_resources: Resources = Resources(cpu="50m", cpu_limit="500m", memory="128Mi")
     """Of each Alertmanager (S8.2)."""
-    logs_days: Annotated[int, LATER] = Field(default=180, ge=1, le=3650)
+    logs: bool = True
+    """Keep what all pods write, and find it again; without it what a pod said goes with it (S8.3)."""
+    logs_days: int = Field(default=180, ge=1, le=3650)
     """Days that logs are kept, 1 to 3650 (service levels: log retention)."""
-    logs_size: Annotated[Size, LATER] = "100Gi"
-    """Of the logs' volume, where they are not in a bucket; at least 1Mi (S8.3)."""
+    logs_size: Size = "100Gi"
+    """Of the logs' volume, at least 1Mi: one that is full takes nothing in any more (S8.3)."""
+    loki_resources: Resources = Resources(cpu="250m", cpu_limit="2", memory="2Gi")
+    """Of what keeps the logs (S8.3)."""
+    collector_resources: Resources = Resources(cpu="50m", cpu_limit="500m", memory="256Mi")
+    """Of what brings them there, on each node (S8.3)."""
     grafana: bool = True
     """Dashboards; off where its image can't be had (S8.2)."""
     grafana_resources: Resources = Resources(cpu="100m", cpu_limit="1", memory="512Mi")

@@ -100,6 +100,11 @@ VERTICAL_POD_AUTOSCALER = Module(
     },
 )
 
+LOKI = Module(name="loki", packages={"loki": "github.com/grafana/loki/v3/cmd/loki"}, space=3)
+COLLECTOR = Module(
+    name="collector", packages={"otelcol-contrib": "vision-week/localcloud/toolchain/collector"}, space=1.5
+)
+
 # Built when a command or a test wants them.
 ON_DEMAND = (
     Module(
@@ -117,6 +122,8 @@ ON_DEMAND = (
     Module(name="fake-gcs-server", packages={"fake-gcs-server": "github.com/fsouza/fake-gcs-server"}, space=1.5),
     Module(name="policy-probe", packages={"policy-probe": "vision-week/localcloud/toolchain/policy-probe"}, space=0.25),
     VERTICAL_POD_AUTOSCALER,
+    LOKI,
+    COLLECTOR,
 )
 
 # Not programs: files that are wanted of a module.

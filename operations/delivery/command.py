@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
+from components.levels import LEVELS
 from operations.delivery import checks
 from operations.delivery import comment as comments
 from operations.delivery import deploy as delivery
@@ -84,7 +85,8 @@ def target_of(context: typer.Context) -> Target:
 
 
 _LOGS: Final = """
-Show what the pods have logged: coloured lines in a terminal, JSON where they are piped.
+Show what the pods have logged: coloured lines in a terminal, JSON where they are piped. A stack that keeps logs
+(monitoring.logs) has those of pods that are gone, too.
 
 Examples:
 
@@ -101,13 +103,13 @@ def logs(
     context: typer.Context,
     *,
     service: Annotated[str | None, typer.Option(help="Of this service alone: app, nginx, postgres, …")] = None,
-    level: Annotated[str, typer.Option(help=f"The least of {', '.join(pods_logs.LEVELS)}.")] = "debug",
+    level: Annotated[str, typer.Option(help=f"The least of {', '.join(LEVELS)}.")] = "debug",
     since: Annotated[str, typer.Option(help="Not older than this: 30s, 10m, 2h.")] = "10m",
     grep: Annotated[str | None, typer.Option(help="Lines that match this regular expression.")] = None,
     follow: Annotated[bool, typer.Option("--follow", help="Go on with what comes, until Ctrl-C.")] = False,
 ) -> None:
-    if level not in pods_logs.LEVELS:
-        raise DeliveryError(f"There is no level {level}.", f"name one of {', '.join(pods_logs.LEVELS)}")
+    if level not in LEVELS:
+        raise DeliveryError(f"There is no level {level}.", f"name one of {', '.join(LEVELS)}")
     if not re.fullmatch(r"\d+[smh]", since):
         raise DeliveryError(f"--since {since} is no time.", "write a number and s, m or h: 30s, 10m, 2h")
     try:

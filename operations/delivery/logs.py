@@ -1,7 +1,8 @@
 """The lines that the stack's pods have logged, chosen and made readable.
 
 Every service writes one JSON object a line; what isn't one is passed on as a message without a level. They are read
-from the pods, through the API server: what a pod that is gone has said needs the log store.
+from Loki, where the stack has one: it knows what pods that are gone have said. Otherwise, and while Loki is away, from
+the pods that are there, through the API server.
 """
 
 import json
@@ -17,22 +18,18 @@ from typing import Any, Final
 
 from rich.markup import escape
 
+from components.levels import KEYS, LEVELS, SEVERITIES, WORDS
+from operations.delivery import log_store
+from operations.delivery.log_store import Kept
 from operations.delivery.problem import DeliveryError
 from operations.delivery.target import Target
 
-# What each writes, from the least; PostgreSQL and Patroni have words of their own for some.
-LEVELS: Final = ("debug", "info", "warning", "error")
-_SAME: Final = {
-    **dict.fromkeys(("trace", "debug1", "debug2", "debug3", "debug4", "debug5"), "debug"),
-    **dict.fromkeys(("log", "notice", "statement"), "info"),
-    "warn": "warning",
-    **dict.fromkeys(("fatal", "panic", "critical", "crit", "alert", "emerg"), "error"),
-}
 _COLOURS: Final = {"debug": "dim", "info": "default", "warning": "yellow", "error": "bold red"}
 _NAME: Final = "app.kubernetes.io/name"
 _OURS: Final = "app.kubernetes.io/part-of=vision-week"
 _EVERY: Final = 2  # seconds between two looks for new pods
-_TOLD: Final = {"time", "timestamp", "asctime", "level", "levelname", "error_severity", "service", "message"}
+_TOLD: Final = {"time", "timestamp", "asctime", *KEYS, "service", "message"}
+_SECONDS: Final = {"s": 1, "m": 60, "h": 3600}
 
 
 @dataclass(frozen=True)
@@ -67,13 +64,13 @@ class Line:
             found = None
         if not isinstance(found, dict):
             return cls(_utc(seen), "info", source.service, source, rest, {})
-        named = found.get("level") or found.get("levelname") or found.get("error_severity")
-        level = str(named or "info").lower()
+        named = next((found[key] for key in KEYS if found.get(key)), "info")
+        level = str(named).lower()
         # An access log's line without a message is told by what was asked for.
         message = found.get("message") or " ".join(str(found[key]) for key in ("method", "path") if key in found)
         return cls(
             _utc(seen),
-            _SAME.get(level, level if level in LEVELS else "info"),
+            WORDS.get(level, level if level in LEVELS else "info"),
             str(found.get("service") or source.service),
             source,
             str(message),
@@ -114,11 +111,7 @@ class Wanted:
 
 def read(target: Target, wanted: Wanted) -> Iterator[Line]:
     """All lines that there are, in the order of their times."""
-    lines = [
-        Line.of(text, source)
-        for source in sources(target)
-        for text in target.kubectl(*_arguments(source, wanted.since)).splitlines()
-    ]
+    lines = list(_kept(target, wanted) if log_store.is_ready(target) else _of_pods(target, wanted))
     known = {line.source.service for line in lines} | {line.service for line in lines}
     if wanted.service and not any(wanted.takes(line) for line in lines) and wanted.service not in known:
         raise DeliveryError(
@@ -127,8 +120,52 @@ def read(target: Target, wanted: Wanted) -> Iterator[Line]:
     yield from sorted((line for line in lines if wanted.takes(line)), key=lambda line: line.time)
 
 
+def _kept(target: Target, wanted: Wanted) -> Iterator[Line]:
+    with log_store.opened(target) as store:
+        now = time.time_ns()
+        yield from map(_line, store.between(_question(target, wanted), now - _nanoseconds(wanted.since), now))
+
+
+def _of_pods(target: Target, wanted: Wanted) -> Iterator[Line]:
+    for source in sources(target):
+        for text in target.kubectl(*_arguments(source, wanted.since)).splitlines():
+            yield Line.of(text, source)
+
+
 def follow(target: Target, wanted: Wanted) -> Iterator[Line]:
     """Lines as they come, for ever, also those of pods that come later."""
+    if not log_store.is_ready(target):
+        yield from _followed(target, wanted)
+        return
+    with log_store.opened(target) as store:
+        for each in store.as_they_come(_question(target, wanted), time.time_ns() - _nanoseconds(wanted.since)):
+            if wanted.takes(line := _line(each)):
+                yield line
+
+
+def _question(target: Target, wanted: Wanted) -> str:
+    return log_store.question(list(target.namespaces.values()), SEVERITIES[wanted.level])
+
+
+def _nanoseconds(since: str) -> int:
+    return int(since[:-1]) * _SECONDS[since[-1]] * 10**9
+
+
+def _line(kept: Kept) -> Line:
+    """A line that is kept, as if the pod had been asked."""
+    source = Source(
+        kept.label("k8s_namespace_name"),
+        kept.label("k8s_pod_name"),
+        kept.label("k8s_container_name"),
+        kept.label("service_name"),
+        "",
+    )
+    when = datetime.fromtimestamp(kept.nanoseconds // 10**6 / 1000, UTC)
+    return Line.of(f"{when.isoformat(timespec='milliseconds')} {kept.text}", source)
+
+
+def _followed(target: Target, wanted: Wanted) -> Iterator[Line]:
+    """From the pods that are there."""
     heard: queue.SimpleQueue[Line] = queue.SimpleQueue()
     followed: dict[Source, subprocess.Popen[str]] = {}
     since = wanted.since

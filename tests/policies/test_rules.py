@@ -57,6 +57,19 @@ CAUGHT: list[tuple[str, Resource, str]] = [
         "adds the capabilities SYS_",
     ),
     ("pod-no-host-path", in_pod("volumes", [{"name": "node", "hostPath": {"path": "/"}}]), "volume node"),
+    (
+        "pod-no-host-path",
+        spoilt(
+            spoilt(
+                in_pod("volumes", [{"name": "logs", "hostPath": {"path": "/var/log/pods"}}]),
+                "metadata.namespace",
+                "vision-week-node",
+            ),
+            "spec.template.spec.containers.0.volumeMounts",
+            [{"name": "logs", "mountPath": "/var/log/pods"}],
+        ),
+        "may write to the node's files",
+    ),
     ("pod-no-host-port", in_container("ports", [{"containerPort": 80, "hostPort": 80}]), "port 80"),
     ("pod-seccomp", in_pod("securityContext.seccompProfile", None), "no seccomp"),
     ("pod-seccomp", in_pod("securityContext.seccompProfile.type", "Unconfined"), "no seccomp"),

@@ -138,8 +138,10 @@ _CONNECTIONS, _HERE, _GOOGLES = (
     "tests/unit/test_hardening.py",
     "tests/unit/test_google.py",
 )
-_RESTRICTED = Field(
-    "kubernetes:core/v1:Namespace", ("metadata", "labels", "pod-security.kubernetes.io/enforce"), "restricted"
+_RESTRICTED = Tested(
+    "tests/unit/test_hardening.py",
+    "test_every_namespace_but_the_nodes_takes_restricted_pods_only",
+    "each but `…-node`, whose pods read the node's log files and are restricted in all else",
 )
 _HARDENED = Tested(
     _PODS, "test_every_pod_is_hardened", "every pod: `RuntimeDefault`, uid 1000, read-only root, no capability"
@@ -157,7 +159,7 @@ _ALLOWED = Tested(
 _NO_SECRETS = Tested(_SECRETS, "test_nobody_may_read_secrets_through_the_api", "no role has it")
 _FILES = Tested(_SECRETS, "test_secrets_reach_pods_as_files_only", "mounted, never a variable")
 _NAMESPACES = Tested(
-    _HERE, "test_nothing_is_in_the_default_namespace", "an own one each for app, data, edge, monitoring"
+    _HERE, "test_nothing_is_in_the_default_namespace", "an own one each for app, data, edge, monitoring, node"
 )
 _PULLS = Tested(
     _GOOGLES,

@@ -44,7 +44,7 @@ _OF_CONTAINERS = {
     "volumeMounts",
     *_PROBES,
 }
-_OF_VOLUMES = {"configMap", "emptyDir", "ephemeral", "name", "persistentVolumeClaim", "projected", "secret"}
+_OF_VOLUMES = {"configMap", "emptyDir", "ephemeral", "hostPath", "name", "persistentVolumeClaim", "projected", "secret"}
 
 
 class Objects(Protocol):
@@ -148,7 +148,8 @@ def _nodes(pod: Pod, among: Objects) -> Iterator[str]:
         yield f"{one.kind} {one.name} asks for nodes that no pool has: {chosen}"
     taints = [(taint["key"], taint["value"]) for pool in pools for taint in pool.get("taints", [])]
     for each in pod.spec.get("tolerations", []):
-        if (each["key"], each["value"]) not in taints:
+        # What runs on every node tolerates all.
+        if each != {"operator": "Exists"} and (each["key"], each["value"]) not in taints:
             yield f"{one.kind} {one.name} tolerates what no pool has: {each['key']}={each['value']}"
 
 

@@ -11,9 +11,11 @@ _LATER = {"statefulset.kubernetes.io/pod-name", "vision-week/role"}
 WORKLOADS = {
     "alertmanager",
     "app",
+    "collector",
     "edge",
     "grafana",
     "kube-state-metrics",
+    "loki",
     "migrations",
     "postgres",
     "postgres-backups",
@@ -24,6 +26,7 @@ WORKLOADS = {
     "websocket",
 }
 
+OF_MONITORING = {"collector", "grafana", "kube-state-metrics", "loki"}
 OF_BACKUPS = {"postgres-backups", "postgres-backups-watch", "postgres-repository"}
 
 
@@ -78,5 +81,5 @@ def workloads(recording: Recording) -> list[Pod]:
     found = [Pod(one, template) for one, template in recording.pods()]
     # Where the edge is a gateway it has no pods of ours; an engineer's stack has no backups and not all of the
     # monitoring.
-    assert {pod.name for pod in found} | {"edge", "grafana", "kube-state-metrics", *OF_BACKUPS} == WORKLOADS
+    assert {pod.name for pod in found} | {"edge", *OF_MONITORING, *OF_BACKUPS} == WORKLOADS
     return found

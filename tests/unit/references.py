@@ -42,6 +42,7 @@ class _Check:
         self.by_kind: Mapping[str, Callable[[Made], Iterator[str]]] = {
             "CronJob": self._of_workload,
             "Deployment": self._of_workload,
+            "DaemonSet": self._of_workload,
             "Endpoints": lambda one: self.exists(one, "Service", one.namespace, one.object_name),
             "GCPBackendPolicy": self._of_target,
             "GCPGatewayPolicy": self._of_target,

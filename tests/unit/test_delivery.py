@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from operations.delivery import command
+from operations.delivery import command, log_store
 from operations.delivery.history import Good, last_good, message_of, parsed
-from operations.delivery.logs import Line, Source, Wanted
+from operations.delivery.log_store import Kept
+from operations.delivery.logs import Line, Source, Wanted, read
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.release import released
 from operations.delivery.target import FILE, Target
@@ -240,6 +242,32 @@ def test_a_line_that_is_no_json_is_its_own_message() -> None:
 )
 def test_every_services_words_for_a_level_are_understood(fields: dict[str, str], level: str) -> None:
     assert line(**fields).level == level
+
+
+def test_a_stack_that_keeps_logs_is_asked_for_them_and_not_its_pods(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pods that are gone have said is there; a line is the same as if its pod had been asked."""
+    text = json.dumps({"level": "error", "message": "broken", "request_id": "4bf92f"})
+    where = {"namespace_name": "vision-week-app", "pod_name": "app-1", "container_name": "php"}
+    labels = {"service_name": "app", **{f"k8s_{name}": value for name, value in where.items()}}
+    asked: list[str] = []
+
+    class Store:
+        def between(self, question: str, start: int, end: int) -> list[Kept]:
+            asked.append(question)
+            assert end - start == 2 * 3600 * 10**9
+            return [Kept(1767261600123456789, frozenset(labels.items()), text)]
+
+    monkeypatch.setattr(log_store, "is_ready", lambda _: True)
+    monkeypatch.setattr(log_store, "opened", lambda _: nullcontext(Store()))
+    (found,) = read(Target.named("production"), Wanted(level="warning", since="2h"))
+    pod = replace(POD, since="")
+    assert found == Line("2026-01-01T10:00:00.123Z", "error", "app", pod, "broken", {"request_id": "4bf92f"})
+    areas = "|".join(f"vision-week-{area}" for area in ("app", "data", "edge", "monitoring"))
+    assert asked == [f'{{k8s_namespace_name=~"{areas}"}} | severity_number >= 13']
+
+
+def test_a_stack_that_keeps_none_is_not_asked_whether_it_does() -> None:
+    assert not log_store.is_ready(Target.named("development"))
 
 
 def test_an_access_logs_line_is_told_by_what_was_asked_for() -> None:

@@ -33,6 +33,7 @@ BOTH: list[tuple[str, Any, Any, str]] = [
     ("redis.members", 1, 3, "nobody to fail over to"),
     ("postgres.backups.enabled", False, True, "a mistaken DELETE could not be undone"),
     ("monitoring.enabled", False, True, "nobody would see it fail"),
+    ("monitoring.logs", False, True, "what a pod that is gone has said"),
 ]
 LIVE_ALONE = [
     ("protect", False, True, "would take the data along"),

@@ -56,6 +56,23 @@ def test_the_page_has_the_tables(request: pytest.FixtureRequest) -> None:
     assert rest == f"\n{told}\n", "review, and write anew by: make test-unit ARGUMENTS=--update-inventories"
 
 
+def test_every_namespace_but_the_nodes_takes_restricted_pods_only(production: Recording) -> None:
+    """DECISIONS: namespaces. In that one the collector of logs alone is; it mounts one path of the node, to read."""
+    levels = {
+        one.object_name: one.metadata["labels"]["pod-security.kubernetes.io/enforce"]
+        for one in production.of("Namespace")
+    }
+    (node,) = (name for name, level in levels.items() if level != "restricted")
+    assert (node, levels[node]) == ("vision-week-node", "privileged")
+    on_nodes = [(one, template) for one, template in production.pods() if one.namespace == node]
+    assert [one.object_name for one, _ in on_nodes] == ["collector"]
+    for one, template in production.pods():
+        paths = {each["name"]: each["hostPath"] for each in template["spec"].get("volumes", []) if "hostPath" in each}
+        assert paths == ({"logs": {"path": "/var/log/pods", "type": "Directory"}} if one.namespace == node else {})
+        for container in template["spec"]["containers"]:
+            assert all(mount["readOnly"] for mount in container.get("volumeMounts", []) if mount["name"] in paths)
+
+
 # --- rights in the cluster
 
 

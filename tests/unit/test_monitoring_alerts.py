@@ -116,6 +116,16 @@ def memory(*, used: int, limit: int) -> dict[str, str]:
     }
 
 
+def waiting_lines(share: int) -> dict[str, str]:
+    """Of a hundred that a collector may queue."""
+    return {"otelcol_exporter_queue_size": f"{share}x60", "otelcol_exporter_queue_capacity": "100x60"}
+
+
+def refused(**lines: str) -> dict[str, str]:
+    """By Loki, and why."""
+    return {f'loki_discarded_samples_total{{reason="{reason}"}}': values for reason, values in lines.items()}
+
+
 def up(app: str, websocket: str) -> dict[str, str]:
     instances = {
         'up{job="app",service="app",instance="10.0.0.1:8081"}': app,
@@ -274,6 +284,9 @@ CASES = {
     # One that may not grow is no sign of too much being asked for.
     "AutoscalerAtMaximum": Case(pods_by_load(2, 10, 10), {**pods_by_load(2, 10, 9), **pods_by_load(1, 1, 1, of="b")}),
     "QuotaNearlyUsed": Case(quota(91, 100), {**quota(90, 100), **quota(0, 0, of="services.loadbalancers")}),
+    # A queue that is half full may empty itself again.
+    "LogsWait": Case(waiting_lines(51), waiting_lines(50)),
+    "LogsLost": Case(refused(stream_limit="0+1x60"), refused(stream_limit="7x60", too_far_behind="0+1x60")),
     "RulesFail": Case(
         {"prometheus_rule_evaluation_failures_total": "0+1x60"}, {"prometheus_rule_evaluation_failures_total": "7x60"}
     ),

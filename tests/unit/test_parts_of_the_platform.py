@@ -61,6 +61,16 @@ def test_namespaces_take_restricted_pods_only() -> None:
         assert one.metadata["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
+def test_pods_that_read_files_of_their_node_have_a_namespace_of_their_own() -> None:
+    """DECISIONS: namespaces. The standard has no word for that but `privileged`; the policy pack has."""
+    quotas = {area: Quota(pods=5, cpu="2", memory="1Gi") for area in ("app", "node")}
+    found = record(lambda: Tenancy("tenancy", TenancyArgs(prefix="here", quotas=quotas, protect=True)))
+    levels = {
+        one.object_name: one.metadata["labels"]["pod-security.kubernetes.io/enforce"] for one in found.of("Namespace")
+    }
+    assert levels == {"here-app": "restricted", "here-node": "privileged"}
+
+
 def test_a_namespace_allows_no_connection_but_look_ups() -> None:
     found = tenancy()
     for area in ("app", "data"):

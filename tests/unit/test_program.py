@@ -31,7 +31,9 @@ def test_what_the_stack_is_for_comes_out(development: Recording) -> None:
         "redis-exporter",
         "alertmanager",
         "grafana",
+        "collector",
         "kube-state-metrics",
+        "loki",
     }
 
 

@@ -26,14 +26,17 @@ DEBUGGERS = {"development": {("app", "172.31.240.1/32", 9003)}, "staging": set()
 BUCKETS = {
     stack: {("app", "169.254.169.254/32", 80), ("app", "199.36.153.4/30", 443)} for stack in ("staging", "production")
 } | {"development": set()}
-# From Alertmanager to its like, where there are several, and to the web hooks of those who are told; Grafana asks, and
-# what tells of the cluster's objects asks the API server.
+# From Alertmanager to its like, where there are several, and to the web hooks of those who are told; Grafana asks,
+# what tells of the cluster's objects asks the API server, and the nodes' logs go to who keeps them.
 WATCHING = {
     stack: {
         ("alertmanager", "alertmanager", 9094),
         ("alertmanager", "0.0.0.0/0", 443),
         ("grafana", "prometheus", 9090),
         ("prometheus", "kube-state-metrics", 8080),
+        ("prometheus", "loki", 3100),
+        ("prometheus", "collector", 8888),
+        ("collector", "loki", 3100),
         *(("kube-state-metrics", CONTROL_PLANES[stack], port) for port in (443, 6443)),
     }
     for stack in ("staging", "production")

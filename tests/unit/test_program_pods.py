@@ -26,18 +26,22 @@ def test_every_pod_is_hardened(program: Recording) -> None:
 def test_only_who_talks_to_the_api_has_a_token(program: Recording) -> None:
     tokens = {pod.name: pod.spec["automountServiceAccountToken"] for pod in workloads(program)}
     assert {
+        "collector": False,
         "edge": False,
         "grafana": False,
         "kube-state-metrics": True,
+        "loki": False,
         "postgres-backups": False,
         "postgres-backups-watch": True,
         "postgres-repository": False,
     } | tokens == {
         "alertmanager": False,
         "app": False,
+        "collector": False,
         "edge": False,
         "grafana": False,
         "kube-state-metrics": True,
+        "loki": False,
         "migrations": False,
         "postgres": True,
         "postgres-backups": False,
@@ -94,13 +98,14 @@ def test_our_images_run_by_digest_and_others_by_exact_version(stacks: Stacks, st
         "prom/prometheus:v3.5.0",
         "prom/alertmanager:v0.28.1",
     )
-    # Elsewhere the edge is Google's; here Grafana and kube-state-metrics can't be had.
+    # Elsewhere the edge is Google's; here Grafana and kube-state-metrics can't be had, and logs are left to the pods.
     if stack == "development":
         others = {f"{source}/nginxinc/nginx-unprivileged:1.28-bookworm"}
     else:
         place = source.removesuffix("docker-io")
         state = f"{place}registry-k8s-io/kube-state-metrics/kube-state-metrics:v2.17.0"
-        others = {f"{source}/grafana/grafana:12.1.0", state}
+        kept = {f"{source}/grafana/loki:3.7.8", f"{source}/otel/opentelemetry-collector-contrib:0.149.0"}
+        others = {f"{source}/grafana/grafana:12.1.0", state, *kept}
     assert images - ours == {*(f"{source}/{name}" for name in names), *others}
     assert images <= set(recording.outputs["images"].values())
 

@@ -352,8 +352,8 @@ def test_a_field_that_may_refer_to_something_is_not_passed_over(
 def test_a_kind_that_may_refer_to_something_is_not_passed_over(stacks: Stacks) -> None:
     program = stacks("production")
     one = program.one("ConfigMap", "app")
-    object.__setattr__(other := changed(one, ("metadata", "name"), "app"), "type", "kubernetes:apps/v1:DaemonSet")
-    assert any("DaemonSet app: what this kind refers to" in finding for finding in found(with_(program, other)))
+    object.__setattr__(other := changed(one, ("metadata", "name"), "app"), "type", "kubernetes:apps/v1:ReplicaSet")
+    assert any("ReplicaSet app: what this kind refers to" in finding for finding in found(with_(program, other)))
 
 
 # Places that nobody refers to.
@@ -367,7 +367,8 @@ STANDS_ALONE = (
     r"(LimitRange|ResourceQuota) .*: metadata\.name",
     r"Deployment .*/postgres-(backups-watch|repository): metadata\.name",
     # No autoscaler follows them.
-    r"(Deployment .*/(edge|grafana|kube-state-metrics)|StatefulSet .*/(alertmanager|prometheus)): metadata\.name",
+    r"(DaemonSet .*/collector|Deployment .*/(edge|grafana|kube-state-metrics)): metadata\.name",
+    r"StatefulSet .*/(alertmanager|loki|prometheus): metadata\.name",
     r"Service .*/(edge|postgres-replicas|redis-\d): metadata\.name",  # from outside, by people, by address
     r"(GCPBackendPolicy|GCPGatewayPolicy|HTTPRoute|HealthCheckPolicy) .*: metadata\.name",
     r"Gateway .*: spec\.listeners\.\d\.port",  # from outside
@@ -381,7 +382,9 @@ STANDS_ALONE = (
     r"Deployment .*/postgres-repository: spec\.template\.spec\.containers\.0\.ports\.0\.name",  # by number
     r"Service .*/postgres: spec\.ports\.\d\.targetPort",  # Patroni writes where it leads
     r"StatefulSet .*: spec\.template\.spec\.containers\.\d\.ports\.0\.name",  # their Services go by number
-    r"Deployment .*: spec\.template\.spec\.containers\.0\.ports\.\d\.containerPort",  # `internal`: by name alone
+    # `internal`, `health`: by name alone.
+    r"(DaemonSet|Deployment) .*: spec\.template\.spec\.containers\.0\.ports\.\d\.containerPort",
+    r"DaemonSet .*/collector: spec\.template\.spec\.containers\.0\.ports\.1\.name",  # its Service goes by number
     # Of the cluster's DNS and API server, of Cloud Storage, of web hooks outside.
     r"NetworkPolicy .*/(alertmanager|app|dns|kube-state-metrics|postgres.*): spec\.egress\.\d\.ports\.\d\.port",
     r"StatefulSet .*/alertmanager: spec\.template\.spec\.containers\.0\.ports\.1\.name",  # members ask by number

@@ -77,9 +77,11 @@ def test_every_image_may_be_allowed_at_once() -> None:
     images = parse({**LEAST, "images": {**LEAST["images"], "allow_unpinned": "all"}}).images
     assert images.allow_unpinned == (
         "alertmanager",
+        "collector",
         "grafana",
         "haproxy",
         "kube-state-metrics",
+        "loki",
         "nginx",
         "prometheus",
         "redis",
@@ -206,7 +208,8 @@ def resources(**changes: Any) -> dict[str, Any]:
         (
             {"images": {"registry": "registry.example/vision-week", "allow_unpinned": ["redsi"]}},
             "images.allow_unpinned[0]: is not in the catalogue, which has only "
-            "alertmanager, grafana, haproxy, kube-state-metrics, nginx, prometheus, redis, redis-exporter",
+            "alertmanager, collector, grafana, haproxy, kube-state-metrics, loki, nginx, prometheus, redis, "
+            "redis-exporter",
         ),
         ({"edge": {"url": "https://a.example"}}, "edge.flavour: is required; one of nginx, gateway, ingress"),
         (

@@ -38,9 +38,6 @@ def test_settings_that_are_all_built_are_let_through() -> None:
         ("images.php", "8.3"),
         ("monitoring.alerts.cpu_percent", 70),
         ("monitoring.alerts.memory_percent", 70),
-        ("monitoring.logs_days", 200),
-        ("monitoring.logs_size", "10Gi"),
-        ("tenancy.node", {"pods": 1, "cpu": "1", "memory": "1Gi"}),
     ],
 )
 def test_a_setting_without_effect_is_refused_where_it_is_given(path: str, value: Any) -> None:

@@ -5,7 +5,9 @@ import tomllib
 
 import pytest
 
+from components.catalogue import CATALOGUE
 from localcloud import toolchain
+from localcloud.images import logs
 from localcloud.plugins.docker import Docker
 from localcloud.plugins.docker_build.provider import DockerBuild
 from localcloud.plugins.kubernetes.provider import KubernetesProvider
@@ -52,6 +54,14 @@ def test_a_program_says_the_version_that_it_is_built_from(program: str, module: 
 @pytest.mark.parametrize("program", ["pulumi", "code-generator"])
 def test_the_engine_and_what_writes_code_for_it_have_the_version_of_the_package(program: str) -> None:
     assert built_from(program, "github.com/pulumi/pulumi/pkg/v3") == f"v{PACKAGES['pulumi']}"
+
+
+def test_what_keeps_logs_is_built_in_the_versions_that_the_catalogue_names() -> None:
+    loki, collector = CATALOGUE["loki"], CATALOGUE["collector"]
+    assert set(logs.IMAGES) == {loki.name, collector.name}
+    assert built_from("loki", "github.com/grafana/loki/v3") == f"v{loki.tag}"
+    receiver = "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
+    assert built_from("collector", receiver) == f"v{collector.tag}"
 
 
 @pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt"])

@@ -1,0 +1,124 @@
+"""Logs of real pods: kept, found through the script, without what must not be kept; also while Loki is away."""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from localcloud.images import logs
+from tests.cluster.releases import deliver
+from tests.cluster.stack import PREFIX, Stack
+from tests.cluster.test_network_policies import reached
+from tests.waiting import wait_for
+
+pytestmark = [pytest.mark.cluster, pytest.mark.drill]
+
+APP = f"{PREFIX}-app"
+MONITORING = f"{PREFIX}-monitoring"
+NODE = f"{PREFIX}-node"
+SECRET = "Tr0ub4dor-and-3"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _kept(stack: Stack) -> Iterator[None]:
+    """The stack with what keeps logs."""
+    logs.up(lambda _: None)
+    stack.set("monitoring.logs", True)
+    try:
+        stack.pulumi("up", "--yes", "--skip-preview")
+        stack.kubectl("-n", MONITORING, "rollout", "status", "statefulset/loki", "--timeout=120s")
+        stack.kubectl("-n", NODE, "rollout", "status", "daemonset/collector", "--timeout=120s")
+        yield
+    finally:
+        stack.set("monitoring.logs", False)
+        stack.pulumi("up", "--yes", "--skip-preview")
+
+
+def found(stack: Stack, mark: str) -> list[dict[str, Any]]:
+    """The lines with this in them, as the script gives them."""
+    return [json.loads(line) for line in deliver(stack, "logs", "--since", "15m", "--grep", mark).splitlines()]
+
+
+def said(stack: Stack, name: str, *lines: str) -> None:
+    """A pod of the application's namespace that says this, and is gone."""
+    container = {
+        "name": "main",
+        "image": "docker.io/library/python:3.11-slim-bookworm",
+        "command": ["printf", "%s\\n", *lines],
+        "resources": {key: {"cpu": "10m", "memory": "32Mi"} for key in ("requests", "limits")},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+    }
+    spec = {
+        "restartPolicy": "Never",
+        "automountServiceAccountToken": False,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
+        "containers": [container],
+    }
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+    stack.kubectl("-n", APP, "create", "-f", "-", stdin=json.dumps(pod))
+    succeeded = "--for=jsonpath={.status.phase}=Succeeded"
+    stack.kubectl("-n", APP, "wait", succeeded, f"pod/{name}", "--timeout=120s")
+
+
+def test_a_line_is_found_through_the_script_without_secrets_and_addresses(
+    stack: Stack, client: httpx.Client, record_property: Callable[[str, object], None]
+) -> None:
+    """S8.3, S9.1, S7.3, DECISIONS: personal data"""
+    mark = f"seen-{secrets.token_hex(8)}"
+    assert client.get(f"/{mark}").status_code == 404
+    began = time.monotonic()
+    (line, *_) = wait_for(lambda: found(stack, mark), "the request to be found", patience=60, every=1)
+    record_property("a line is found after", f"{time.monotonic() - began:.1f} s")
+    assert (line["namespace"], line["message"]) in {(APP, "request"), (f"{PREFIX}-edge", f"GET /{mark}")}
+
+    planted, name = f"planted-{secrets.token_hex(8)}", f"planted-{secrets.token_hex(4)}-0"
+    words = {"level": "error", "message": planted, "password": SECRET, "peer": "203.0.113.77"}
+    said(stack, name, json.dumps(words))
+    wait_for(lambda: found(stack, planted), "what a pod has said", patience=60, every=1)
+    # What a pod that is gone has said is still there.
+    stack.kubectl("-n", APP, "delete", "pod", name)
+    (line,) = found(stack, planted)
+    assert (line["pod"], line["level"], line["service"]) == (name, "error", name.removesuffix("-0"))
+    assert line["fields"] == {"password": "[redacted]", "peer": "203.0.113.0"}
+
+
+def test_loki_is_reached_by_prometheus_and_by_no_other_pod_with_a_shell(stack: Stack) -> None:
+    """S7.1. The collectors, which have none, reach it, or nothing would be found."""
+
+    def tried(area: str, name: str, container: str) -> set[tuple[str, int]]:
+        (loki,) = stack.objects("monitoring", "pods", "app.kubernetes.io/name=loki")
+        pod = stack.objects(area, "pods", f"app.kubernetes.io/name={name}")[0]["metadata"]["name"]
+        return reached(stack, f"{PREFIX}-{area}", pod, container, {("loki", 3100): loki["status"]["podIP"]})
+
+    wait_for(lambda: tried("monitoring", "prometheus", "prometheus"), "Prometheus to reach Loki", patience=60, every=1)
+    assert tried("monitoring", "alertmanager", "alertmanager") == set()
+    assert tried("app", "app", "php") == set()
+
+
+def test_nothing_is_lost_while_loki_is_away_and_the_collectors_are_started_again(stack: Stack) -> None:
+    """S8.3"""
+    mark, name = f"drill-{secrets.token_hex(8)}", f"drill-{secrets.token_hex(4)}"
+    stack.kubectl("-n", MONITORING, "scale", "statefulset/loki", "--replicas=0")
+    stack.kubectl("-n", MONITORING, "wait", "--for=delete", "pod/loki-0", "--timeout=120s")
+    said(stack, f"{name}-0", *(f"{mark}-{number:05}" for number in range(2000)))
+    stack.kubectl("-n", NODE, "delete", "pods", "-l", "app.kubernetes.io/name=collector")
+    stack.kubectl("-n", NODE, "rollout", "status", "daemonset/collector", "--timeout=120s")
+    said(stack, f"{name}-1", *(f"{mark}-{number:05}" for number in range(2000, 4000)))
+    stack.kubectl("-n", MONITORING, "scale", "statefulset/loki", "--replicas=1")
+    stack.kubectl("-n", MONITORING, "rollout", "status", "statefulset/loki", "--timeout=180s")
+    wanted = [f"{mark}-{number:05}" for number in range(4000)]
+    wait_for(
+        lambda: sorted(line["message"] for line in found(stack, mark)) == wanted,
+        "every line to be there, once",
+        patience=120,
+        every=2,
+    )
+    stack.kubectl("-n", APP, "delete", "pod", f"{name}-0", f"{name}-1")
