@@ -30,6 +30,7 @@ from components.monitoring import (
     Target,
     alertmanager,
     collector,
+    containers,
     grafana,
     kube_state,
     loki,
@@ -51,7 +52,7 @@ from components.websocket import WebSocket, WebSocketArgs
 class _Ground:
     """What the platform stands on, wherever it is.
 
-    context, kubeconfig, identifier: of its cluster. control_plane: addresses of its API server.
+    context, kubeconfig, identifier: of its cluster. control_plane, nodes: addresses of its API server and its nodes.
     ready: what must be there before something is made in it. pools: area -> nodes that are kept for its pods.
     parameters: of the databases' volumes, beside the settings'. uploads: the bucket for them, where the program has
     made it; uploads_ready: without which nobody can mount it.
@@ -64,6 +65,7 @@ class _Ground:
     kubeconfig: Input[str] | None
     identifier: str
     control_plane: Sequence[str]
+    nodes: Sequence[str]
     ready: Sequence[Resource] = ()
     pools: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Input[str]] = field(default_factory=dict)
@@ -355,6 +357,8 @@ class Platform(ComponentResource):
                     CollectorArgs(
                         namespace=namespaces[NODE],
                         watched=[namespace for area, namespace in namespaces.items() if area != NODE],
+                        prefix=settings.namespace_prefix,
+                        nodes=ground.nodes,
                         store=kept.endpoint,
                         peer=pods_of(namespaces["monitoring"].name, loki.NAME),
                         shown=loki.NAME,
@@ -429,6 +433,13 @@ class Platform(ComponentResource):
                                     service=collector.NAME,
                                     port=collector.METRICS_PORT,
                                     kept=collector.COUNTED,
+                                ),
+                                Target(
+                                    job=containers.NAME,
+                                    namespace=namespaces[NODE],
+                                    service=collector.NAME,
+                                    port=containers.PORT,
+                                    of_others=True,
                                 ),
                             ]
                             if logs
@@ -531,6 +542,7 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
             kubeconfig=chosen.kubeconfig,
             identifier=chosen.identifier or chosen.context,
             control_plane=[str(network) for network in chosen.control_plane],
+            nodes=[str(network) for network in chosen.nodes],
         )
     # Only here: whoever has a cluster already doesn't wait for Google's types to load.
     from components.google.access import CONTEXT  # noqa: PLC0415
@@ -564,6 +576,7 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
         kubeconfig=google.kubeconfig,
         identifier=google.identifier,
         control_plane=[str(chosen.network.control_plane)],
+        nodes=[str(chosen.network.nodes)],
         ready=google.ready,
         pools=pools,
         parameters={"disk-encryption-kms-key": google.disks_key},

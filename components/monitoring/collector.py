@@ -22,6 +22,7 @@ from pulumi_kubernetes import apps, core, meta, networking
 from components import kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.levels import KEYS, LEVELS, SEVERITIES, WORDS
+from components.monitoring import containers
 from components.settings import Monitoring
 from components.values import MEBIBYTE, mebibytes
 
@@ -92,13 +93,16 @@ _OF_PODS = (rf"^(.*?)(?:-(?:[0-9]{{8}}|[0-9a-f]{{8}}|{_RANDOM}{{5,10}}))?-{_RAND
 class CollectorArgs:
     """What the collectors need.
 
-    namespace: their own. watched: namespaces whose pods they read. store: where lines go, under TLS.
+    namespace: their own. watched: namespaces whose pods they read. prefix: of names in the cluster.
+    nodes: addresses of those that they are on. store: where lines go, under TLS.
     peer: the same, as the other side of a connection. shown: the name in its certificate.
     authority: PEM of who signed that. settings: what each may use. image: of the collector.
     """
 
     namespace: Namespace
     watched: Sequence[Namespace]
+    prefix: str
+    nodes: Sequence[str]
     store: Endpoint
     peer: networking.v1.NetworkPolicyPeerArgs
     shown: str
@@ -123,14 +127,18 @@ class Collector(ComponentResource):
                     truncated=args.settings.client_addresses == "truncated",
                 )
             ),
+            "containers.yaml": Output.all(*(each.name for each in args.watched)).apply(containers.configuration),
             "authority.pem": args.authority,
         }
         config = core.v1.ConfigMap(NAME, metadata=about, data=files, opts=child)
         account = core.v1.ServiceAccount(NAME, metadata=about, automount_service_account_token=False, opts=child)
+        rights = containers.rights(f"{args.prefix}-{containers.NAME}", account, child)
         policy = networking.v1.NetworkPolicy(
             NAME,
             metadata=about,
-            spec=kubernetes.allow(NAME, egress=[kubernetes.to([args.peer], args.store.port)]),
+            spec=kubernetes.allow(
+                NAME, egress=[kubernetes.to([args.peer], args.store.port), containers.to_kubelets(args.nodes)]
+            ),
             opts=child,
         )
         apps.v1.DaemonSet(
@@ -154,10 +162,11 @@ class Collector(ComponentResource):
                     grace=15,
                     groups=[_READERS],
                     every_node=True,
+                    token=True,
                 ),
             ),
             # No pod starts without its policies.
-            opts=ResourceOptions(parent=self, depends_on=[*args.namespace.guards, policy]),
+            opts=ResourceOptions(parent=self, depends_on=[*args.namespace.guards, policy, *rights]),
         )
         self.register_outputs({})
 
@@ -169,13 +178,16 @@ def _container(args: CollectorArgs) -> Container:
         image=args.image,
         command=[
             "/otelcol-contrib",
-            f"--config={_FILES}/collector.yaml",
+            *(f"--config={_FILES}/{name}.yaml" for name in ("collector", "containers")),
             *GATES,
         ],
         # Tidies up before the limit rather than being killed at it.
-        env={"GOMEMLIMIT": f"{mebibytes(settings.collector_resources.memory) * 8 // 10}MiB"},
+        env={
+            "GOMEMLIMIT": f"{mebibytes(settings.collector_resources.memory) * 8 // 10}MiB",
+            containers.NODE_ADDRESS: kubernetes.pod_field("status.hostIP"),
+        },
         resources=settings.collector_resources,
-        ports={"health": _HEALTH_PORT, "metrics": METRICS_PORT},
+        ports={"health": _HEALTH_PORT, "metrics": METRICS_PORT, "containers": containers.PORT},
         mounts=[
             Mount(volume="config", path=_FILES, read_only=True),
             Mount(volume="data", path=_DATA),

@@ -69,6 +69,7 @@ def dashboards(thresholds: Alerts) -> Iterator[Dashboard]:
     yield _business()
     yield _postgres()
     yield _redis()
+    yield _containers(thresholds)
     yield _watching()
 
 
@@ -492,6 +493,58 @@ def _redis() -> Dashboard:
                         "{{instance}}": "redis_connected_clients",
                         "refused": "sum(increase(redis_rejected_connections_total[$__rate_interval]))",
                     },
+                ),
+            ),
+        },
+    )
+
+
+def _containers(thresholds: Alerts) -> Dashboard:
+    return Dashboard(
+        name="containers",
+        title="Containers",
+        rows={
+            "Of their limits": (
+                Panel(
+                    title="Processor",
+                    questions={"{{pod}} {{container}}": f"topk(20, {rules.CPU_SHARE})"},
+                    unit="percentunit",
+                    limit=thresholds.cpu_percent / 100,
+                ),
+                Panel(
+                    title="Time in which it was made to wait",
+                    questions={
+                        "{{pod}} {{container}}": "topk(20, sum by (namespace, pod, container)"
+                        " (rate(container_cpu_cfs_throttled_periods_total[$__rate_interval]))"
+                        " / sum by (namespace, pod, container)"
+                        " (rate(container_cpu_cfs_periods_total[$__rate_interval])))"
+                    },
+                    unit="percentunit",
+                ),
+                Panel(
+                    title="Memory of the limit",
+                    questions={"{{pod}} {{container}}": f"topk(20, {rules.MEMORY_SHARE})"},
+                    unit="percentunit",
+                    limit=thresholds.memory_percent / 100,
+                ),
+            ),
+            "In all": (
+                Panel(
+                    title="Processors used",
+                    questions={
+                        "{{namespace}}": "sum by (namespace)"
+                        " (rate(container_cpu_usage_seconds_total[$__rate_interval]))"
+                    },
+                ),
+                Panel(
+                    title="Memory allocated",
+                    questions={"{{namespace}}": "sum by (namespace) (container_memory_rss)"},
+                    unit="bytes",
+                ),
+                Panel(
+                    title="Memory with the files that are in use",
+                    questions={"{{namespace}}": "sum by (namespace) (container_memory_working_set_bytes)"},
+                    unit="bytes",
                 ),
             ),
         },

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from components.monitoring import scraping
+from components.monitoring import collector, scraping
 from components.settings import Alerts
 from components.settings.monitoring import Severity, Team
 
@@ -41,6 +41,14 @@ WAITING = 0.5
 IDLE = 600
 # Seconds that a backup may be late: it is caught up within an hour, and takes another one.
 LATE = 7200
+# Share of its limits that a container uses. Memory is what it has allocated: caches of files are given back when
+# somebody needs the room, and what it shares with others (PostgreSQL's buffers) is not in it.
+_EACH = "by (namespace, pod, container)"
+CPU_SHARE = (
+    f"sum {_EACH} (rate(container_cpu_usage_seconds_total[2m]))"
+    f" / max {_EACH} (container_spec_cpu_quota > 0) * max {_EACH} (container_spec_cpu_period)"
+)
+MEMORY_SHARE = f"max {_EACH} (container_memory_rss) / max {_EACH} (container_spec_memory_limit_bytes > 0)"
 # Series that one Prometheus is meant to hold; each takes some kilobytes of its memory. A label that grows without bound
 # shows here before memory runs out.
 SERIES_BUDGET = 20_000
@@ -128,6 +136,8 @@ def alerts(thresholds: Alerts, services: Sequence[str], archived: int | None) ->
         yield from _of_the_archive(archived)
     yield from _of_backups()
     yield from _of_redis()
+    if collector.NAME in services:
+        yield from _of_containers(thresholds)
     yield from _of_objects()
     yield from _of_logs()
     yield from _of_prometheus()
@@ -413,6 +423,28 @@ def _of_redis() -> Iterator[Alert]:
         team="platform",
         summary="Redis at {{ $labels.instance }} can't write to its disk",
         description="It takes no writes until it can, or would lose what it has in memory with its pod.",
+    )
+
+
+def _of_containers(thresholds: Alerts) -> Iterator[Alert]:
+    """By what the nodes say of them (`containers.py`)."""
+    yield Alert(
+        name="ContainerCpuBusy",
+        expr=f"{CPU_SHARE} > {thresholds.cpu_percent / 100:g}",
+        minutes=5,
+        severity="warning",
+        team="platform",
+        summary="{{ $labels.container }} of {{ $labels.pod }} uses {{ $value | humanizePercentage }} of its processor",
+        description="At its limit it is made to wait, and so is everybody who asks it.",
+    )
+    yield Alert(
+        name="ContainerMemoryNearLimit",
+        expr=f"{MEMORY_SHARE} > {thresholds.memory_percent / 100:g}",
+        minutes=5,
+        severity="critical",
+        team="platform",
+        summary="{{ $labels.container }} of {{ $labels.pod }} has {{ $value | humanizePercentage }} of its memory",
+        description="At its limit it is killed.",
     )
 
 

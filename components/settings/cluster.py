@@ -23,6 +23,8 @@ class ExistingCluster(Strict):
     (DESIGN)."""
     control_plane: Networks = (IPv4Network("0.0.0.0/0"),)
     """Addresses of its API server, for the few pods that may talk to it (S7.1)."""
+    nodes: Networks = (IPv4Network("0.0.0.0/0"),)
+    """Addresses of its nodes, whose numbers the collectors ask for (S7.1)."""
 
 
 class ClusterNetwork(Strict):

@@ -33,9 +33,9 @@ class Alerts(Strict):
     """5xx answers a second over 5 min that are critical, more than 0 to 100 (service levels: alerts)."""
     latency_ms: int = Field(default=1000, ge=50, le=60000)
     """Milliseconds that p95 of the API may take over 5 min, 50 to 60000 (service levels: API latency)."""
-    cpu_percent: Annotated[Percent, LATER] = 80
+    cpu_percent: Percent = 80
     """Percent of the processor limit over 5 min that is a warning, 1 to 100 (service levels: alerts)."""
-    memory_percent: Annotated[Percent, LATER] = 90
+    memory_percent: Percent = 90
     """Percent of the memory limit over 5 min that is critical, 1 to 100 (service levels: alerts)."""
     target_down_minutes: int = Field(default=1, ge=1, le=60)
     """Minutes that a target may be down before it is critical, 1 to 60 (service levels: alerts)."""

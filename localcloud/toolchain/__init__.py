@@ -102,7 +102,7 @@ VERTICAL_POD_AUTOSCALER = Module(
 
 LOKI = Module(name="loki", packages={"loki": "github.com/grafana/loki/v3/cmd/loki"}, space=3)
 COLLECTOR = Module(
-    name="collector", packages={"otelcol-contrib": "vision-week/localcloud/toolchain/collector"}, space=1.5
+    name="collector", packages={"otelcol-contrib": "vision-week/localcloud/toolchain/collector"}, space=3
 )
 
 # Built when a command or a test wants them.

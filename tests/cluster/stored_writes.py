@@ -23,9 +23,10 @@ _PROGRAM = Path(__file__).with_name("stored_writer.py").read_text()
 
 @dataclass(frozen=True)
 class StoredWrites:
-    """What the writer has seen until now."""
+    """What the writer has seen until now. began: the first write after it had settled, which takes it a moment."""
 
     stack: Stack
+    began: int = 0
 
     def _attempts(self, last: int = -1) -> list[dict[str, Any]]:
         logged = self.stack.tried("-n", f"{PREFIX}-app", "logs", _NAME, f"--tail={last}")
@@ -40,10 +41,18 @@ class StoredWrites:
 
         wait_for(acknowledged, "writes into Redis that are acknowledged", every=0.2)
 
+    def written(self) -> int:
+        """The number of the latest write."""
+        (latest,) = self._attempts(last=1)
+        return int(latest["number"])
+
     def break_off_and_resume(self) -> None:
         """Wait until one has failed, and then until they go on."""
-        wait_for(lambda: [one for one in self._attempts() if "failed" in one], "a write that fails", every=0.2)
+        wait_for(lambda: [one for one in self._settled() if "failed" in one], "a write that fails", every=0.2)
         self.go_on()
+
+    def _settled(self) -> list[dict[str, Any]]:
+        return [one for one in self._attempts() if one["number"] >= self.began]
 
     def _acknowledged(self, kind: str) -> list[dict[str, Any]]:
         return [one for one in self._attempts() if one["kind"] == kind and "failed" not in one]
@@ -51,7 +60,8 @@ class StoredWrites:
     @property
     def longest_pause(self) -> float:
         """Seconds between one confirmation and the next."""
-        times: list[float] = [one["at"] for one in self._acknowledged("confirmed")]
+        confirmed = (one for one in self._acknowledged("confirmed") if one["number"] >= self.began)
+        times: list[float] = [one["at"] for one in confirmed]
         return max(later - earlier for earlier, later in pairwise(times))
 
     def lost(self, kind: str) -> set[int]:
@@ -67,9 +77,8 @@ def writer(stack: Stack) -> Iterator[StoredWrites]:
     """Writes all the time, until the block ends."""
     stack.kubectl("-n", f"{PREFIX}-app", "create", "-f", "-", stdin=json.dumps(_pod(stack)))
     try:
-        writes = StoredWrites(stack)
-        writes.go_on()
-        yield writes
+        StoredWrites(stack).go_on()
+        yield StoredWrites(stack, began=StoredWrites(stack).written())
     finally:
         stack.kubectl("-n", f"{PREFIX}-app", "delete", "pod", _NAME, "--grace-period=1")
         command(stack, primary(stack), "del", "vision-week:live:drill:confirmed", "vision-week:live:drill:plain")

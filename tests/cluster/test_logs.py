@@ -1,4 +1,6 @@
-"""Logs of real pods: kept, found through the script, without what must not be kept; also while Loki is away."""
+"""What the collectors bring of real pods: their logs, found through the script, without what must not be kept, also
+while Loki is away; and what their containers use.
+"""
 
 import json
 import secrets
@@ -9,7 +11,9 @@ from typing import Any
 import httpx
 import pytest
 
+from components.monitoring import rules
 from localcloud.images import logs
+from tests.cluster.asking import asked
 from tests.cluster.releases import deliver
 from tests.cluster.stack import PREFIX, Stack
 from tests.cluster.test_network_policies import reached
@@ -20,6 +24,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.drill]
 APP = f"{PREFIX}-app"
 MONITORING = f"{PREFIX}-monitoring"
 NODE = f"{PREFIX}-node"
+AREAS = ("app", "data", "edge", "monitoring")
 SECRET = "Tr0ub4dor-and-3"
 
 
@@ -101,6 +106,28 @@ def test_loki_is_reached_by_prometheus_and_by_no_other_pod_with_a_shell(stack: S
     wait_for(lambda: tried("monitoring", "prometheus", "prometheus"), "Prometheus to reach Loki", patience=60, every=1)
     assert tried("monitoring", "alertmanager", "alertmanager") == set()
     assert tried("app", "app", "php") == set()
+
+
+def test_what_every_container_of_ours_uses_is_known_and_of_nobody_else(stack: Stack, prometheus: httpx.Client) -> None:
+    """Service levels: alerts on processor and memory."""
+
+    def told(expr: str) -> set[tuple[str, str]]:
+        found = asked(prometheus, "query", query=f"{expr} >= 0")["result"]
+        return {(each["metric"]["pod"], each["metric"]["container"]) for each in found}
+
+    def running() -> set[tuple[str, str]]:
+        pods = [pod for area in AREAS for pod in stack.objects(area, "pods")]
+        return {
+            (pod["metadata"]["name"], each["name"])
+            for pod in pods
+            if pod["status"]["phase"] == "Running"
+            for each in pod["spec"]["containers"]
+        }
+
+    wait_for(lambda: told(rules.MEMORY_SHARE) >= running(), "the memory of every container", patience=180, every=3)
+    wait_for(lambda: told(rules.CPU_SHARE) >= running(), "the processor of every container", patience=180, every=3)
+    found = asked(prometheus, "query", query='count by (namespace) ({job="containers",container!=""})')["result"]
+    assert {each["metric"]["namespace"] for each in found} == {f"{PREFIX}-{area}" for area in AREAS}
 
 
 def test_nothing_is_lost_while_loki_is_away_and_the_collectors_are_started_again(stack: Stack) -> None:

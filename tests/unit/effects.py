@@ -48,6 +48,7 @@ EXAMPLES: dict[str, Any] = {
     "app.debugger": "192.0.2.7:9003",
     "app.workers": 9,
     "cluster(existing).control_plane": ["10.0.0.0/28"],
+    "cluster(existing).nodes": ["10.0.1.0/24"],
     **{
         f"edge({flavour}).{setting}": value
         for flavour in ("nginx", "gateway", "ingress")

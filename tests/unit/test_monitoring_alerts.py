@@ -13,7 +13,7 @@ from components.monitoring import rules, scraping
 from components.settings import Alerts
 from tests.unit.recording import CHECKOUT, Recording
 
-SERVICES = ("app", "websocket")
+SERVICES = ("app", "collector", "websocket")
 ARCHIVED = 30
 ALERTS = tuple(rules.alerts(Alerts(), SERVICES, ARCHIVED))
 NAMES = tuple(dict.fromkeys(alert.name for alert in ALERTS))
@@ -45,6 +45,18 @@ def quota(used: int, hard: int, of: str = "pods") -> dict[str, str]:
     return {
         f'kube_resourcequota{{resource="{of}",type="used"}}': f"{used}x60",
         f'kube_resourcequota{{resource="{of}",type="hard"}}': f"{hard}x60",
+    }
+
+
+def container(*, cpu: str = "0x60", memory: str = "0x60") -> dict[str, str]:
+    """What a container uses, of half a processor and of 100 bytes."""
+    labels = '{pod="app-1",container="php"}'
+    return {
+        f"container_cpu_usage_seconds_total{labels}": cpu,
+        f"container_spec_cpu_quota{labels}": "50000x60",
+        f"container_spec_cpu_period{labels}": "100000x60",
+        f"container_memory_rss{labels}": memory,
+        f"container_spec_memory_limit_bytes{labels}": "100x60",
     }
 
 
@@ -129,6 +141,7 @@ def refused(**lines: str) -> dict[str, str]:
 def up(app: str, websocket: str) -> dict[str, str]:
     instances = {
         'up{job="app",service="app",instance="10.0.0.1:8081"}': app,
+        'up{job="collector",service="collector",instance="10.0.0.3:8888"}': "1x60",
         'up{job="websocket",service="websocket",instance="10.0.0.2:8091"}': websocket,
     }
     return {series: values for series, values in instances.items() if values}
@@ -263,6 +276,9 @@ CASES = {
         {waiting("CrashLoopBackOff"): "1x60"},
         {waiting("CrashLoopBackOff"): "1x3 0x60", waiting("ContainerCreating"): "1x60"},
     ),
+    # 27 of 30 seconds that it may have in a minute, and 23.
+    "ContainerCpuBusy": Case(container(cpu="0+27x60"), container(cpu="0+23x60")),
+    "ContainerMemoryNearLimit": Case(container(memory="91x60"), container(memory="89x60")),
     "ContainerRestarts": Case(
         {f"kube_pod_container_status_restarts_total{_PHP}": "0x5 1x4 2x4 3x60"},
         {f"kube_pod_container_status_restarts_total{_PHP}": "0x5 1x60"},

@@ -36,7 +36,9 @@ WATCHING = {
         ("prometheus", "kube-state-metrics", 8080),
         ("prometheus", "loki", 3100),
         ("prometheus", "collector", 8888),
+        ("prometheus", "collector", 8889),
         ("collector", "loki", 3100),
+        ("collector", "10.10.0.0/20", 10250),
         *(("kube-state-metrics", CONTROL_PLANES[stack], port) for port in (443, 6443)),
     }
     for stack in ("staging", "production")

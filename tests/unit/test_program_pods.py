@@ -26,7 +26,7 @@ def test_every_pod_is_hardened(program: Recording) -> None:
 def test_only_who_talks_to_the_api_has_a_token(program: Recording) -> None:
     tokens = {pod.name: pod.spec["automountServiceAccountToken"] for pod in workloads(program)}
     assert {
-        "collector": False,
+        "collector": True,
         "edge": False,
         "grafana": False,
         "kube-state-metrics": True,
@@ -37,7 +37,7 @@ def test_only_who_talks_to_the_api_has_a_token(program: Recording) -> None:
     } | tokens == {
         "alertmanager": False,
         "app": False,
-        "collector": False,
+        "collector": True,
         "edge": False,
         "grafana": False,
         "kube-state-metrics": True,

@@ -135,6 +135,7 @@ FORMS: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "cluster.context": TEXTS,
     "cluster.control_plane": ([[each] for each in NETWORKS[0]], [[each] for each in NETWORKS[1]]),
+    "cluster.nodes": ([[each] for each in NETWORKS[0]], [[each] for each in NETWORKS[1]]),
     "cluster.identifier": TEXTS,
     "cluster.kubeconfig": TEXTS,
     "cluster.maintenance.days": ([["MO", "TU", "WE"], list(DAYS)], [[], ["MON"], ["mo"]]),
@@ -274,7 +275,13 @@ FORMS["tenancy.app.memory"] = SIZES
 def base(path: str) -> dict[str, Any]:
     """Values in which the setting at a path may stand."""
     values = dict(LEAST)
-    for prefix in ("cluster.context", "cluster.kubeconfig", "cluster.identifier", "cluster.control_plane"):
+    for prefix in (
+        "cluster.context",
+        "cluster.kubeconfig",
+        "cluster.identifier",
+        "cluster.control_plane",
+        "cluster.nodes",
+    ):
         if path == prefix:
             return {**values, "cluster": {"flavour": "existing", "context": "kind-kind"}}
     if path.startswith("cluster."):

@@ -36,8 +36,6 @@ def test_settings_that_are_all_built_are_let_through() -> None:
     ("path", "value"),
     [
         ("images.php", "8.3"),
-        ("monitoring.alerts.cpu_percent", 70),
-        ("monitoring.alerts.memory_percent", 70),
     ],
 )
 def test_a_setting_without_effect_is_refused_where_it_is_given(path: str, value: Any) -> None:

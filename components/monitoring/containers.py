@@ -1,0 +1,103 @@
+"""What containers use of their limits: cAdvisor's numbers, which the kubelet of every node gives.
+
+The collector on each node (`collector.py`) asks its own kubelet and shows Prometheus what is of the stack's namespaces,
+so that Prometheus needs no right in the Kubernetes API. The collector's token lets it read nodes' numbers, and nothing
+else: no pod, no object of ours.
+"""
+
+from collections.abc import Sequence
+
+import yaml
+from pulumi import Resource, ResourceOptions
+from pulumi_kubernetes import core, networking, rbac
+
+from components import kubernetes
+from components.kubernetes import metadata
+
+NAME = "containers"
+# Where the collector shows them.
+PORT = 8889
+_KUBELET_PORT = 10250
+# The variable that has the address of the node that the collector is on.
+NODE_ADDRESS = "NODE_ADDRESS"
+# Seconds between two looks: as Prometheus looks at its targets.
+_INTERVAL = 15
+_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+# Of some sixty for each container, those that a rule or a page asks for.
+METRICS = (
+    "container_cpu_cfs_periods_total",
+    "container_cpu_cfs_throttled_periods_total",
+    "container_cpu_usage_seconds_total",
+    "container_memory_rss",
+    "container_memory_working_set_bytes",
+    "container_spec_cpu_period",
+    "container_spec_cpu_quota",
+    "container_spec_memory_limit_bytes",
+)
+
+
+def rights(name: str, account: core.v1.ServiceAccount, opts: ResourceOptions) -> Sequence[Resource]:
+    """What the collector may: read nodes' numbers. name: unique in the cluster."""
+    role = rbac.v1.ClusterRole(
+        NAME,
+        metadata=metadata(name, None, app=NAME),
+        rules=[rbac.v1.PolicyRuleArgs(api_groups=[""], resources=["nodes/metrics"], verbs=["get"])],
+        opts=opts,
+    )
+    binding = rbac.v1.ClusterRoleBinding(
+        NAME,
+        metadata=metadata(name, None, app=NAME),
+        role_ref=rbac.v1.RoleRefArgs(
+            api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=role.metadata.name
+        ),
+        subjects=[
+            rbac.v1.SubjectArgs(kind="ServiceAccount", name=account.metadata.name, namespace=account.metadata.namespace)
+        ],
+        opts=opts,
+    )
+    return role, binding
+
+
+def configuration(namespaces: Sequence[str]) -> str:
+    """What is added to the collector's own configuration. namespaces: whose containers are told of."""
+    job = {
+        "job_name": NAME,
+        "scrape_interval": f"{_INTERVAL}s",
+        "scrape_timeout": "10s",
+        "scheme": "https",
+        "metrics_path": "/metrics/cadvisor",
+        # The authority that signed the API server's certificate signed the kubelets', too.
+        "tls_config": {"ca_file": f"{_ACCOUNT}/ca.crt"},
+        "authorization": {"credentials_file": f"{_ACCOUNT}/token"},
+        "static_configs": [{"targets": [f"${{env:{NODE_ADDRESS}}}:{_KUBELET_PORT}"]}],
+        "metric_relabel_configs": [
+            {"source_labels": ["__name__"], "regex": "|".join(METRICS), "action": "keep"},
+            {"source_labels": ["namespace"], "regex": "|".join(namespaces), "action": "keep"},
+            # Sums of whole pods, and the container that holds a pod's network.
+            {"source_labels": ["container"], "regex": "POD|", "action": "drop"},
+            {"regex": "cpu|image|name", "action": "labeldrop"},
+        ],
+    }
+    shown = {
+        "endpoint": f"0.0.0.0:{PORT}",
+        # Under the names that cAdvisor gives, and without labels of the collector's own.
+        "add_metric_suffixes": False,
+        "without_scope_info": True,
+        # A container that is gone isn't told of any more.
+        "metric_expiration": f"{4 * _INTERVAL}s",
+    }
+    pipeline = {"receivers": ["prometheus"], "processors": ["memory_limiter"], "exporters": ["prometheus"]}
+    return yaml.safe_dump(
+        {
+            "receivers": {"prometheus": {"config": {"scrape_configs": [job]}}},
+            "exporters": {"prometheus": shown},
+            "service": {"pipelines": {"metrics": pipeline}},
+        },
+        sort_keys=False,
+        width=1000,
+    )
+
+
+def to_kubelets(nodes: Sequence[str]) -> networking.v1.NetworkPolicyEgressRuleArgs:
+    """Our connections to the kubelets of nodes at these addresses."""
+    return kubernetes.to([kubernetes.addresses(network) for network in nodes], _KUBELET_PORT)
