@@ -6,17 +6,20 @@ import json
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 
-from components.monitoring import rules
+from components.monitoring import dashboards, rules
+from components.settings import Alerts
 from localcloud.images import logs
-from tests.cluster.asking import asked
+from tests.cluster.asking import answers, asked
 from tests.cluster.releases import deliver
 from tests.cluster.stack import PREFIX, Stack
 from tests.cluster.test_network_policies import reached
+from tests.questions import for_prometheus
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.drill]
@@ -128,6 +131,10 @@ def test_what_every_container_of_ours_uses_is_known_and_of_nobody_else(stack: St
     wait_for(lambda: told(rules.CPU_SHARE) >= running(), "the processor of every container", patience=180, every=3)
     found = asked(prometheus, "query", query='count by (namespace) ({job="containers",container!=""})')["result"]
     assert {each["metric"]["namespace"] for each in found} == {f"{PREFIX}-{area}" for area in AREAS}
+    (page,) = (each for each in dashboards.dashboards(Alerts()) if each.name == "containers")
+    for panel in (panel for row in page.rows.values() for panel in row):
+        for expr in panel.questions.values():
+            wait_for(partial(answers, prometheus, for_prometheus(expr)), panel.title, patience=120, every=1)
 
 
 def test_nothing_is_lost_while_loki_is_away_and_the_collectors_are_started_again(stack: Stack) -> None:
