@@ -127,6 +127,10 @@ settings: .venv/.ready ## Write docs/settings.md and the editors' schema of the 
 mutate: .venv/.ready ## Take each check of the settings out and see that a test notices: ten minutes
 	@$(PYTHON) -m tests.mutation $(ARGUMENTS)
 
+.PHONY: rotate
+rotate: .venv/.ready ## Write the next generation of passwords into a stack's file: make rotate STACK=staging
+	@$(PYTHON) -m operations.rotate $(STACK)
+
 .PHONY: pin-images
 pin-images: .venv/.ready ## Record the digests of other people's images, where their registries answer
 	@$(PYTHON) -m operations.pin_images

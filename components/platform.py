@@ -338,12 +338,15 @@ class Platform(ComponentResource):
                     ),
                     opts=inside,
                 )
+            grafana_pods = [pods_of(namespaces["monitoring"].name, grafana.NAME)] if settings.monitoring.grafana else []
+            kept = None
             if logs:
                 kept = Loki(
                     "loki",
                     LokiArgs(
                         namespace=namespaces["monitoring"],
                         collectors=pods_of(namespaces[NODE].name, collector.NAME),
+                        readers=grafana_pods,
                         settings=settings.monitoring,
                         authority=authority,
                         image=images.loki,
@@ -469,9 +472,7 @@ class Platform(ComponentResource):
                     ],
                     alerted=alertmanager.NAME,
                     archived=_archived(settings),
-                    readers=[pods_of(namespaces["monitoring"].name, grafana.NAME)]
-                    if settings.monitoring.grafana
-                    else [],
+                    readers=grafana_pods,
                     authority=authority.certificate,
                     settings=settings.monitoring,
                     image=images.prometheus,
@@ -489,6 +490,9 @@ class Platform(ComponentResource):
                         image=images.grafana,
                         prometheus=watching.endpoint,
                         peer=prometheus_pods,
+                        loki=kept.endpoint if kept else None,
+                        loki_peer=pods_of(namespaces["monitoring"].name, loki.NAME),
+                        authority=authority.certificate,
                     ),
                     opts=inside,
                 )

@@ -15,6 +15,7 @@ from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.common import GraphThresholdsStyleMode, LegendDisplayMode, LegendPlacement
 from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
+    DashboardLinkType,
     DataSourceRef,
     DataTransformerConfig,
     Threshold,
@@ -26,6 +27,7 @@ from components.monitoring import rules
 from components.settings import Alerts
 
 SOURCE = "prometheus"
+_TAG = "vision-week"
 # Of Grafana's grid, 24 wide: three graphs beside each other, or six numbers.
 _WIDE, _NARROW, _HIGH, _LOW = 8, 4, 8, 4
 
@@ -58,7 +60,7 @@ class Dashboard:
 
 
 def files(thresholds: Alerts) -> dict[str, str]:
-    """File name -> a dashboard as Grafana reads it."""
+    """File name -> a dashboard as Grafana reads it; that of logs is `log_page.py`'s."""
     return {f"{each.name}.json": _rendered(each) for each in dashboards(thresholds)}
 
 
@@ -600,18 +602,25 @@ def _watching() -> Dashboard:
     )
 
 
-def _rendered(page: Dashboard) -> str:
-    built = (
-        dashboard.Dashboard(page.title)
-        .uid(page.name)
-        .tags(["vision-week"])
+def page(name: str, title: str) -> dashboard.Dashboard:
+    """An empty page, from which all others are one step away, at the time that is looked at."""
+    others = dashboard.DashboardLink("Pages").type(DashboardLinkType.DASHBOARDS).tags([_TAG])
+    return (
+        dashboard.Dashboard(title)
+        .uid(name)
+        .tags([_TAG])
         .readonly()
         .refresh("30s")
         .time("now-6h", "now")
         .timezone("browser")
         .tooltip(DashboardCursorSync.CROSSHAIR)
+        .link(others.as_dropdown(True).keep_time(True))
     )
-    for title, panels in page.rows.items():
+
+
+def _rendered(page_: Dashboard) -> str:
+    built = page(page_.name, page_.title)
+    for title, panels in page_.rows.items():
         built = reduce(
             lambda so_far, panel: so_far.with_panel(_panel(panel)), panels, built.with_row(dashboard.Row(title))
         )

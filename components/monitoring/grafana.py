@@ -1,20 +1,21 @@
 """Grafana: shows what Prometheus has. Everything in it is made from files, so it keeps nothing and one is enough.
 
 Nobody is admitted to it but by `kubectl port-forward`, and nobody sees anything without its password. It reaches
-Prometheus and nothing else, so all is off by which it would ask the internet. Alerts are Prometheus' alone: one that
+Prometheus and Loki alone, so all is off by which it would ask the internet. Alerts are Prometheus' alone: one that
 somebody made here would be gone with the pod.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi_random as random
 import yaml
-from pulumi import ComponentResource, Input, ResourceOptions
+from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pulumi_kubernetes import apps, core, meta, networking
 
 from components import kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
-from components.monitoring import scraping
+from components.monitoring import loki, scraping
 from components.scaling import rolling
 from components.settings import Monitoring
 
@@ -30,6 +31,7 @@ class GrafanaArgs:
 
     namespace: its own. settings: what it may use, and the thresholds that it shows. image: of Grafana.
     prometheus: whom it asks. peer: the same, as the other side of a connection.
+    loki: whom it asks for logs, and loki_peer: the same; None where there is none. authority: who signed for Loki.
     """
 
     namespace: Namespace
@@ -37,24 +39,37 @@ class GrafanaArgs:
     image: Input[str]
     prometheus: Endpoint
     peer: networking.v1.NetworkPolicyPeerArgs
+    loki: Endpoint | None
+    loki_peer: networking.v1.NetworkPolicyPeerArgs
+    authority: Input[str]
 
 
 class Grafana(ComponentResource):
     """Grafana with its data source, its dashboards and its administrator's password."""
 
     def __init__(self, name: str, args: GrafanaArgs, opts: ResourceOptions | None = None) -> None:
-        from components.monitoring import dashboards  # noqa: PLC0415  only who has Grafana waits for its library
+        # Only who has Grafana waits for its library.
+        from components.monitoring import dashboards, log_page  # noqa: PLC0415
 
         super().__init__("vision-week:monitoring:Grafana", name, None, opts)
         child = ResourceOptions(parent=self)
         about = metadata(NAME, args.namespace.name, app=NAME)
         files: dict[str, Input[str]] = {
-            "source.yaml": args.prometheus.host.apply(
-                lambda host: _source(dashboards.SOURCE, f"http://{host}:{args.prometheus.port}")
+            "source.yaml": Output.all(
+                args.prometheus.host, args.loki.host if args.loki else None, args.authority
+            ).apply(
+                lambda known: _sources(
+                    _prometheus(dashboards.SOURCE, f"http://{known[0]}:{args.prometheus.port}"),
+                    *([_loki(log_page.SOURCE, f"https://{known[1]}:{args.loki.port}", known[2])] if args.loki else []),
+                )
             ),
             "folder.yaml": _FOLDER,
         }
         pages = dashboards.files(args.settings.alerts)
+        asked = [kubernetes.to([args.peer], args.prometheus.port)]
+        if args.loki:
+            pages[f"{log_page.NAME}.json"] = log_page.rendered()
+            asked.append(kubernetes.to([args.loki_peer], args.loki.port))
         config = core.v1.ConfigMap(NAME, metadata=about, data=files, opts=child)
         shown = core.v1.ConfigMap(
             f"{NAME}-dashboards",
@@ -68,7 +83,7 @@ class Grafana(ComponentResource):
         policy = networking.v1.NetworkPolicy(
             NAME,
             metadata=about,
-            spec=kubernetes.allow(NAME, egress=[kubernetes.to([args.peer], args.prometheus.port)]),
+            spec=kubernetes.allow(NAME, egress=asked),
             opts=child,
         )
         apps.v1.Deployment(
@@ -136,8 +151,12 @@ def _container(args: GrafanaArgs) -> Container:
     )
 
 
-def _source(uid: str, url: str) -> str:
-    source = {
+def _sources(*sources: dict[str, Any]) -> str:
+    return yaml.safe_dump({"apiVersion": 1, "datasources": list(sources)}, sort_keys=False)
+
+
+def _prometheus(uid: str, url: str) -> dict[str, Any]:
+    return {
         "name": "Prometheus",
         "type": "prometheus",
         "uid": uid,
@@ -148,7 +167,20 @@ def _source(uid: str, url: str) -> str:
         # So that a rate is always over several looks at a target.
         "jsonData": {"timeInterval": f"{scraping.INTERVAL}s", "httpMethod": "POST"},
     }
-    return yaml.safe_dump({"apiVersion": 1, "datasources": [source]}, sort_keys=False)
+
+
+def _loki(uid: str, url: str, authority: str) -> dict[str, Any]:
+    return {
+        "name": "Loki",
+        "type": "loki",
+        "uid": uid,
+        "access": "proxy",
+        "url": url,
+        "editable": False,
+        "jsonData": {"tlsAuthWithCACert": True, "serverName": loki.NAME},
+        # No secret: Grafana keeps it among them.
+        "secureJsonData": {"tlsCACert": authority},
+    }
 
 
 _FOLDER = yaml.safe_dump(

@@ -1,10 +1,11 @@
 """Loki: keeps what all pods have written, and finds it again.
 
 One, with a volume: while it is away the nodes keep what is new (`collector.py`), so its loss is a pause and not a hole.
-It takes in from the collectors and answers nobody; people come by `kubectl port-forward`, as `deploy.sh logs` does.
+It takes in from the collectors and answers Grafana; people come by `kubectl port-forward`, as `deploy.sh logs` does.
 What makes a stream of its own is a container, of which there are few, and never a pod, of which there is no end.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import yaml
@@ -42,13 +43,15 @@ _DATA = "/loki"
 class LokiArgs:
     """What Loki needs.
 
-    namespace: its own. collectors: who brings lines. settings: how long and how much it keeps.
+    namespace: its own. collectors: who brings lines. readers: who asks for them.
+    settings: how long and how much it keeps.
     authority: signs what it shows to them. image: of Loki. storage_class: of its volume.
     protect: what it has kept is not removed before this is taken away.
     """
 
     namespace: Namespace
     collectors: networking.v1.NetworkPolicyPeerArgs
+    readers: Sequence[networking.v1.NetworkPolicyPeerArgs]
     settings: Monitoring
     authority: Authority
     image: Input[str]
@@ -76,7 +79,7 @@ class Loki(ComponentResource):
         policy = networking.v1.NetworkPolicy(
             NAME,
             metadata=about,
-            spec=kubernetes.allow(NAME, ingress=[kubernetes.from_([args.collectors], PORT)]),
+            spec=kubernetes.allow(NAME, ingress=[kubernetes.from_([args.collectors, *args.readers], PORT)]),
             opts=child,
         )
         service = core.v1.Service(

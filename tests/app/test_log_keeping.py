@@ -4,12 +4,14 @@ Drills, because Loki takes long to be built: `make test` does without it.
 """
 
 import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from components.levels import SEVERITIES
+from components.monitoring import log_page
 from operations.delivery import log_store
 from tests.app.log_keeping import Keeping, keeping
 from tests.app.test_log_collector import line
@@ -65,6 +67,20 @@ def test_lines_are_heard_as_they_come_each_once(running: Keeping) -> None:
         for number in range(3):
             running.write([line(message=f"heard-{number}")])
             assert json.loads(next(heard).text)["message"] == f"heard-{number}"
+
+
+def test_every_question_of_the_page_of_logs_has_an_answer(running: Keeping) -> None:
+    """S8.2. Grafana itself isn't there."""
+    running.write([line(level="error", message="asked-0001")])
+    running.found("asked-0001")
+    now = time.time_ns()
+    for question in (*(expr for _, expr in log_page.COUNTS.values()), *log_page.LINES.values()):
+        expr = question.replace("$service", ".+").replace("$text", "ASKED-").replace("$__auto", "1m")
+        asked: dict[str, str | int] = {"query": expr, "start": now - 600 * 10**9, "end": now + 10**9, "step": 60}
+        with running.client() as client:
+            answer = client.get("/loki/api/v1/query_range", params=asked)
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["data"]["result"], expr
 
 
 def test_nothing_is_lost_while_loki_is_away_and_nothing_is_there_twice(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from components import haproxy, postgres, redis
-from components.monitoring import dashboards, rules
+from components.monitoring import dashboards, log_page, rules
 from components.settings import Alerts
 from tests.questions import for_prometheus
 from tests.unit.conftest import Stacks
@@ -26,7 +26,10 @@ EXPRESSIONS = [
     for expr in panel.questions.values()
 ]
 CONDITIONS = [alert.expr for alert in rules.alerts(Alerts(), (), 30)]
-FILES = {name: json.loads(text) for name, text in dashboards.files(Alerts()).items()}
+FILES = {
+    name: json.loads(text)
+    for name, text in {**dashboards.files(Alerts()), f"{log_page.NAME}.json": log_page.rendered()}.items()
+}
 
 
 @pytest.fixture
@@ -49,7 +52,9 @@ def test_panels_fill_the_width_and_none_lies_on_another(name: str) -> None:
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_page_asks_the_source_that_is_provisioned_and_nobody_edits_it(name: str, production: Recording) -> None:
-    source = yaml.safe_load(production.one("ConfigMap", "grafana").inputs["data"]["source.yaml"])["datasources"][0]
+    sources = yaml.safe_load(production.one("ConfigMap", "grafana").inputs["data"]["source.yaml"])["datasources"]
+    uid = log_page.SOURCE if name == f"{log_page.NAME}.json" else dashboards.SOURCE
+    (source,) = (each for each in sources if each["uid"] == uid)
     page = FILES[name]
     assert page["uid"] == name.removesuffix(".json")
     assert page["editable"] is False

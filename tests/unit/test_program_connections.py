@@ -33,6 +33,7 @@ WATCHING = {
         ("alertmanager", "alertmanager", 9094),
         ("alertmanager", "0.0.0.0/0", 443),
         ("grafana", "prometheus", 9090),
+        ("grafana", "loki", 3100),
         ("prometheus", "kube-state-metrics", 8080),
         ("prometheus", "loki", 3100),
         ("prometheus", "collector", 8888),
