@@ -215,7 +215,7 @@ def configuration(
         {
             "extensions": {"health_check": {"endpoint": health}, "file_storage": {"directory": data}},
             "receivers": {
-                "filelog": {
+                "file_log": {
                     # Also what the kubelet has put aside since, as `0.log.20260101-000000`, until it is packed.
                     "include": [f"{logs}/{namespace}_*/*/*.log*" for namespace in namespaces],
                     "exclude": [f"{logs}/*/*/*.{packed}" for packed in ("gz", "tmp")],
@@ -233,7 +233,7 @@ def configuration(
                 "transform": {"error_mode": "silent", "log_statements": list(_statements(truncated=truncated))},
             },
             "exporters": {
-                "otlphttp": {
+                "otlp_http": {
                     "endpoint": f"{store}/otlp",
                     "tls": {"ca_file": f"{files}/authority.pem", "server_name_override": shown},
                     "retry_on_failure": {"initial_interval": "1s", "max_interval": "10s", "max_elapsed_time": "0s"},
@@ -256,9 +256,9 @@ def configuration(
                 "extensions": ["health_check", "file_storage"],
                 "pipelines": {
                     "logs": {
-                        "receivers": ["filelog"],
+                        "receivers": ["file_log"],
                         "processors": ["memory_limiter", "transform"],
-                        "exporters": ["otlphttp"],
+                        "exporters": ["otlp_http"],
                     }
                 },
                 "telemetry": {

@@ -113,7 +113,7 @@ class Node:
             metrics=("127.0.0.1", self._metrics),
         )
         configuration = yaml.safe_load(text)
-        configuration["exporters"]["otlphttp"]["encoding"] = self._encoding
+        configuration["exporters"]["otlp_http"]["encoding"] = self._encoding
         file = self.folder / "files/collector.yaml"
         file.write_text(yaml.safe_dump(configuration, width=1000))
         self.start("otelcol-contrib", f"--config={file}", *collector.GATES)
