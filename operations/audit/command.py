@@ -14,7 +14,7 @@ from rich.progress import track
 
 from operations.audit import buckets, evidence, signing
 from operations.audit.access import resources_of, tables
-from operations.audit.history import Entry, Json, backwards, files, read
+from operations.audit.history import Entry, Json, backwards, entries, files
 from operations.audit.pack import Reviewed, write
 from operations.audit.page import as_html
 from operations.audit.picture import picture
@@ -213,8 +213,8 @@ def _verified(
 
 
 def _entries(folder: Path, stack: str) -> Iterator[Entry]:
-    for file in track(files(folder, stack), "reading", console=errors, transient=True, disable=not errors.is_terminal):
-        yield read(file)
+    found = files(folder, stack)
+    return entries(track(found, "reading", console=errors, transient=True, disable=not errors.is_terminal))
 
 
 def _newest(folder: Path, stack: str) -> Mapping[str, Json] | None:

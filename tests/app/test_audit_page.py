@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from operations.audit.history import files, read
+from operations.audit.history import entries, files
 from operations.audit.page import as_html
 from operations.audit.updates import updates
 from tests.app.chromium import HEADLESS
@@ -75,7 +75,7 @@ def page(tmp_path: Path) -> Path:
     changed = [resource("settings", data={"level": "debug"}), resource("cache", data={"note": "x" * 500})]
     add(history, 4, changed, result="failed")
     out = io.StringIO()
-    as_html(updates(read(file) for file in files(history, STACK)), None, out)
+    as_html(updates(entries(files(history, STACK))), None, out)
     place = tmp_path / "report.html"
     place.write_text(out.getvalue().replace("</body>", f"{DRIVEN}</body>"))
     return place
@@ -124,7 +124,7 @@ def test_the_report_begins_with_the_picture_and_filters_updates_alone(tmp_path: 
     add(tmp_path / "history", 1, [resource("settings")])
     out = io.StringIO()
     drawing = (INVENTORIES / "access-production.svg").read_text()
-    as_html(updates(read(file) for file in files(tmp_path / "history", STACK)), None, out, drawing)
+    as_html(updates(entries(files(tmp_path / "history", STACK))), None, out, drawing)
     place = tmp_path / "report.html"
     opened = out.getvalue().replace('<details id="access">', '<details id="access" open>')
     place.write_text(opened.replace("</body>", f"{DRIVEN}</body>"))
