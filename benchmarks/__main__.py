@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import data, mixed, mocks, policies, program, reload, web
+from benchmarks import audit, data, mixed, mocks, policies, program, reload, web
 from benchmarks.commands import CHECKOUT, run, seconds
 
 RUNS = 5
@@ -46,7 +46,13 @@ def main() -> None:
         table.add_row(compared.operation, f"{_seconds(compared.stack)} ({times})", "1.5 x")
     for what, taken, target in (*mocks.measure(RUNS), *policies.measure(RUNS)):
         table.add_row(what, f"{taken * 1000:.0f} ms", target)
-    for what, measured, target in (*reload.measure(RUNS), *mixed.measure(RUNS), *web.measure(), *data.measure()):
+    for what, measured, target in (
+        *audit.measure(RUNS),
+        *reload.measure(RUNS),
+        *mixed.measure(RUNS),
+        *web.measure(),
+        *data.measure(),
+    ):
         table.add_row(what, measured, target)
     Console().print(table)
 

@@ -13,7 +13,7 @@ from policies.rules import Resource, at, chosen, listed, mapped
 from policies.stack import secrets_of
 
 ANYBODY: Final = "anybody"
-_DNS: Final = "53"
+DNS: Final = "53"  # left out of pictures: every pod may ask for names
 # Labels that pods get when they run, from the StatefulSet's controller and from Patroni.
 _LATER: Final = ("statefulset.kubernetes.io/", "vision-week/")
 _NAME: Final = "kubernetes.io/metadata.name"
@@ -156,24 +156,12 @@ def _granted(role: Resource) -> list[str]:
     return told
 
 
-def page_of(stack: str, resources: Sequence[Resource]) -> str:
-    """Three tables and a picture, which GitHub and others draw; DNS, which every pod may ask, is left out of that."""
-    found = sorted(connections(resources))
-    ids: dict[str, str] = {}
-    arrows: dict[tuple[str, str], list[str]] = {}
-    for who, whom, port in found:
-        if port != _DNS:
-            arrows.setdefault((who, whom), []).append(port)
-    for pair in arrows:
-        for name in pair:
-            ids.setdefault(name, f"n{len(ids)}")
+def tables(stack: str, resources: Sequence[Resource]) -> str:
+    """All of it as three tables in Markdown; drawn it is by `picture`."""
     return "\n".join(
         [
-            f"# Access in {stack}\n\n## Who may talk to whom\n\n```mermaid\nflowchart LR",
-            *(f'  {id_}["{name}"]' for name, id_ in ids.items()),
-            *(f'  {ids[who]} -->|"{", ".join(ports)}"| {ids[whom]}' for (who, whom), ports in arrows.items()),
-            "```\n",
-            *_table(("who", "whom", "port"), found),
+            f"# Access in {stack}\n\n## Who may talk to whom\n",
+            *_table(("who", "whom", "port"), sorted(connections(resources))),
             "\n## Who mounts which Secret\n",
             *_table(("Secret", "workload"), sorted(readers(resources))),
             "\n## Who has which rights\n",

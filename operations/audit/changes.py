@@ -37,8 +37,10 @@ def changed(before: Mapping[str, Json], after: Mapping[str, Json]) -> list[Chang
     """What became of each resource between two states."""
     found = [Changed("deleted", *_named(urn)) for urn in before if urn not in after]
     for urn, resource in after.items():
-        kind, name = _named(urn)
         old = before.get(urn)
+        if old is resource:
+            continue
+        kind, name = _named(urn)
         if old is None:
             found.append(Changed("created", kind, name))
             continue

@@ -13,10 +13,11 @@ from rich.console import Console
 from rich.progress import track
 
 from operations.audit import buckets, evidence, signing
-from operations.audit.access import page_of, resources_of
-from operations.audit.history import Entry, backwards, files, read
+from operations.audit.access import resources_of, tables
+from operations.audit.history import Entry, Json, backwards, entries, files
 from operations.audit.pack import Reviewed, write
 from operations.audit.page import as_html
+from operations.audit.picture import picture
 from operations.audit.report import Signed, as_csv, as_json, as_markdown, as_table
 from operations.audit.updates import BY_HAND, Update, updates
 from operations.problem import Problem
@@ -26,6 +27,7 @@ _LOCAL: Final = "file://"
 FORMATS: Final[Mapping[str, Callable[[Iterable[Update], Signed, TextIO], None]]] = {
     "table": as_table, "html": as_html, "markdown": as_markdown, "csv": as_csv, "json": as_json,
 }  # fmt: skip
+VIEWS: Final = {"markdown": tables, "svg": picture}
 
 app = typer.Typer(
     help="What was changed in a stack, when, by whom, and whether that was by the pipeline (docs/audit.md).",
@@ -59,17 +61,29 @@ def report(
     _come_together(chain, public_key)
     with _history(stack, history) as folder:
         signed = _verified(folder, stack, chain, public_key)[0] if chain and public_key else None
-        FORMATS[form](_wanted(updates(_entries(folder, stack)), since), signed, sys.stdout)
+        wanted = _wanted(updates(_entries(folder, stack)), since)
+        if form == "html":
+            newest = _newest(folder, stack)
+            as_html(wanted, signed, sys.stdout, picture(stack, resources_of(newest)) if newest else "")
+        else:
+            FORMATS[form](wanted, signed, sys.stdout)
 
 
 @app.command()
-def access(stack: Stack, *, history: History = None) -> None:
-    """Say who may talk to whom, who mounts which Secret and who has which rights, as Markdown with a picture."""
+def access(
+    stack: Stack,
+    *,
+    history: History = None,
+    form: Annotated[str, typer.Option("--format", help=f"One of {', '.join(VIEWS)}.")] = "markdown",
+) -> None:
+    """Say who may talk to whom, who mounts which Secret and who has which rights: in tables, or drawn."""
+    if form not in VIEWS:
+        raise Problem(f"There is no format {form}.", f"name one of {', '.join(VIEWS)}")
     with _history(stack, history) as folder:
-        newest = next(filter(None, (entry.resources for entry in backwards(folder, stack))), None)
+        newest = _newest(folder, stack)
     if newest is None:
         raise Problem(f"No state of {stack} can be read.", "the report says what is wrong with each of them")
-    sys.stdout.write(page_of(stack, resources_of(newest)))
+    sys.stdout.write(VIEWS[form](stack, resources_of(newest)))
 
 
 @app.command()
@@ -199,8 +213,13 @@ def _verified(
 
 
 def _entries(folder: Path, stack: str) -> Iterator[Entry]:
-    for file in track(files(folder, stack), "reading", console=errors, transient=True, disable=not errors.is_terminal):
-        yield read(file)
+    found = files(folder, stack)
+    return entries(track(found, "reading", console=errors, transient=True, disable=not errors.is_terminal))
+
+
+def _newest(folder: Path, stack: str) -> Mapping[str, Json] | None:
+    """The resources of the newest state that can be read and isn't empty."""
+    return next(filter(None, (entry.resources for entry in backwards(folder, stack))), None)
 
 
 def _wanted(found: Iterator[Update], since: datetime | None) -> Iterator[Update]:

@@ -17,9 +17,10 @@ from urllib.parse import urlencode
 from urllib.request import urlopen
 from zipfile import ZIP_DEFLATED, ZipFile
 
-from operations.audit.access import page_of, resources_of
+from operations.audit.access import resources_of, tables
 from operations.audit.history import Entry, Json
 from operations.audit.page import as_html
+from operations.audit.picture import picture
 from operations.audit.report import Signed, as_csv, harmless
 from operations.audit.updates import Update
 from operations.problem import Problem
@@ -75,7 +76,8 @@ def _parts(one: Reviewed, now: datetime) -> Iterator[tuple[str, str]]:
     if newest is None:
         return
     resources = newest.resources or {}
-    yield "access.md", page_of(one.stack, resources_of(resources))
+    yield "access.md", tables(one.stack, resources_of(resources))
+    yield "access.svg", picture(one.stack, resources_of(resources))
     yield "certificates.csv", _table(("certificate", "from", "until", "days left"), certificates(resources, now))
     yield "secrets.csv", _table(("secret", "made", "days old"), secrets(resources, now))
     yield "exemptions.csv", _table(("rule", "resource", "reason", "owner", "expires"), exemptions(newest.told))

@@ -15,22 +15,30 @@ _HEAD: Final = """<!doctype html>
 <meta http-equiv="Content-Security-Policy"
  content="default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'">
 <style>
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-nav { position: sticky; top: 0; background: #fff; padding: .5rem 0 1rem; display: flex; flex-wrap: wrap;
-  gap: .5rem 1.5rem }
+:root { color-scheme: light dark }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem;
+  color: light-dark(#222, #e6edf3); background: light-dark(#fff, #0d1117) }
+nav { position: sticky; top: 0; background: light-dark(#fff, #0d1117); padding: .5rem 0 1rem;
+  display: flex; flex-wrap: wrap; gap: .5rem 1.5rem }
 input[type=search] { font: inherit; flex: 1 1 20rem; padding: .4rem }
-details { border-top: 1px solid #ccc; padding: .4rem 0 }
-details[open] { background: #f6f6f6; padding: .4rem .5rem 1rem }
+details { border-top: 1px solid light-dark(#ccc, #3d444d); padding: .4rem 0 }
+details[open] { background: light-dark(#f6f6f6, #161b22); padding: .4rem .5rem 1rem }
 summary { cursor: pointer; display: grid; gap: 0 1rem; grid-template-columns: 4rem 12rem 7rem 14rem 1fr }
 summary::before { content: "▸ " attr(data-number) }
 details[open] summary::before { content: "▾ " attr(data-number) }
-summary:focus-visible { outline: 2px solid #06c }
+summary:focus-visible { outline: 2px solid light-dark(#06c, #6cb6ff) }
 table { border-collapse: collapse; margin: .5rem 0 }
 th, td { text-align: left; vertical-align: top; padding: .1rem 1rem .1rem 0; overflow-wrap: anywhere }
-th { font-weight: normal; color: #555; min-width: 11rem }
-.bad { color: #a00; font-weight: bold }
+th { font-weight: normal; color: light-dark(#555, #9da7b3); min-width: 11rem }
+#access { overflow-x: auto; padding-right: 0 }
+#access[open] { margin: 0 calc(50% - 50vw + 1rem) }
+#access svg { max-width: 100%; min-width: 75rem; height: auto }
+#access summary { display: list-item }
+#access summary::before { content: none }
+.bad { color: light-dark(#a00, #ff7b72); font-weight: bold }
 @media (max-width: 50rem) { summary { grid-template-columns: 4rem 1fr } summary span { grid-column: 2 } }
-@media print { nav { display: none } details { break-inside: avoid } details[open] { background: none } }
+@media print { :root { color-scheme: light } nav { display: none } svg { max-width: 100%; height: auto }
+  details { break-inside: avoid } details[open] { background: none } }
 </style></head><body>
 <h1>Updates</h1>
 <nav>
@@ -42,7 +50,7 @@ th { font-weight: normal; color: #555; min-width: 11rem }
 </nav>
 """
 _TAIL: Final = """<script>
-const updates = [...document.querySelectorAll("details")];
+const updates = [...document.querySelectorAll("details[id^=update]")];
 const [find, bad, changing, shown] = ["find", "bad", "changing", "shown"].map((id) => document.getElementById(id));
 const filter = () => {
   const wanted = find.value.toLowerCase();
@@ -60,16 +68,25 @@ const open = () => {
 };
 addEventListener("input", filter);
 addEventListener("hashchange", open);
-addEventListener("beforeprint", () => { for (const one of updates) one.open = true; });
+addEventListener("beforeprint", () => {
+  for (const one of document.querySelectorAll("details")) one.open = true;
+});
 filter();
 open();
 </script></body></html>
 """
 
 
-def as_html(updates: Iterable[Update], signed: Signed, out: TextIO) -> None:
-    """One section for each update, folded up; the browser filters them. `#update-12` after its address opens one."""
+def as_html(updates: Iterable[Update], signed: Signed, out: TextIO, access: str = "") -> None:
+    """One section for each update, folded up; the browser filters them. `#update-12` after its address opens one.
+
+    access: the picture of who may talk to whom, an SVG; it is first, folded up as well.
+    """
     out.write(_HEAD)
+    if access:
+        out.write(
+            f'<details id="access"><summary>Who may talk to whom, who may read what</summary>{access}</details>\n'
+        )
     for update in updates:
         out.writelines(_section(update, signed))
     out.write(_TAIL)

@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
-from operations.audit.history import files, read
+from operations.audit.history import entries, files
 from operations.audit.page import as_html
 from operations.audit.updates import updates
 from tests.app.chromium import HEADLESS
+from tests.unit.conftest import INVENTORIES
 from tests.unit.histories import STACK, add, resource
+from tests.unit.stacks import STACKS
 
 # What a person would do, and the numbers of the updates that are seen then.
 DRIVEN = """
@@ -39,6 +41,30 @@ document.title = JSON.stringify(told);
 """
 
 
+# What of a picture can't be read: texts that run over each other, out of it, or over the edge of a box.
+MEASURED = """
+<script>
+const area = (one) => one.getBoundingClientRect();
+const apart = (a, b) => a.right <= b.left || b.right <= a.left || a.bottom <= b.top || b.bottom <= a.top;
+const within = (a, b) => a.left >= b.left && a.right <= b.right && a.top >= b.top && a.bottom <= b.bottom;
+const [svg] = document.querySelectorAll("svg");
+const texts = [...document.querySelectorAll("svg text")].filter((one) => !one.hasAttribute("transform"));
+const boxes = [...document.querySelectorAll("svg .box")];
+const told = [];
+for (const [index, one] of texts.entries()) {
+  if (!within(area(one), area(svg))) told.push(`${one.textContent} is cut off`);
+  for (const other of texts.slice(index + 1)) {
+    if (!apart(area(one), area(other))) told.push(`${one.textContent} runs over ${other.textContent}`);
+  }
+  for (const box of boxes) {
+    if (!apart(area(one), area(box)) && !within(area(one), area(box))) told.push(`${one.textContent} leaves its box`);
+  }
+}
+document.title = JSON.stringify({ told, texts: texts.length, boxes: boxes.length });
+</script>
+"""
+
+
 @pytest.fixture
 def page(tmp_path: Path) -> Path:
     """Four updates: one that made things, one that changed nothing, one that failed, and one that failed half-way."""
@@ -49,7 +75,7 @@ def page(tmp_path: Path) -> Path:
     changed = [resource("settings", data={"level": "debug"}), resource("cache", data={"note": "x" * 500})]
     add(history, 4, changed, result="failed")
     out = io.StringIO()
-    as_html(updates(read(file) for file in files(history, STACK)), None, out)
+    as_html(updates(entries(files(history, STACK))), None, out)
     place = tmp_path / "report.html"
     place.write_text(out.getvalue().replace("</body>", f"{DRIVEN}</body>"))
     return place
@@ -82,3 +108,25 @@ def test_a_reader_finds_the_updates_that_failed_or_changed_something(page: Path,
         "printed": 4,
         "wide": True,
     }
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_text_of_the_picture_of_access_can_be_read(stack: str, tmp_path: Path) -> None:
+    place = tmp_path / "access.html"
+    place.write_text(f"<title></title>{(INVENTORIES / f'access-{stack}.svg').read_text()}{MEASURED}")
+    seen = browsed(place, "2200,1000")
+    assert seen["told"] == []
+    assert seen["texts"] > seen["boxes"] > len(STACKS)
+
+
+@pytest.mark.parametrize("size", ["1200,900", "400,800"], ids=["a desk", "a telephone"])
+def test_the_report_begins_with_the_picture_and_filters_updates_alone(tmp_path: Path, size: str) -> None:
+    add(tmp_path / "history", 1, [resource("settings")])
+    out = io.StringIO()
+    drawing = (INVENTORIES / "access-production.svg").read_text()
+    as_html(updates(entries(files(tmp_path / "history", STACK))), None, out, drawing)
+    place = tmp_path / "report.html"
+    opened = out.getvalue().replace('<details id="access">', '<details id="access" open>')
+    place.write_text(opened.replace("</body>", f"{DRIVEN}</body>"))
+    seen = browsed(place, size)
+    assert (seen["bad"], seen["wide"], seen["printed"]) == ("access (0 of 1)", True, 2)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from operations.audit.history import files, read
+from operations.audit.history import entries, files
 from operations.audit.updates import Update, updates
 from tests.engine.project import STACK, Project
 
@@ -25,7 +25,7 @@ def history(project: Project) -> Path:
 
 
 def told(project: Project) -> list[Update]:
-    return list(updates(read(file) for file in files(history(project), STACK)))
+    return list(updates(entries(files(history(project), STACK))))
 
 
 def test_updates_are_told_with_what_they_changed(project: Project) -> None:

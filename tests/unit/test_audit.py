@@ -1,16 +1,21 @@
 """The history of a stack, as an auditor reads it."""
 
 import csv
+import gzip
 import io
 import json
+import tracemalloc
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
+from operations.audit import command
 from operations.audit.command import FORMATS
-from operations.audit.history import files, read
+from operations.audit.history import entries, files
 from operations.audit.updates import Update, updates
 from operations.problem import Problem
 from tests.unit.histories import AUTHOR, SEALED, STACK, add, resource
@@ -22,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def told(folder: Path) -> list[Update]:
-    return list(updates(read(file) for file in files(folder, STACK)))
+    return list(updates(entries(files(folder, STACK))))
 
 
 def printed(folder: Path, form: str, signed: set[str] | None = None) -> str:
@@ -145,11 +150,31 @@ def test_an_update_that_was_stopped_is_named(folder: Path) -> None:
     ("text", "word"),
     [
         (b'{"version": 3, "check', "can't be read"),
-        (b"[]", "no object"),
-        (b'{"version": 9}', "version 9"),
+        (b"[]", "Expected `object`"),
+        (b'{"version": 3, "checkpoint": ["a table"]}', "Expected `object`"),
+        (
+            b'{"version": 3, "checkpoint": {"latest": {"resources": [' + b"[" * 9999 + b"]" * 9999 + b"]}}}",
+            "can't be read",
+        ),
+        (b"\x1f\x8b\x08\x00" + b"no gzip at all", "can't be read"),
+        (gzip.compress(b'{"version": 3}')[:-9], "can't be read"),
+        (b"\xff\xfe", "can't be read"),
+        (b"", "can't be read"),
+        (b'{"version": 9, "checkpoint": ["as nobody knows it yet"]}', "version 9"),
         (None, "missing"),
     ],
-    ids=["truncated", "foreign", "unknown version", "missing"],
+    ids=[
+        "truncated",
+        "foreign",
+        "foreign inside",
+        "bottomless",
+        "corrupt and compressed",
+        "truncated and compressed",
+        "no text",
+        "empty",
+        "unknown version",
+        "missing",
+    ],
 )
 def test_a_state_that_cannot_be_read_is_named_and_the_rest_is_told(folder: Path, text: bytes | None, word: str) -> None:
     add(folder, 1, [resource("a", data={"x": "1"})])
@@ -172,6 +197,81 @@ def test_a_history_file_that_is_cut_short_is_named(folder: Path) -> None:
     (one,) = told(folder)
     assert "can't be read" in one.faults[0]
     assert (one.result, one.started[:10]) == ("unknown", "2026-11-18")
+
+
+@pytest.mark.parametrize(
+    "foreign",
+    [
+        {"environment": ["a"]},
+        {"config": "a"},
+        {"startTime": 10**15},
+        {"endTime": -1},
+        {"resourceChanges": {"same": []}},
+    ],
+    ids=lambda foreign: next(iter(foreign)),
+)
+def test_a_history_file_of_something_else_is_named_and_the_rest_is_told(folder: Path, foreign: dict[str, Any]) -> None:
+    add(folder, 1, [resource("a", data={"x": "1"})], **foreign)
+    add(folder, 2, [resource("a", data={"x": "2"})])
+    first, second = told(folder)
+    assert "can't be read" in first.faults[0]
+    assert (first.result, first.started[:10]) == ("unknown", "2026-11-18")
+    assert [(one.operation, one.name) for one in second.resources] == [("updated", "a")]
+
+
+def test_resources_without_a_name_are_counted_and_the_rest_is_told(folder: Path) -> None:
+    foreign: list[Any] = [{}, [], None, {"urn": 1}, {"urn": "a table"}]
+    add(folder, 1, [resource("a"), *foreign])
+    (one,) = told(folder)
+    assert "5 resources without a name" in one.faults[0]
+    assert [each.name for each in one.resources] == ["a"]
+
+
+def test_ten_thousand_updates_take_no_more_memory_than_a_few(folder: Path) -> None:
+    """Each state is 100 kB of text and five times as much when it is read; what grows is the list of the files."""
+    states = [[resource("a", data={f"key {index}": value * 50 for index in range(2000)})] for value in ("x", "y")]
+
+    def peak(count: int) -> int:
+        tracemalloc.start()
+        out = Counting()
+        FORMATS["html"](updates(entries(files(folder, STACK)[:count])), None, out)
+        _, most = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert out.sections == count
+        return most
+
+    for number, state in enumerate(states):
+        add(folder, number, state)
+    kept = [folder / f"{STACK}-{1_795_000_000 + 60 * number}000000000.checkpoint.json" for number in (0, 1)]
+    told = (folder / f"{STACK}-1795000000000000000.history.json").read_text()
+    for number in range(2, 10_000):
+        begun = 1_795_000_000 + 60 * number
+        (folder / f"{STACK}-{begun}000000000.history.json").write_text(told)
+        (folder / f"{STACK}-{begun}000000000.checkpoint.json").hardlink_to(kept[number // 100 % 2])
+    few, all_ = peak(300), peak(10_000)
+    assert all_ - few < 1000 * 9_700
+    assert all_ < 3 * few
+
+
+class Counting(io.StringIO):
+    """Where a report goes that nobody keeps."""
+
+    sections = 0
+
+    def write(self, text: str) -> int:
+        self.sections += text.startswith("<details ")
+        return len(text)
+
+
+def test_whoever_waits_at_a_terminal_sees_how_far_it_is(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(3):
+        add(folder, number, [])
+    screen = io.StringIO()
+    monkeypatch.setattr(command, "errors", Console(file=screen, force_terminal=True, width=80))
+    done = CliRunner().invoke(command.app, ["report", STACK, "--history", str(folder), "--format", "csv"])
+    assert (done.exit_code, len(done.stdout.splitlines())) == (0, 4)
+    assert "reading" in screen.getvalue()
+    assert "100%" in screen.getvalue()
 
 
 def test_a_folder_without_a_history_is_a_clear_error(tmp_path: Path) -> None:

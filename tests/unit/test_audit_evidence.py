@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 
 from operations.audit.command import app
 from operations.audit.evidence import record, verified
-from operations.audit.history import Entry, files, read
+from operations.audit.history import Entry, entries, files
 from operations.audit.signing import public, signer
 from operations.problem import Problem
 from tests.unit.histories import STACK, add, resource
@@ -43,7 +43,7 @@ class Place:
         self.anchor = self.sign(self.private)
 
     def entries(self) -> list[Entry]:
-        return [read(file) for file in files(self.history, STACK)]
+        return list(entries(files(self.history, STACK)))
 
     def sign(self, private: Path) -> str:
         return record(self.chain, STACK, self.entries(), signer(str(private)))

@@ -88,6 +88,7 @@ def test_a_review_has_everything_that_the_history_knows(history: Path, tmp_path:
         "updates.html",
         "updates.csv",
         "access.md",
+        "access.svg",
         "certificates.csv",
         "secrets.csv",
         "exemptions.csv",

@@ -1,12 +1,21 @@
 """The whole program on mocks: what an auditor is told of who may talk to whom, and who may read and do what."""
 
-from operations.audit.access import connections, page_of, readers, rights
+from collections.abc import Callable
+from xml.etree import ElementTree
+
+import pytest
+
+from operations.audit.access import connections, readers, rights, tables
+from operations.audit.picture import picture
 from tests.policies.examples import BINDING, GRANT, ROLE, kubernetes, spoilt, workload
 from tests.policies.seen import resources_of
 from tests.unit import test_program_connections as program_connections
 from tests.unit.conftest import Stacks
 from tests.unit.pods import workloads
 from tests.unit.recording import Recording
+from tests.unit.stacks import STACKS
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def test_the_connections_told_are_those_that_both_sides_allow(program: Recording) -> None:
@@ -53,9 +62,34 @@ def test_whom_the_stack_does_not_make_has_the_name_that_the_policy_has_for_it() 
     assert connections([workload(), policy]) == {("visitors", "web", "80"), ("web", "192.0.2.0/24", "all")}
 
 
-def test_the_picture_has_an_arrow_for_each_pair_without_the_look_ups_of_names(development: Recording) -> None:
-    page = page_of("development", resources_of(development))
-    picture, _, tables = page.partition("```mermaid")[2].partition("```")
-    assert '"8080, 8443"' in picture
-    assert "kube-dns" not in picture
-    assert "| app | kube-dns | 53 |" in tables
+@pytest.mark.parametrize("stack", STACKS)
+def test_who_may_do_what_in_a_stack_is_as_it_was_reviewed(
+    stack: str, stacks: Stacks, reviewed: Callable[[str, str], None]
+) -> None:
+    resources = resources_of(stacks(stack))
+    reviewed(f"access-{stack}.md", tables(stack, resources))
+    reviewed(f"access-{stack}.svg", picture(stack, resources))
+
+
+def test_the_picture_has_each_connection_and_right_but_the_look_ups_of_names(stacks: Stacks, stack: str) -> None:
+    resources = resources_of(stacks(stack))
+    drawn = read(picture(stack, resources))
+    titles = {text for one in drawn.iter(f"{SVG}title") if (text := one.text)}
+    texts = " ".join(text for one in drawn.iter(f"{SVG}text") if (text := one.text))
+    for who, whom, port in connections(resources):
+        if port != "53" and who != whom:
+            (title,) = [one for one in titles if one.startswith(f"{who} to {whom}: ")]
+            assert port in title.partition(": ")[2].split(", ")
+    assert "kube-dns" not in texts
+    assert {f"{secret} to {reader}" for secret, reader in readers(resources)} <= titles
+    assert {f"{account} to {right}" for account, right, _ in rights(resources)} <= titles
+
+
+def test_whom_the_picture_names_can_not_break_it() -> None:
+    hostile = spoilt(BINDING, "subjects", [{"name": "<a> & 'b'"}])
+    drawn = read(picture("a", [ROLE, hostile]))
+    assert "<a> & 'b'" in {one.text for one in drawn.iter(f"{SVG}text")}
+
+
+def read(drawing: str) -> ElementTree.Element:
+    return ElementTree.fromstring(drawing)  # noqa: S314  the program's own
