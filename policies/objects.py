@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+import yaml
+
 from policies.rules import SECRET, Demands, Framework, Resource, Rule, at, is_of_nodes, is_other, listed, mapped, texts
 
 # Group/version -> kinds (all where none is named), the version of Kubernetes that no longer has them, their successor.
@@ -143,6 +145,25 @@ def _version_of(token: str) -> str:
     return token.split(":")[1].removeprefix("core/")
 
 
+def _alerts(resource: Resource, _demands: Demands) -> Iterator[str]:
+    """Prometheus reads its rules from files, which are a ConfigMap's."""
+    if resource.is_kubernetes and resource.kind == "ConfigMap":
+        for key, text in mapped(resource.props.get("data")).items():
+            if key.endswith("rules.yml") and isinstance(text, str):
+                yield from _without_page(key, text)
+
+
+def _without_page(file: str, text: str) -> Iterator[str]:
+    try:
+        groups = listed(mapped(yaml.load(text, yaml.CSafeLoader)).get("groups"))
+    except yaml.YAMLError:
+        yield f"{file} is no YAML: nobody knows which alerts it has"
+        return
+    for alert in (rule for group in groups for rule in listed(at(group, "rules")) if at(rule, "alert")):
+        if not at(alert, "annotations", "runbook"):
+            yield f"the alert {at(alert, 'alert')} has no runbook"
+
+
 def _literals(resource: Resource, _demands: Demands) -> Iterator[str]:
     """What a resource has in clear, or shows to whoever may read it, and should be in a Secret alone."""
     if not resource.is_kubernetes:
@@ -235,6 +256,9 @@ RULES = (
     Rule(name="no-secret-literal", says="Secrets are in Secrets alone, and encrypted in the state (S7.3).",
          severity="critical", framework=Framework(name=_NSA, item="Protecting Pod service account tokens and secrets"),
          mend="Put it into a Secret by Output.secret; then change it, because it has been seen.", resource=_literals),
+    Rule(name="alert-has-runbook", says="Whoever is woken by an alert is told what to do.", severity="medium",
+         framework=Framework(name=_SPEC, item="S8, beyond"),
+         mend="Write docs/runbooks/NAME.md, and name it in the alert's annotation runbook.", resource=_alerts),
     Rule(name="service-own-addresses", says="Services take no addresses that aren't theirs.", severity="high",
          framework=Framework(name="CVE-2020-8554", item="mitigation"), mend="Take externalIPs away; list real sources.",
          resource=_outside),

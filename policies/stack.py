@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from components.values import amount
 from policies.pods import containers_of, pod_of, template_of
-from policies.rules import Demands, Finding, Framework, Resource, Rule, at, chosen, listed, mapped
+from policies.rules import Demands, Finding, Framework, Opaque, Resource, Rule, at, chosen, listed, mapped
 
 _REPLICATED: Final = {"Deployment", "StatefulSet"}
 _LASTING: Final = {*_REPLICATED, "DaemonSet"}
@@ -163,6 +163,29 @@ def _most(workload: Resource, resources: Sequence[Resource]) -> Decimal:
     return Decimal(str(own)) if isinstance(own, int | float) else Decimal(1)
 
 
+def _backed_up(resources: Sequence[Resource], demands: Demands) -> Iterator[Finding]:
+    """By a plan that takes the volumes of its namespace, or by a bucket that keeps what was written over."""
+    if not demands.relied_on:
+        return
+    planned: set[Any] = set()
+    for plan in (one for one in resources if one.type == "gcp:gkebackup/backupPlan:BackupPlan"):
+        taken = mapped(plan.props.get("backupConfig"))
+        if taken.get("includeVolumeData"):
+            everywhere = {one.namespace for one in resources} if taken.get("allNamespaces") else set()
+            planned |= {*everywhere, *listed(at(taken, "selectedNamespaces", "namespaces"))}
+    kept = {
+        one.props.get("name")
+        for one in resources
+        if one.type == "gcp:storage/bucket:Bucket" and at(one.props, "versioning", "enabled")
+    }
+    volumes = {_name(one): at(one.props, "spec", "csi", "volumeHandle") for one in _of(resources, "PersistentVolume")}
+    for one in resources:
+        mounted = volumes.get(at(one.props, "spec", "volumeName")) if one.kind == "PersistentVolumeClaim" else None
+        holds = one.kind == "PersistentVolumeClaim" or at(one.props, "spec", "volumeClaimTemplates")
+        if one.is_kubernetes and holds and one.namespace not in planned and mounted not in {*kept, *Opaque}:
+            yield Finding(message="no backup covers what it stores", urn=one.urn)
+
+
 def _one_secret_each(resources: Sequence[Resource], _demands: Demands) -> Iterator[Finding]:
     """One Secret for each consumer: then a right to one pod is a right to nothing else."""
     readers: dict[tuple[Any, Any], set[str]] = defaultdict(set)
@@ -213,6 +236,10 @@ RULES = (
     Rule(name="scaling-within-quota", says="Quotas admit what the autoscalers may make.", severity="high",
          framework=Framework(name=_SPEC, item="S6, service levels: HPA and quota"),
          mend="Raise vision-week:tenancy, or lower the maximum.", stack=_quotas),
+    Rule(name="claim-backed-up", says="What people rely on has a backup of every claim (S11).", severity="high",
+         framework=Framework(name=_SPEC, item="S11.2"),
+         mend="Name its namespace in vision-week:storage.snapshots' plan (components/platform.py), or say in an "
+         "exemption why it may be lost.", stack=_backed_up),
     Rule(name="secret-has-one-reader", says="Every Secret is one workload's (S7.3).", severity="medium",
          framework=Framework(name=_SPEC, item="S7.3"), mend="Make one Secret for each consumer.",
          stack=_one_secret_each),

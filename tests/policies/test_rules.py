@@ -39,6 +39,15 @@ BY_NAME = {rule.name: rule for rule in RULES}
 SELECTORS = "spec.template.spec"
 
 # Rule, resource that it catches, a word of what it says.
+ALERT = """
+groups:
+  - name: web
+    rules:
+      - {record: share, expr: vector(0)}
+      - {alert: Slow, expr: share > 1, annotations: {runbook: docs/runbooks/Slow.md}}
+"""
+ALERTS = kubernetes("v1", "ConfigMap", data={"rules.yml": ALERT})
+
 CAUGHT: list[tuple[str, Resource, str]] = [
     ("pod-not-privileged", in_container("securityContext.privileged", True), "main is privileged"),
     ("pod-not-in-host-namespaces", in_pod("hostNetwork", True), "hostNetwork"),
@@ -142,6 +151,12 @@ CAUGHT: list[tuple[str, Resource, str]] = [
     ("no-secret-literal", spoilt(CONFIG, "data.key", "-----BEGIN EC PRIVATE KEY-----"), "a private key"),
     ("no-secret-literal", spoilt(CONFIG, "data.conf", "requirepass=x\nmaster_password = hunter2222"), "a password"),
     ("no-secret-literal", spoilt(CONFIG, "data.conf", SECRET), "in an object that is none"),
+    (
+        "alert-has-runbook",
+        spoilt(ALERTS, "data", {"rules.yml": ALERT.replace("runbook", "summary")}),
+        "Slow has no runbook",
+    ),
+    ("alert-has-runbook", spoilt(ALERTS, "data", {"rules.yml": "groups: ["}), "no YAML"),
     ("service-own-addresses", spoilt(SERVICE, "spec.externalIPs", ["192.0.2.1"]), "CVE-2020-8554"),
     (
         "service-own-addresses",
@@ -204,6 +219,7 @@ LEFT_ALONE: list[tuple[str, Resource, Demands]] = [
     ("no-secret-literal", kubernetes("v1", "Secret", stringData=SECRET), DEMANDS),
     ("no-secret-literal", kubernetes("v1", "Secret", stringData={"a": SECRET}), DEMANDS),
     ("no-secret-literal", kubernetes("v1", "Secret", stringData={"a": UNKNOWN}), DEMANDS),
+    ("alert-has-runbook", ALERTS, DEMANDS),
     ("no-secret-literal", spoilt(CONFIG, "data.password_file", "/etc/secrets/password"), DEMANDS),
     ("workload-probes", in_container("livenessProbe", None), WORKBENCH),
     ("workload-spread", in_pod("affinity", None), WORKBENCH),

@@ -7,7 +7,7 @@ import pytest
 
 from policies.analyzer import RULES
 from policies.rules import UNKNOWN, Demands, Resource
-from tests.policies.examples import DEMANDS, LABELS, NAMESPACE, SERVICE, WORKBENCH, kubernetes, spoilt, workload
+from tests.policies.examples import DEMANDS, LABELS, NAMESPACE, SERVICE, WORKBENCH, kubernetes, made, spoilt, workload
 
 BY_NAME = {rule.name: rule for rule in RULES}
 SAME = {"matchLabels": LABELS}
@@ -29,7 +29,17 @@ SCALER = kubernetes(
 BUDGET = kubernetes("policy/v1", "PodDisruptionBudget", spec={"selector": SAME, "maxUnavailable": 1})
 SECRET = kubernetes("v1", "Secret")
 WEB = workload()
+STORED = kubernetes("apps/v1", "StatefulSet", "db", spec={"replicas": 2, "volumeClaimTemplates": [{"spec": {}}]})
+PLAN = made(
+    "gcp:gkebackup/backupPlan:BackupPlan",
+    backupConfig={"includeVolumeData": True, "selectedNamespaces": {"namespaces": ["web"]}},
+)
+# A claim in a namespace that the plan leaves out: what it stores is in a bucket that keeps versions.
+UPLOADS = kubernetes("v1", "PersistentVolumeClaim", "uploads", namespace="app", spec={"volumeName": "uploads"})
+VOLUME = kubernetes("v1", "PersistentVolume", "uploads", namespace=None, spec={"csi": {"volumeHandle": "a-bucket"}})
+BUCKET = spoilt(made("gcp:storage/bucket:Bucket", "uploads", versioning={"enabled": True}), "name", "a-bucket")
 STACK = (NAMESPACE, DENY, POLICY, QUOTA, DEFAULTS, SERVICE, WEB, SCALER, BUDGET, SECRET)
+BACKED_UP = (STORED, PLAN, UPLOADS, VOLUME, BUCKET)
 
 
 def instead(*changed: Resource, without: Sequence[Resource] = ()) -> list[Resource]:
@@ -75,6 +85,16 @@ CAUGHT: list[tuple[str, list[Resource], str, str]] = [
         "web",
         "requests.cpu: 400m",
     ),
+    ("claim-backed-up", [STORED, UPLOADS, VOLUME, BUCKET], "db", "no backup"),
+    ("claim-backed-up", [STORED, spoilt(PLAN, "backupConfig.includeVolumeData", False)], "db", "no backup"),
+    (
+        "claim-backed-up",
+        [STORED, spoilt(PLAN, "backupConfig.selectedNamespaces", {"namespaces": ["other"]})],
+        "db",
+        "no backup",
+    ),
+    ("claim-backed-up", [PLAN, UPLOADS, VOLUME, spoilt(BUCKET, "versioning.enabled", False)], "uploads", "no backup"),
+    ("claim-backed-up", [PLAN, UPLOADS, BUCKET], "uploads", "no backup"),
     (
         "secret-has-one-reader",
         instead(spoilt(workload("StatefulSet"), "metadata.name", "worker")),
@@ -88,6 +108,14 @@ CAUGHT: list[tuple[str, list[Resource], str, str]] = [
 def test_a_rule_catches_what_it_is_for(rule: str, resources: list[Resource], name: str, word: str) -> None:
     found = said(rule, resources)
     assert any(who == name and word in line for who, line in found), found
+
+
+def test_a_claim_is_backed_up_by_a_plan_or_by_a_bucket_that_keeps_versions() -> None:
+    assert said("claim-backed-up", BACKED_UP) == []
+    everywhere = spoilt(PLAN, "backupConfig", {"includeVolumeData": True, "allNamespaces": True})
+    assert said("claim-backed-up", [STORED, everywhere]) == []
+    assert said("claim-backed-up", [UPLOADS, spoilt(VOLUME, "spec.csi.volumeHandle", UNKNOWN)]) == []
+    assert said("claim-backed-up", [STORED, UPLOADS], WORKBENCH) == []
 
 
 def test_jobs_that_make_the_same_pods_are_one_reader_of_their_secret() -> None:
