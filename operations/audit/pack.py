@@ -28,6 +28,8 @@ from operations.problem import Problem
 _CERTIFICATES: Final = ("tls:index/selfSignedCert:SelfSignedCert", "tls:index/locallySignedCert:LocallySignedCert")
 _SECRETS: Final = ("random:index/randomPassword:RandomPassword", "tls:index/privateKey:PrivateKey")
 _POLICIES: Final = "vision-week:policies"
+_BACKUPS: Final = "backups.csv"
+_DRILL: Final = "-drill"  # how the job is called that restores a backup and looks at it (components/backups.py)
 _TIMEOUT: Final = 30  # seconds, for one question to Prometheus
 
 
@@ -55,12 +57,17 @@ def write(archive: Path, stacks: Sequence[Reviewed], prometheus: str | None, now
                 pack.writestr(f"{one.stack}/{name}", text)
             told += _summary(one, now)
         if prometheus:
-            for name, rows in _remembered(prometheus, min(one.since for one in stacks), now):
-                pack.writestr(name, _table(*rows))
+            told += ["", f"## What {prometheus} remembers, of the one stack that it watches", ""]
+            for name, (head, rows) in _remembered(prometheus, min(one.since for one in stacks), now):
+                pack.writestr(name, _table(head, rows))
+                told.append(f"- {name}: {len(rows) or 'nothing is on record'}")
+                if name == _BACKUPS and not any(row[0].endswith(_DRILL) for row in rows):
+                    told.append("- no restore drill is on record")
         told += [
             "",
-            "Not in this archive: who called which of Google's APIs (its audit logs), the images' contents and what a "
-            "scan of them finds"
+            "Not in this archive: who called which of Google's APIs (its audit logs); what a scan of the images finds "
+            "(Artifact Registry has it, nothing here asks); SBOMs (none are made); alerts and backups of before "
+            "Prometheus's retention, and of other stacks than the one that it watches"
             + ("." if prometheus else "; backups, drills and alerts, as no --prometheus was given."),
         ]
         pack.writestr("README.md", "\n".join(told) + "\n")
@@ -152,7 +159,7 @@ def _remembered(prometheus: str, since: datetime, now: datetime) -> Iterator[tup
     times = {labels.get("cronjob", ""): value for labels, value in _asked(prometheus, f"max by (cronjob) ({series})")}
     often = _asked(prometheus, f"max by (cronjob) (changes({series}[{span}]))")
     yield (
-        "backups.csv",
+        _BACKUPS,
         (
             ("job", "times that it went well", "last time"),
             [

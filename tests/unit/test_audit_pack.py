@@ -156,7 +156,8 @@ def prometheus() -> Iterator[str]:
 
 def test_alerts_and_backups_are_what_prometheus_remembers(history: Path, tmp_path: Path, prometheus: str) -> None:
     archive = tmp_path / "review.zip"
-    pack(history, "--output", archive, "--prometheus", prometheus)
+    told = pack(history, "--output", archive, "--prometheus", prometheus).stdout
+    assert "- alerts.csv: 1\n- backups.csv: 1\n- no restore drill is on record" in told
     assert rows(archive, "alerts.csv") == [["BackupFailed", "critical", "3"]]
     assert rows(archive, "backups.csv") == [["full", "3", "1970-01-01T00:00:03+00:00"]]
 
