@@ -14,7 +14,7 @@ from tests.unit.recording import UNKNOWN, Made, Recording
 _PATH = re.compile(r"(?<![\w./])/[\w./-]+[\w]")
 _VARIABLE = re.compile(r"\$\((\w+)\)")
 _PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
-_FIELDS = {"metadata.name", "metadata.namespace", "status.podIP"}
+_FIELDS = {"status.hostIP", "metadata.name", "metadata.namespace", "status.podIP"}
 _OF_PODS = {
     "affinity",
     "automountServiceAccountToken",
@@ -93,7 +93,7 @@ def _unknown_keys(one: Made, of: str, value: Mapping[str, Any], known: set[str])
 
 def _rights(pod: Pod, among: Objects) -> Iterator[str]:
     subject = (pod.namespace, pod.spec["serviceAccountName"])
-    bindings = [one for (kind, _, _), one in among.objects.items() if kind == "RoleBinding"]
+    bindings = [one for (kind, _, _), one in among.objects.items() if kind in {"RoleBinding", "ClusterRoleBinding"}]
     where = {
         one.namespace
         for one in bindings

@@ -45,6 +45,8 @@ class _Check:
             "DaemonSet": self._of_workload,
             "Endpoints": lambda one: self.exists(one, "Service", one.namespace, one.object_name),
             "GCPBackendPolicy": self._of_target,
+            "ClusterRole": self._of_role,
+            "ClusterRoleBinding": self._of_binding,
             "GCPGatewayPolicy": self._of_target,
             "Gateway": self._of_gateway,
             "HTTPRoute": self._of_route,

@@ -363,7 +363,8 @@ STANDS_ALONE = (
     r".*: spec\.(jobTemplate\.spec\.)?template\.spec\.containers\.\d\.name",
     r"CronJob .*: spec\.jobTemplate\.metadata\.labels\..*",
     r"CronJob .*/postgres-backups-restore: metadata\.name",  # who restores knows it
-    r"(HorizontalPodAutoscaler|NetworkPolicy|PodDisruptionBudget|RoleBinding|VerticalPodAutoscaler) .*: metadata\.name",
+    r"(HorizontalPodAutoscaler|NetworkPolicy|PodDisruptionBudget|VerticalPodAutoscaler) .*: metadata\.name",
+    r"(Cluster)?RoleBinding .*: metadata\.name",
     r"(LimitRange|ResourceQuota) .*: metadata\.name",
     r"Deployment .*/postgres-(backups-watch|repository): metadata\.name",
     # No autoscaler follows them.
@@ -384,9 +385,9 @@ STANDS_ALONE = (
     r"StatefulSet .*: spec\.template\.spec\.containers\.\d\.ports\.0\.name",  # their Services go by number
     # `internal`, `health`: by name alone.
     r"(DaemonSet|Deployment) .*: spec\.template\.spec\.containers\.0\.ports\.\d\.containerPort",
-    r"DaemonSet .*/collector: spec\.template\.spec\.containers\.0\.ports\.1\.name",  # its Service goes by number
+    r"DaemonSet .*/collector: spec\.template\.spec\.containers\.0\.ports\.[12]\.name",  # its Service goes by number
     # Of the cluster's DNS and API server, of Cloud Storage, of web hooks outside.
-    r"NetworkPolicy .*/(alertmanager|app|dns|kube-state-metrics|postgres.*): spec\.egress\.\d\.ports\.\d\.port",
+    r"NetworkPolicy .*/(alertmanager|app|collector|dns|kube-state-metrics|postgres.*): spec\.egress\.\d\.ports\.\d\.port",
     r"StatefulSet .*/alertmanager: spec\.template\.spec\.containers\.0\.ports\.1\.name",  # members ask by number
 )
 
