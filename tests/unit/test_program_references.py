@@ -387,7 +387,8 @@ STANDS_ALONE = (
     r"(DaemonSet|Deployment) .*: spec\.template\.spec\.containers\.0\.ports\.\d\.containerPort",
     r"DaemonSet .*/collector: spec\.template\.spec\.containers\.0\.ports\.[12]\.name",  # its Service goes by number
     # Of the cluster's DNS and API server, of Cloud Storage, of web hooks outside.
-    r"NetworkPolicy .*/(alertmanager|app|collector|dns|kube-state-metrics|postgres.*): spec\.egress\.\d\.ports\.\d\.port",
+    r"NetworkPolicy .*/(alertmanager|app|dns|kube-state-metrics|postgres.*): spec\.egress\.\d\.ports\.\d\.port",
+    r"NetworkPolicy .*/collector: spec\.egress\.1\.ports\.0\.port",  # of the kubelets
     r"StatefulSet .*/alertmanager: spec\.template\.spec\.containers\.0\.ports\.1\.name",  # members ask by number
 )
 
