@@ -44,6 +44,7 @@ class CatalogueImage:
 
 CATALOGUE = {
     "alertmanager": CatalogueImage(repository="docker.io/prom/alertmanager", tag="v0.28.1"),
+    "blackbox-exporter": CatalogueImage(repository="docker.io/prom/blackbox-exporter", tag="v0.27.0"),
     "collector": CatalogueImage(repository="docker.io/otel/opentelemetry-collector-contrib", tag="0.149.0"),
     "grafana": CatalogueImage(repository="docker.io/grafana/grafana", tag="12.1.0"),
     "haproxy": CatalogueImage(repository="docker.io/library/haproxy", tag="3.2-bookworm"),

@@ -68,6 +68,7 @@ class Images(ComponentResource):
     app: Output[str]
     websocket: Output[str]
     postgres: Output[str]
+    blackbox_exporter: str
     collector: str
     grafana: str
     kube_state_metrics: str
@@ -108,6 +109,7 @@ class Images(ComponentResource):
             "postgres", Build(dockerfile="images/postgres/Dockerfile", context="images/postgres")
         )
         self.alertmanager = self._published("alertmanager")
+        self.blackbox_exporter = self._published("blackbox-exporter")
         self.collector = self._published("collector")
         self.grafana = self._published("grafana")
         self.kube_state_metrics = self._published("kube-state-metrics")

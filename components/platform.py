@@ -311,6 +311,7 @@ class Platform(ComponentResource):
         self.images = Output.all(
             app=images.app,
             alertmanager=images.alertmanager,
+            **{"blackbox-exporter": images.blackbox_exporter},
             collector=images.collector,
             grafana=images.grafana,
             websocket=images.websocket,

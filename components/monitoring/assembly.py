@@ -10,12 +10,13 @@ from components.backups import Backups
 from components.certificates import Authority
 from components.images import Images
 from components.kubernetes import Endpoint, Namespace, pods_of
-from components.monitoring import alertmanager, collector, containers, grafana, kube_state, loki, prometheus
+from components.monitoring import alertmanager, collector, containers, grafana, kube_state, loki, probes, prometheus
 from components.monitoring.alertmanager import Alertmanager, AlertmanagerArgs
 from components.monitoring.collector import Collector, CollectorArgs
 from components.monitoring.grafana import Grafana, GrafanaArgs
 from components.monitoring.kube_state import KubeState, KubeStateArgs
 from components.monitoring.loki import Loki, LokiArgs
+from components.monitoring.probes import Probes, ProbesArgs
 from components.monitoring.prometheus import Prometheus, PrometheusArgs
 from components.monitoring.scraping import Target
 from components.settings import Settings
@@ -136,6 +137,19 @@ def _exporters(args: MonitoringArgs, child: ResourceOptions) -> None:
             ),
             opts=child,
         )
+    if args.settings.monitoring.probes:
+        Probes(
+            "probes",
+            ProbesArgs(
+                namespace=args.namespaces["monitoring"],
+                edge=args.settings.edge,
+                entrance=args.namespaces["edge"],
+                authority=args.authority.certificate,
+                settings=args.settings.monitoring,
+                image=args.images.blackbox_exporter,
+            ),
+            opts=child,
+        )
 
 
 def _collect(args: MonitoringArgs, store: Endpoint, child: ResourceOptions) -> None:
@@ -179,6 +193,21 @@ def _targets(args: MonitoringArgs) -> Iterator[Target]:
         yield Target(job="backups", namespace=data, service=watch.NAME, port=watch.PORT)
     if args.settings.monitoring.kube_state_metrics:
         yield Target(job=kube_state.NAME, namespace=own, service=kube_state.NAME, port=kube_state.PORT, of_others=True)
+    if args.settings.monitoring.probes:
+        entrance = args.settings.edge
+        yield Target(
+            job=probes.NAME,
+            namespace=own,
+            service=probes.NAME,
+            port=probes.PORT,
+            path=probes.PATH,
+            parameters={
+                "module": probes.HOW,
+                "target": probes.address(entrance, f"{args.settings.namespace_prefix}-edge"),
+            },
+            labels={"url": entrance.url},
+            kept=probes.COUNTED,
+        )
     if args.settings.monitoring.logs:
         yield Target(
             job=loki.NAME, namespace=own, service=loki.NAME, port=loki.PORT, shown=loki.NAME, kept=loki.COUNTED

@@ -128,6 +128,23 @@ def _service_levels(thresholds: Alerts) -> Dashboard:
                     limit=1,
                 ),
             ),
+            "The public address, asked as visitors do": (
+                Panel(
+                    title="Answers",
+                    questions={"{{url}}": "max by (url) (probe_success)"},
+                    unit="percentunit",
+                    limit=1,
+                    least=True,
+                ),
+                Panel(title="Time to answer", questions={"{{url}}": "max by (url) (probe_duration_seconds)"}, unit="s"),
+                Panel(
+                    title="Until its certificate is over",
+                    questions={"{{url}}": "min by (url) (probe_ssl_earliest_cert_expiry) - time()"},
+                    unit="s",
+                    limit=rules.ENDING,
+                    least=True,
+                ),
+            ),
             "How fast the month's budgets are used up; 1 is as fast as may be": (
                 Panel(
                     title="Requests that fail",

@@ -52,6 +52,11 @@ MEMORY_SHARE = f"max {_EACH} (container_memory_rss) / max {_EACH} (container_spe
 # Series that one Prometheus is meant to hold; each takes some kilobytes of its memory. A label that grows without bound
 # shows here before memory runs out.
 SERIES_BUDGET = 20_000
+# Seconds before its end within which a certificate should have been renewed: Google's, Let's Encrypt's and the stack's
+# own are a month before it.
+ENDING = 14 * 24 * 3600
+# In which somebody should leave other work for it.
+ENDING_SOON = 3 * 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +135,7 @@ def records(thresholds: Alerts) -> Iterator[Record]:
 def alerts(thresholds: Alerts, services: Sequence[str], archived: int | None) -> Iterator[Alert]:
     """Every alert, by what it is about."""
     yield from _of_targets(thresholds, services)
+    yield from _of_the_public_address(thresholds)
     yield from _of_the_application(thresholds)
     yield from _of_the_database()
     if archived is not None:
@@ -163,6 +169,30 @@ def _of_targets(thresholds: Alerts, services: Sequence[str]) -> Iterator[Alert]:
         summary="{{ $labels.service }} has no pod",
         description="Nothing of {{ $labels.service }} runs, or Prometheus can't find it.",
     )
+
+
+def _of_the_public_address(thresholds: Alerts) -> Iterator[Alert]:
+    """By what somebody hears who asks as visitors do (`probes.py`)."""
+    yield Alert(
+        name="PublicUrlFails",
+        expr="max by (url) (probe_success) == 0",
+        minutes=thresholds.target_down_minutes,
+        severity="critical",
+        team="platform",
+        summary="{{ $labels.url }} does not answer visitors",
+        description="Its name, its certificate, the edge or the application fails them all.",
+    )
+    levels: tuple[tuple[int, Severity], ...] = ((ENDING, "warning"), (ENDING_SOON, "critical"))
+    for seconds, severity in levels:
+        yield Alert(
+            name="CertificateExpires",
+            expr=f"min by (url) (probe_ssl_earliest_cert_expiry) - time() < {seconds}",
+            minutes=15,
+            severity=severity,
+            team="platform",
+            summary="The certificate of {{ $labels.url }} is over in {{ $value | humanizeDuration }}",
+            description="It should have been renewed by now; when it is over browsers let nobody through.",
+        )
 
 
 def _of_the_application(thresholds: Alerts) -> Iterator[Alert]:

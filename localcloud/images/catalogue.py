@@ -129,6 +129,12 @@ STAND_INS = (
         differs="Alertmanager 0.25 instead of 0.28, without its pages",
     ),
     StandIn(
+        name="blackbox-exporter",
+        reference="docker.io/prom/blackbox-exporter:v0.27.0",
+        contract="/bin/blackbox_exporter; runs as any uid; listens on 9115; asks over HTTP and TLS",
+        differs="blackbox_exporter 0.23 instead of 0.27; may not ping",
+    ),
+    StandIn(
         name="flutter-builder",
         reference="ghcr.io/cirruslabs/flutter:3.24.5",
         contract="leaves a web front end where the real stage leaves Flutter's",

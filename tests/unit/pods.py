@@ -21,6 +21,7 @@ WORKLOADS = {
     "postgres-backups",
     "postgres-backups-watch",
     "postgres-repository",
+    "probes",
     "prometheus",
     "redis",
     "websocket",

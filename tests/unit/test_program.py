@@ -30,6 +30,7 @@ def test_what_the_stack_is_for_comes_out(development: Recording) -> None:
         "redis",
         "redis-exporter",
         "alertmanager",
+        "blackbox-exporter",
         "grafana",
         "collector",
         "kube-state-metrics",

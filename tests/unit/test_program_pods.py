@@ -47,6 +47,7 @@ def test_only_who_talks_to_the_api_has_a_token(program: Recording) -> None:
         "postgres-backups": False,
         "postgres-backups-watch": True,
         "postgres-repository": False,
+        "probes": False,
         "prometheus": False,
         "redis": False,
         "websocket": False,
@@ -97,6 +98,7 @@ def test_our_images_run_by_digest_and_others_by_exact_version(stacks: Stacks, st
         "oliver006/redis_exporter:v1.67.0",
         "prom/prometheus:v3.5.0",
         "prom/alertmanager:v0.28.1",
+        "prom/blackbox-exporter:v0.27.0",
     )
     # Elsewhere the edge is Google's; here Grafana and kube-state-metrics can't be had, and logs are left to the pods.
     if stack == "development":
