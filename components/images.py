@@ -74,6 +74,7 @@ class Images(ComponentResource):
     kube_state_metrics: str
     loki: str
     nginx: str
+    node_exporter: str
     prometheus: str
     redis: str
     redis_exporter: str
@@ -116,6 +117,7 @@ class Images(ComponentResource):
         self.haproxy = self._published("haproxy")
         self.loki = self._published("loki")
         self.nginx = self._published("nginx")
+        self.node_exporter = self._published("node-exporter")
         self.prometheus = self._published("prometheus")
         self.redis = self._published("redis")
         self.redis_exporter = self._published("redis-exporter")

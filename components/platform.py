@@ -73,7 +73,8 @@ class Platform(ComponentResource):
         refuse_unbuilt(settings)
         super().__init__("vision-week:platform:Platform", "platform", None, opts)
         child = ResourceOptions(parent=self)
-        logs = settings.monitoring.enabled and settings.monitoring.logs
+        watched = settings.monitoring.enabled
+        on_nodes = watched and (settings.monitoring.logs or settings.monitoring.node_exporter)
         ground = _ground(settings, child)
         cluster = Cluster(
             "cluster",
@@ -111,8 +112,8 @@ class Platform(ComponentResource):
                     "app": settings.tenancy.app,
                     "data": settings.tenancy.data,
                     "edge": settings.tenancy.edge,
-                    **({"monitoring": settings.tenancy.monitoring} if settings.monitoring.enabled else {}),
-                    **({NODE: settings.tenancy.node} if logs else {}),
+                    **({"monitoring": settings.tenancy.monitoring} if watched else {}),
+                    **({NODE: settings.tenancy.node} if on_nodes else {}),
                 },
                 protect=settings.protect,
                 pools=ground.pools,
@@ -278,7 +279,7 @@ class Platform(ComponentResource):
             ),
             opts=inside,
         )
-        if settings.monitoring.enabled:
+        if watched:
             monitoring.build(
                 MonitoringArgs(
                     namespaces=namespaces,
@@ -320,6 +321,7 @@ class Platform(ComponentResource):
             **{"kube-state-metrics": images.kube_state_metrics},
             loki=images.loki,
             nginx=images.nginx,
+            **{"node-exporter": images.node_exporter},
             prometheus=images.prometheus,
             redis=images.redis,
             **{"redis-exporter": images.redis_exporter},

@@ -79,7 +79,12 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
         ]
         if watched.enabled
         else [],
-        "node": [(_nodes(settings), [watched.collector_resources])] if watched.enabled and watched.logs else [],
+        "node": [
+            *([(_nodes(settings), [watched.collector_resources])] if watched.logs else []),
+            *([(_nodes(settings), [watched.node_exporter_resources])] if watched.node_exporter else []),
+        ]
+        if watched.enabled
+        else [],
     }
 
 

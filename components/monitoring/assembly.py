@@ -10,12 +10,23 @@ from components.backups import Backups
 from components.certificates import Authority
 from components.images import Images
 from components.kubernetes import Endpoint, Namespace, pods_of
-from components.monitoring import alertmanager, collector, containers, grafana, kube_state, loki, probes, prometheus
+from components.monitoring import (
+    alertmanager,
+    collector,
+    containers,
+    grafana,
+    kube_state,
+    loki,
+    node_exporter,
+    probes,
+    prometheus,
+)
 from components.monitoring.alertmanager import Alertmanager, AlertmanagerArgs
 from components.monitoring.collector import Collector, CollectorArgs
 from components.monitoring.grafana import Grafana, GrafanaArgs
 from components.monitoring.kube_state import KubeState, KubeStateArgs
 from components.monitoring.loki import Loki, LokiArgs
+from components.monitoring.node_exporter import NodeExporter, NodeExporterArgs
 from components.monitoring.probes import Probes, ProbesArgs
 from components.monitoring.prometheus import Prometheus, PrometheusArgs
 from components.monitoring.scraping import Target
@@ -137,6 +148,16 @@ def _exporters(args: MonitoringArgs, child: ResourceOptions) -> None:
             ),
             opts=child,
         )
+    if args.settings.monitoring.node_exporter:
+        NodeExporter(
+            "node-exporter",
+            NodeExporterArgs(
+                namespace=args.namespaces[NODE],
+                settings=args.settings.monitoring,
+                image=args.images.node_exporter,
+            ),
+            opts=child,
+        )
     if args.settings.monitoring.probes:
         Probes(
             "probes",
@@ -193,6 +214,14 @@ def _targets(args: MonitoringArgs) -> Iterator[Target]:
         yield Target(job="backups", namespace=data, service=watch.NAME, port=watch.PORT)
     if args.settings.monitoring.kube_state_metrics:
         yield Target(job=kube_state.NAME, namespace=own, service=kube_state.NAME, port=kube_state.PORT, of_others=True)
+    if args.settings.monitoring.node_exporter:
+        yield Target(
+            job=node_exporter.NAME,
+            namespace=args.namespaces[NODE],
+            service=node_exporter.NAME,
+            port=node_exporter.PORT,
+            kept=node_exporter.COUNTED,
+        )
     if args.settings.monitoring.probes:
         entrance = args.settings.edge
         yield Target(

@@ -72,6 +72,7 @@ def dashboards(thresholds: Alerts) -> Iterator[Dashboard]:
     yield _postgres()
     yield _redis()
     yield _containers(thresholds)
+    yield _nodes(thresholds)
     yield _watching()
 
 
@@ -563,6 +564,47 @@ def _containers(thresholds: Alerts) -> Dashboard:
                 Panel(
                     title="Memory with the files that are in use",
                     questions={"{{namespace}}": "sum by (namespace) (container_memory_working_set_bytes)"},
+                    unit="bytes",
+                ),
+            ),
+        },
+    )
+
+
+def _nodes(thresholds: Alerts) -> Dashboard:
+    return Dashboard(
+        name="nodes",
+        title="Nodes",
+        rows={
+            "Taken": (
+                Panel(title="Processors", questions={"{{instance}}": rules.NODE_CPU_SHARE}, unit="percentunit"),
+                Panel(
+                    title="Memory",
+                    questions={"{{instance}}": rules.NODE_MEMORY_SHARE},
+                    unit="percentunit",
+                    limit=thresholds.memory_percent / 100,
+                ),
+                Panel(
+                    title="Disks",
+                    questions={"{{instance}} {{mountpoint}}": f"1 - {rules.NODE_DISK_LEFT}"},
+                    unit="percentunit",
+                    limit=1 - rules.DISK_LEFT,
+                ),
+            ),
+            "Left": (
+                Panel(
+                    title="Processors",
+                    questions={
+                        "idle, {{instance}}": "sum by (instance)"
+                        ' (rate(node_cpu_seconds_total{mode="idle"}[$__rate_interval]))',
+                        "waiting for disks, {{instance}}": "sum by (instance)"
+                        ' (rate(node_cpu_seconds_total{mode="iowait"}[$__rate_interval]))',
+                    },
+                ),
+                Panel(title="Memory", questions={"{{instance}}": "node_memory_MemAvailable_bytes"}, unit="bytes"),
+                Panel(
+                    title="Disks",
+                    questions={"{{instance}} {{mountpoint}}": "node_filesystem_avail_bytes"},
                     unit="bytes",
                 ),
             ),

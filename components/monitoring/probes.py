@@ -27,7 +27,7 @@ PATH = "/probe"
 # How it asks: the name of that in its configuration.
 HOW = "public"
 # What is taken in of some thirty numbers.
-COUNTED = "probe_(duration_seconds|http_status_code|ssl_earliest_cert_expiry|success)"
+COUNTED = "probe_(duration_seconds|ssl_earliest_cert_expiry|success)"
 # Cheap, and real: PHP answers it among visitors' requests.
 _ASKED = "/health"
 _FILES = "/etc/probes"

@@ -49,6 +49,15 @@ CPU_SHARE = (
     f" / max {_EACH} (container_spec_cpu_quota > 0) * max {_EACH} (container_spec_cpu_period)"
 )
 MEMORY_SHARE = f"max {_EACH} (container_memory_rss) / max {_EACH} (container_spec_memory_limit_bytes > 0)"
+# Of a node: processors that are not idle, memory that is not to be had any more, what of its disks is left.
+NODE_CPU_SHARE = (
+    '1 - sum by (instance) (rate(node_cpu_seconds_total{mode=~"idle|iowait"}[2m]))'
+    ' / count by (instance) (node_cpu_seconds_total{mode="idle"})'
+)
+NODE_MEMORY_SHARE = "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes"
+NODE_DISK_LEFT = "node_filesystem_avail_bytes / node_filesystem_size_bytes"
+# Somewhat before the kubelet puts pods off a node for it, at a tenth.
+DISK_LEFT = 0.15
 # Series that one Prometheus is meant to hold; each takes some kilobytes of its memory. A label that grows without bound
 # shows here before memory runs out.
 SERIES_BUDGET = 20_000
@@ -144,6 +153,7 @@ def alerts(thresholds: Alerts, services: Sequence[str], archived: int | None) ->
     yield from _of_redis()
     if collector.NAME in services:
         yield from _of_containers(thresholds)
+    yield from _of_nodes(thresholds)
     yield from _of_objects()
     yield from _of_logs()
     yield from _of_prometheus()
@@ -475,6 +485,39 @@ def _of_containers(thresholds: Alerts) -> Iterator[Alert]:
         team="platform",
         summary="{{ $labels.container }} of {{ $labels.pod }} has {{ $value | humanizePercentage }} of its memory",
         description="At its limit it is killed.",
+    )
+
+
+def _of_nodes(thresholds: Alerts) -> Iterator[Alert]:
+    """By what they say of themselves (`node_exporter.py`)."""
+    yield Alert(
+        name="NodeDiskFull",
+        expr=f"{NODE_DISK_LEFT} < {DISK_LEFT}",
+        minutes=15,
+        severity="warning",
+        team="platform",
+        summary="{{ $value | humanizePercentage }} of {{ $labels.mountpoint }} is left on the node of"
+        " {{ $labels.instance }}",
+        description="At a tenth the kubelet puts pods off the node, and takes no new ones.",
+    )
+    yield Alert(
+        name="NodeDiskFull",
+        # What is half empty may well be filled fast for a while: by images, on a node that is new.
+        expr=f"predict_linear(node_filesystem_avail_bytes[1h], 4 * 3600) < 0 and {NODE_DISK_LEFT} < 0.5",
+        minutes=15,
+        severity="critical",
+        team="platform",
+        summary="{{ $labels.mountpoint }} on the node of {{ $labels.instance }} will be full within four hours",
+        description="As it went in the last hour. The kubelet puts pods off the node before that.",
+    )
+    yield Alert(
+        name="NodeMemoryLow",
+        expr=f"{NODE_MEMORY_SHARE} > {thresholds.memory_percent / 100:g}",
+        minutes=5,
+        severity="critical",
+        team="platform",
+        summary="{{ $value | humanizePercentage }} of the memory is taken on the node of {{ $labels.instance }}",
+        description="When there is none left the kernel kills processes, not always those that took it.",
     )
 
 

@@ -17,6 +17,7 @@ WORKLOADS = {
     "kube-state-metrics",
     "loki",
     "migrations",
+    "node-exporter",
     "postgres",
     "postgres-backups",
     "postgres-backups-watch",
@@ -27,7 +28,7 @@ WORKLOADS = {
     "websocket",
 }
 
-OF_MONITORING = {"collector", "grafana", "kube-state-metrics", "loki"}
+OF_MONITORING = {"collector", "grafana", "kube-state-metrics", "loki", "node-exporter"}
 OF_BACKUPS = {"postgres-backups", "postgres-backups-watch", "postgres-repository"}
 
 

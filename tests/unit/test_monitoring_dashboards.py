@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from components import haproxy, postgres, redis
-from components.monitoring import dashboards, log_page, probes, rules
+from components.monitoring import dashboards, log_page, node_exporter, probes, rules
 from components.settings import Alerts
 from tests.questions import for_prometheus
 from tests.unit.conftest import Stacks
@@ -104,6 +104,7 @@ def test_every_number_of_ours_that_a_page_asks_for_is_one_that_something_gives()
         ("pg", postgres.COUNTED),
         ("redis", redis.COUNTED),
         ("haproxy", haproxy.COUNTED),
+        ("node", node_exporter.COUNTED),
         ("probe", probes.COUNTED),
     ],
 )

@@ -368,7 +368,7 @@ STANDS_ALONE = (
     r"(LimitRange|ResourceQuota) .*: metadata\.name",
     r"Deployment .*/postgres-(backups-watch|repository): metadata\.name",
     # No autoscaler follows them.
-    r"(DaemonSet .*/collector|Deployment .*/(edge|grafana|kube-state-metrics|probes)): metadata\.name",
+    r"(DaemonSet .*/(collector|node-exporter)|Deployment .*/(edge|grafana|kube-state-metrics|probes)): metadata\.name",
     r"StatefulSet .*/(alertmanager|loki|prometheus): metadata\.name",
     r"Service .*/(edge|postgres-replicas|redis-\d): metadata\.name",  # from outside, by people, by address
     r"(GCPBackendPolicy|GCPGatewayPolicy|HTTPRoute|HealthCheckPolicy) .*: metadata\.name",
