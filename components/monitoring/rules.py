@@ -41,14 +41,7 @@ WAITING = 0.5
 IDLE = 600
 # Seconds that a backup may be late: it is caught up within an hour, and takes another one.
 LATE = 7200
-# Share of its limits that a container uses. Memory is what it has allocated: caches of files are given back when
-# somebody needs the room, and what it shares with others (PostgreSQL's buffers) is not in it.
 _EACH = "by (namespace, pod, container)"
-CPU_SHARE = (
-    f"sum {_EACH} (rate(container_cpu_usage_seconds_total[2m]))"
-    f" / max {_EACH} (container_spec_cpu_quota > 0) * max {_EACH} (container_spec_cpu_period)"
-)
-MEMORY_SHARE = f"max {_EACH} (container_memory_rss) / max {_EACH} (container_spec_memory_limit_bytes > 0)"
 # Of a node: processors that are not idle, memory that is not to be had any more, what of its disks is left.
 NODE_CPU_SHARE = (
     '1 - sum by (instance) (rate(node_cpu_seconds_total{mode=~"idle|iowait"}[2m]))'
@@ -470,7 +463,7 @@ def _of_containers(thresholds: Alerts) -> Iterator[Alert]:
     """By what the nodes say of them (`containers.py`)."""
     yield Alert(
         name="ContainerCpuBusy",
-        expr=f"{CPU_SHARE} > {thresholds.cpu_percent / 100:g}",
+        expr=f"{cpu_share()} > {thresholds.cpu_percent / 100:g}",
         minutes=5,
         severity="warning",
         team="platform",
@@ -479,7 +472,7 @@ def _of_containers(thresholds: Alerts) -> Iterator[Alert]:
     )
     yield Alert(
         name="ContainerMemoryNearLimit",
-        expr=f"{MEMORY_SHARE} > {thresholds.memory_percent / 100:g}",
+        expr=f"{memory_share()} > {thresholds.memory_percent / 100:g}",
         minutes=5,
         severity="critical",
         team="platform",
@@ -668,6 +661,20 @@ def _of_the_way_to_people() -> Iterator[Alert]:
         summary="Alertmanager at {{ $labels.instance }} knows of {{ $value }} of its kind, and there are more",
         description="Each alert is told by several, and a silence holds for some.",
     )
+
+
+def cpu_share(chosen: str = "") -> str:
+    """Of its limit that a container uses. chosen: which of them, `{pod="app-1"}`."""
+    return (
+        f"sum {_EACH} (rate(container_cpu_usage_seconds_total{chosen}[2m]))"
+        f" / max {_EACH} (container_spec_cpu_quota > 0) * max {_EACH} (container_spec_cpu_period)"
+    )
+
+
+def memory_share(chosen: str = "") -> str:
+    """The same of memory: what it has allocated. Caches of files are given back when somebody needs the room, and what
+    it shares with others (PostgreSQL's buffers) is not in it."""
+    return f"max {_EACH} (container_memory_rss{chosen}) / max {_EACH} (container_spec_memory_limit_bytes > 0)"
 
 
 def _recorded(record: Record) -> dict[str, Any]:
