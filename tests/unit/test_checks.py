@@ -104,14 +104,16 @@ def test_a_service_that_could_outgrow_its_machine_is_refused(changes: dict[str, 
     assert told(**{**base, **changes}) == [path]
 
 
-def test_the_collector_of_logs_fits_every_node_that_there_may_be() -> None:
-    """3 zones with 3 and 2 nodes at most, and one more of each while they are upgraded."""
+def test_what_runs_on_every_node_fits_all_that_there_may_be() -> None:
+    """The collector of logs and what tells of nodes, in 3 zones with 3 and 2 nodes at most, and one more of each while
+    they are upgraded."""
     changes = {"cluster": GKE, "images": PLACE}
-    fits = {"pods": 21, "cpu": "1050m", "memory": "5376Mi"}
+    fits = {"pods": 42, "cpu": "1260m", "memory": "6048Mi"}
     assert told(**changes, tenancy={"node": fits}) == []
-    for what, less in (("pods", 20), ("cpu", "1049m"), ("memory", "5375Mi")):
+    for what, less in (("pods", 41), ("cpu", "1259m"), ("memory", "6047Mi")):
         assert told(**changes, tenancy={"node": {**fits, what: less}}) == [f"tenancy.node.{what}"]
-    assert told(**changes, monitoring={"logs": False}, tenancy={"node": {**fits, "pods": 1}}) == []
+    without = {"logs": False, "node_exporter": False}
+    assert told(**changes, monitoring=without, tenancy={"node": {**fits, "pods": 1}}) == []
 
 
 def test_an_edge_that_the_cluster_runs_needs_no_quota() -> None:
