@@ -41,12 +41,16 @@ class Project:
 
 @dataclass
 class Thing:
-    """A resource that is there. number: no other has or had it. made: when, as Google writes it.
-    objects: what lies in it, of a bucket."""
+    """A resource that is there.
+
+    number: no other has or had it. made: when, as Google writes it. within: ids of those that it goes with.
+    objects: what lies in it, of a bucket.
+    """
 
     inputs: Values
     number: int
     made: str
+    within: list[str] = field(default_factory=list)
     objects: list[str] = field(default_factory=list)
 
 
@@ -95,15 +99,24 @@ class World:
         self.counted += 1
         return self.counted
 
-    def add(self, token: str, name: str, inputs: Values, number: int) -> Thing:
+    def add(self, token: str, name: str, inputs: Values, number: int, within: Iterable[str]) -> Thing:
         """Let a resource be there."""
-        made = Thing(inputs, number, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()))
+        made = Thing(inputs, number, time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), list(within))
         self.things.setdefault(token, {})[name] = made
         return made
 
     def remove(self, token: str, name: str) -> None:
-        """Let a resource be gone, if it is there."""
-        self.things.get(token, {}).pop(name, None)
+        """Let a resource be gone, if it is there, with what lies in it: a cluster's pools, a bucket's rights."""
+        if self.things.get(token, {}).pop(name, None) is None:
+            return
+        inside = [
+            (other, each)
+            for other, found in self.things.items()
+            for each, thing in found.items()
+            if name in thing.within
+        ]
+        for other, each in inside:
+            self.remove(other, each)
 
 
 def folder() -> Path:

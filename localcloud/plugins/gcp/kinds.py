@@ -31,11 +31,11 @@ class Kind:
     id: where the SDK's documentation has none that holds; the properties' names in braces.
     location: where it is, if nothing is said.
     fixed: paths that make a new one when they change, besides the parts of its id and those documented as such.
-    parents: kind -> which of them must be there, as an id. holders: kind -> its property that refers to this one, which
-    can't go before.
+    parents: kind -> which of them must be there, as an id; it goes with them.
+    holders: kind -> its property that refers to this one, which can't go before.
     key: path of the property that names the key it is encrypted with. agent: whom Google uses that key as, by domain.
     shared: Google makes no difference between making and changing. kept: it can't be deleted, and stays.
-    retired: its name can't be used again.
+    retired: its name can't be used again. cite: where Google documents it.
     """
 
     api: str
@@ -278,7 +278,6 @@ KINDS: Final[Mapping[Token, Kind]] = {
         roles=("gkebackup.admin",),
         name=_compute(),
         fixed=("cluster",),
-        parents=((CLUSTER, "{cluster}"),),
     ),
     IDENTITIES: Kind(
         api="iam",

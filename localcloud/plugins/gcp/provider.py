@@ -111,7 +111,7 @@ class SimulatedGoogleCloud(Provider):
             name = self._id(self._template(token), token, inputs, place, number)
             parents = self._parents(kind, token, inputs, place)
             refusals.making(world, Wanted(token, place.project, name, inputs, parents))
-            thing = world.add(token, name, {**inputs, "project": place.project}, number)
+            thing = world.add(token, name, {**inputs, "project": place.project}, number, parents.values())
             _effects(token, place, inputs)
             return name, self._outputs(request.inputs, self._computed(token, name, inputs, place, thing))
 
@@ -167,7 +167,9 @@ class SimulatedGoogleCloud(Provider):
             world.remove(token, request.id)
             if kind.retired:
                 world.retired.append(f"{token} {request.id}")
-            _effects_of_removal(world, token, thing, request.id)
+            if token == kinds.SERVICE:
+                about = world.projects[str(thing.inputs["project"])]
+                about.apis = [each for each in about.apis if f"{each}.googleapis.com" != thing.inputs["service"]]
 
     # What of it is where.
 
@@ -301,13 +303,3 @@ def _effects(token: str, place: Place, inputs: Mapping[str, Any]) -> None:
     made = token == kinds.SERVICE_IDENTITY or (token == kinds.SERVICE and api in outputs.AT_ONCE)
     if made and outputs.agent(api) not in agents:
         agents.append(outputs.agent(api))
-
-
-def _effects_of_removal(world: World, token: str, thing: Thing, name: str) -> None:
-    """What goes with one: a cluster's pools, a router's NAT, rights and versions of what is gone."""
-    if token == kinds.SERVICE and (about := world.projects.get(str(thing.inputs["project"]))):
-        api = str(thing.inputs["service"]).partition(".")[0]
-        about.apis = [each for each in about.apis if each != api]
-    for other in KINDS:
-        for each in [each for each in world.of(other) if each.startswith((f"{name}/", f"b/{name}/"))]:
-            world.remove(other, each)
