@@ -22,8 +22,9 @@ from tests.unit.stacks import buildable
 pytestmark = pytest.mark.engine
 
 PROJECT, NUMBER = "vision-week-production", 100000000001
-# What a person enables before the first update (docs/google-cloud.md).
+# What a person enables before the first update, and asks for (docs/google-cloud.md, docs/state.md).
 FIRST = ("serviceusage", "cloudresourcemanager")
+ASKED_FOR = ("gs-project-accounts",)
 PROGRAM = f"""
     import sys
 
@@ -52,7 +53,7 @@ def begun(folder: Path) -> Iterator[Project]:
         patch.setenv(cloud.FOLDER, str(folder / "google"))
         with cloud.world() as world:
             # As the pipeline's own account, which has these roles and no other.
-            world.add_project(PROJECT, NUMBER, FIRST, roles=CHANGES)
+            world.add_project(PROJECT, NUMBER, FIRST, CHANGES, ASKED_FOR)
         yield project
 
 

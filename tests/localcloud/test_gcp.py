@@ -31,7 +31,7 @@ from localcloud.plugins.values import UNKNOWN, Secret, Values
 PROJECT, NUMBER, REGION = "a-project", 12345, "europe-west1"
 APIS = ("cloudkms", "cloudresourcemanager", "compute", "container", "dns", "iam")
 NAT = "gcp:compute/routerNat:RouterNat"
-BUCKET_MEMBER = "gcp:storage/bucketIAMMember:BucketIAMMember"
+BUCKET_MEMBER = kinds.BUCKET_MEMBER
 IDENTITIES = kinds.IDENTITIES
 
 
@@ -94,7 +94,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A simulated cloud of the test's own, with one project."""
     monkeypatch.setenv(cloud.FOLDER, str(tmp_path / "google"))
     with cloud.world() as world:
-        world.add_project(PROJECT, NUMBER, APIS).agents += ["compute-system", "gs-project-accounts"]
+        world.add_project(PROJECT, NUMBER, APIS, agents=["compute-system", "gs-project-accounts"])
     return tmp_path / "google"
 
 

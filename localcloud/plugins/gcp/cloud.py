@@ -79,10 +79,16 @@ class World:
         }
 
     def add_project(
-        self, project: str, number: int, apis: Iterable[str] = (), roles: Iterable[str] | None = None
+        self,
+        project: str,
+        number: int,
+        apis: Iterable[str] = (),
+        roles: Iterable[str] | None = None,
+        agents: Iterable[str] = (),
     ) -> Project:
-        """Make a project, as a person does before any program can: with what Google enables, and these APIs."""
-        made = Project(number, None if roles is None else list(roles), [*_ENABLED_FIRST, *apis])
+        """Make a project, as a person does before any program can: with what Google enables, and with these."""
+        enabled = list(dict.fromkeys([*_ENABLED_FIRST, *apis]))
+        made = Project(number, None if roles is None else list(roles), enabled, list(agents))
         self.projects[project] = made
         return made
 

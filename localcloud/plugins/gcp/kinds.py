@@ -119,6 +119,8 @@ SECRET: Final = "gcp:secretmanager/secret:Secret"  # noqa: S105  a token of a ki
 SECRET_VERSION: Final = "gcp:secretmanager/secretVersion:SecretVersion"  # noqa: S105  the same
 ACCOUNT: Final = "gcp:serviceaccount/account:Account"
 BUCKET: Final = "gcp:storage/bucket:Bucket"
+BUCKET_MEMBER: Final = "gcp:storage/bucketIAMMember:BucketIAMMember"
+TRANSFER: Final = "gcp:storage/transferJob:TransferJob"
 IDENTITIES: Final = "gcp:iam/workloadIdentityPool:WorkloadIdentityPool"
 SERVICE: Final = "gcp:projects/service:Service"
 SERVICE_IDENTITY: Final = "gcp:projects/serviceIdentity:ServiceIdentity"
@@ -320,11 +322,11 @@ KINDS: Final[Mapping[Token, Kind]] = {
         cite=f"{_CLOUD}/kms/docs/delete-kms-resources",
     ),
     "gcp:monitoring/alertPolicy:AlertPolicy": Kind(
-        api="monitoring", roles=("monitoring.alertPolicyEditor",), id="projects/{project}/alertPolicies/{number}"
+        api="monitoring", roles=("monitoring.editor",), id="projects/{project}/alertPolicies/{number}"
     ),
     "gcp:monitoring/notificationChannel:NotificationChannel": Kind(
         api="monitoring",
-        roles=("monitoring.notificationChannelEditor",),
+        roles=("monitoring.editor",),
         id="projects/{project}/notificationChannels/{number}",
         holders=(("gcp:monitoring/alertPolicy:AlertPolicy", "notificationChannels"),),
         cite=f"{_CLOUD}/monitoring/support/notification-options",
@@ -413,7 +415,7 @@ KINDS: Final[Mapping[Token, Kind]] = {
         agent="gs-project-accounts",
         cite=f"{_CLOUD}/storage/docs/encryption/using-customer-managed-keys",
     ),
-    "gcp:storage/bucketIAMMember:BucketIAMMember": Kind(
+    BUCKET_MEMBER: Kind(
         api="storage",
         roles=("storage.admin",),
         id="b/{bucket}/{role}/{member}",
@@ -421,7 +423,5 @@ KINDS: Final[Mapping[Token, Kind]] = {
         parents=((BUCKET, "{bucket}"),),
         shared=True,
     ),
-    "gcp:storage/transferJob:TransferJob": Kind(
-        api="storagetransfer", roles=("storagetransfer.admin",), id="{project}/{number}"
-    ),
+    TRANSFER: Kind(api="storagetransfer", roles=("storagetransfer.admin",), id="{project}/{number}"),
 }

@@ -29,7 +29,7 @@ _AGENTS: Final = {
     "storage": "gs-project-accounts",
 }
 # Which are there as soon as the API is enabled.
-AT_ONCE: Final = ("compute", "container", "storage")
+AT_ONCE: Final = ("compute", "container")
 _ATTRIBUTION: Final = {"goog-pulumi-provisioned": "true"}
 _VERSION: Final = "1.34.3-gke.1000000"  # the local cluster's, as GKE writes one
 
@@ -116,14 +116,14 @@ def _of_kind(token: str, name: str, inputs: Mapping[str, Any], place: Place, num
             data = f"{uuid.UUID(unique[:32])}.{number % 20}.authorize.certificatemanager.goog."
             record = {"name": f"_acme-challenge.{inputs['domain']}.", "type": "CNAME", "data": data}
             return {"dnsResourceRecords": [record]}
+        case kinds.TRANSFER:
+            return {"name": inputs.get("name") or f"transferJobs/{number}"}
         case kinds.KEY:
             return {"primaries": [{"name": f"{name}/cryptoKeyVersions/1", "state": "ENABLED"}]}
     if token.startswith("gcp:iam/workloadIdentityPool"):
         return {"name": re.sub("^projects/[^/]+", of_number, name), "state": "ACTIVE"}
     if token.startswith("gcp:monitoring/"):
         return {"name": name}
-    if token.startswith("gcp:storage/transferJob:"):
-        return {"name": inputs.get("name") or f"transferJobs/{name.rpartition('/')[2]}"}
     return {}
 
 

@@ -229,6 +229,8 @@ def changing(world: World, wanted: Wanted) -> None:
         _ranges(world, wanted.name, inputs)
     if token == kinds.CLUSTER:
         _secondary_ranges(world, inputs)
+    if token == kinds.TRANSFER:
+        _transfer(world, world.projects[wanted.project].number, inputs)
 
 
 def removing(world: World, token: str, name: str, inputs: Mapping[str, Any]) -> None:
@@ -304,13 +306,12 @@ def _member(world: World, member: str) -> None:
         pools = [pool for each in clusters for pool in _at(each.inputs, "workloadIdentityConfig.workloadPool")]
         if not own and named[1] not in pools:
             raise Refusal(400, f"the identity pool {named[1]} does not exist", url)
-    if agent := re.fullmatch(r"serviceAccount:service-(\d+)@([\w-]+)\.iam\.gserviceaccount\.com", member):
+    if agent := re.fullmatch(r"serviceAccount:(?:service|project)-(\d+)@([\w-]+)\.iam\.gserviceaccount\.com", member):
         of = [each for each in world.projects.values() if str(each.number) == agent[1]]
         if of and agent[2] not in of[0].agents:
             raise Refusal(
                 400,
-                f"service account {member.partition(':')[2]} does not exist: Google makes it when it is first needed, "
-                "or by projects.ServiceIdentity",
+                f"service account {member.partition(':')[2]} does not exist: Google makes it when it is asked for",
                 f"{_CLOUD}/iam/docs/create-service-agents",
             )
     if account := re.fullmatch(r"serviceAccount:([\w-]+@([\w-]+)\.iam\.gserviceaccount\.com)", member):
@@ -356,6 +357,20 @@ def _secondary_ranges(world: World, inputs: Mapping[str, Any]) -> None:
                     400,
                     f"the subnetwork {inputs['subnetwork']} has no secondary range {wanted}, only {', '.join(known)}",
                     f"{_CLOUD}/kubernetes-engine/docs/concepts/alias-ips",
+                )
+
+
+def _transfer(world: World, number: int, inputs: Mapping[str, Any]) -> None:
+    """The service reads one bucket and writes the other as an account of the project's."""
+    agent = f"serviceAccount:project-{number}@storage-transfer-service.iam.gserviceaccount.com"
+    for end in ("gcsDataSource", "gcsDataSink"):
+        for bucket in _at(inputs, f"transferSpec.{end}.bucketName"):
+            rights = world.of(kinds.BUCKET_MEMBER).values()
+            if not [each for each in rights if (each.inputs["bucket"], each.inputs["member"]) == (bucket, agent)]:
+                raise Refusal(
+                    403,
+                    f"{agent} has no right to the bucket {bucket}",
+                    f"{_CLOUD}/storage-transfer/docs/source-cloud-storage",
                 )
 
 
