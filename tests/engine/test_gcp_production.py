@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 import yaml
+from google.cloud import storage
 
 from components.google.pipeline import CHANGES
 from localcloud import paths
 from localcloud.plugins.gcp import cloud, kinds
 from tests.engine.project import STACK, Project, make_project
+from tests.localcloud.google_storage import serving
 from tests.unit.stacks import buildable
 
 pytestmark = pytest.mark.engine
@@ -44,12 +46,12 @@ PROGRAM = f"""
 
 @contextmanager
 def begun(folder: Path) -> Iterator[Project]:
-    """The stack, not made yet; its project in the simulated cloud is new."""
+    """The stack, not made yet; its project in the simulated cloud is new. Buckets are fake-gcs-server's."""
     project = make_project(folder)
     project.environment |= {cloud.FOLDER: str(folder / "google"), "PATH": _with_login(folder, project)}
     project.write(PROGRAM)
     configure(project)
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, serving(folder / "buckets", patch):
         patch.setenv(cloud.FOLDER, str(folder / "google"))
         with cloud.world() as world:
             # As the pipeline's own account, which has these roles and no other.
@@ -147,11 +149,11 @@ def test_production_goes_when_its_protection_is_taken_away_and_comes_again(produ
     assert "deletion_protection is true" in production.destroy(succeeds=False).said
     configure(production, protect=False)
     production.up()
-    with cloud.world() as world:
-        world.things[kinds.BUCKET]["vision-week-production-vision-week-backups"].objects.append("a-backup")
+    backups = storage.Client(PROJECT).bucket(production.outputs()["backups"])
+    backups.blob("a-backup").upload_from_string("of PostgreSQL")
     assert "it is not empty" in production.destroy(succeeds=False).said
-    with cloud.world() as world:
-        world.things[kinds.BUCKET]["vision-week-production-vision-week-backups"].objects.clear()
+    for version in backups.list_blobs(versions=True):
+        version.delete()
     production.destroy()
     with cloud.world() as world:
         left = {token for token, things in world.things.items() if things}

@@ -3,13 +3,14 @@
 That the real one answers the same is not shown here: each refusal names Google's documentation of it.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from google.cloud import storage
 
 from localcloud.plugins.changes import Diff
 from localcloud.plugins.gcp import cloud, kinds, shape
@@ -27,6 +28,7 @@ from localcloud.plugins.provider import (
     Update,
 )
 from localcloud.plugins.values import UNKNOWN, Secret, Values
+from tests.localcloud.google_storage import serving
 
 PROJECT, NUMBER, REGION = "a-project", 12345, "europe-west1"
 APIS = ("cloudkms", "cloudresourcemanager", "compute", "container", "dns", "iam")
@@ -91,7 +93,8 @@ def _resource(token: str, name: str) -> Resource:
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A simulated cloud of the test's own, with one project."""
+    """A simulated cloud of the test's own, with one project, and no server of buckets."""
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST", raising=False)
     monkeypatch.setenv(cloud.FOLDER, str(tmp_path / "google"))
     with cloud.world() as world:
         world.add_project(PROJECT, NUMBER, APIS, agents=["compute-system", "gs-project-accounts"])
@@ -422,22 +425,47 @@ def test_a_cluster_is_protected_until_it_is_said_otherwise(google: Google, said:
     google.remove(kinds.CLUSTER, "cluster")
 
 
-def test_a_bucket_goes_when_it_is_empty_or_may_be_emptied(google: Google) -> None:
-    google.make(kinds.BUCKET, name="uploads", location=REGION)
-    with cloud.world() as world:
-        world.things[kinds.BUCKET]["uploads"].objects.append("a-file")
+@pytest.fixture
+def storage_client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[storage.Client]:
+    """Google's own library, and another program that answers it (fake-gcs-server)."""
+    with serving(tmp_path / "buckets", monkeypatch):
+        yield storage.Client(project=PROJECT)
+
+
+def test_what_is_put_into_a_bucket_is_in_it(google: Google, storage_client: storage.Client) -> None:
+    google.make(kinds.BUCKET, name="uploads", location=REGION, versioning={"enabled": True})
+    storage_client.bucket("uploads").blob("a-file").upload_from_string("its content")
+    assert storage_client.bucket("uploads").blob("a-file").download_as_bytes() == b"its content"
+
+
+def test_a_bucket_goes_when_it_is_empty_or_may_be_emptied(google: Google, storage_client: storage.Client) -> None:
+    given = {"name": "uploads", "location": REGION, "versioning": {"enabled": True}}
+    google.make(kinds.BUCKET, **given)
+    blob = storage_client.bucket("uploads").blob("a file/of a folder")
+    for content in ("before", "after"):
+        blob.upload_from_string(content)
     refused(lambda: google.remove(kinds.BUCKET), "not empty")
-    google.change(kinds.BUCKET, name="uploads", location=REGION, forceDestroy=True)
+    google.change(kinds.BUCKET, **given, forceDestroy=True)
     google.remove(kinds.BUCKET)
     assert google.read(kinds.BUCKET) is None
+    assert not storage_client.bucket("uploads").exists()
+    google.make(kinds.BUCKET, "again", **given)
+    assert not list(storage_client.list_blobs("uploads", versions=True))
 
 
-def test_nobody_empties_a_bucket_whose_retention_is_locked(google: Google) -> None:
+def test_nobody_empties_a_bucket_whose_retention_is_locked(google: Google, storage_client: storage.Client) -> None:
     locked = {"isLocked": True, "retentionPeriod": "86400"}
     google.make(kinds.BUCKET, name="evidence", location=REGION, forceDestroy=True, retentionPolicy=locked)
-    with cloud.world() as world:
-        world.things[kinds.BUCKET]["evidence"].objects.append("a-record")
+    storage_client.bucket("evidence").blob("a-record").upload_from_string("what was done")
     refused(lambda: google.remove(kinds.BUCKET), "locked")
+
+
+def test_no_other_machine_is_asked_for_buckets(google: Google, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "https://storage.googleapis.com")
+    with pytest.raises(Failed, match="which is not this machine"):
+        google.make(kinds.BUCKET, name="uploads", location=REGION)
+    with cloud.world() as world:
+        assert not world.of(kinds.BUCKET)
 
 
 def test_what_the_program_says_must_not_be_destroyed_is_not(google: Google) -> None:

@@ -44,14 +44,12 @@ class Thing:
     """A resource that is there.
 
     number: no other has or had it. made: when, as Google writes it. within: ids of those that it goes with.
-    objects: what lies in it, of a bucket.
     """
 
     inputs: Values
     number: int
     made: str
     within: list[str] = field(default_factory=list)
-    objects: list[str] = field(default_factory=list)
 
 
 class World:

@@ -7,7 +7,7 @@ from ipaddress import IPv4Network
 from typing import Any, Final
 
 from localcloud.plugins.changes import Change, Diff, compare
-from localcloud.plugins.gcp import cloud, kinds, outputs, refusals, shape
+from localcloud.plugins.gcp import buckets, cloud, kinds, outputs, refusals, shape
 from localcloud.plugins.gcp.cloud import Thing, World
 from localcloud.plugins.gcp.kinds import KINDS, Kind
 from localcloud.plugins.gcp.outputs import Place
@@ -113,6 +113,8 @@ class SimulatedGoogleCloud(Provider):
             refusals.making(world, Wanted(token, place.project, name, inputs, parents))
             thing = world.add(token, name, {**inputs, "project": place.project}, number, parents.values())
             _effects(token, place, inputs)
+            if token == kinds.BUCKET:
+                buckets.make(name, place.project, versioned=bool((inputs.get("versioning") or {}).get("enabled")))
             return name, self._outputs(request.inputs, self._computed(token, name, inputs, place, thing))
 
     def read(self, request: Read) -> Found | None:
@@ -165,6 +167,8 @@ class SimulatedGoogleCloud(Provider):
             if kind.kept or (token == kinds.SERVICE and thing.inputs.get("disableOnDestroy") is False):
                 return
             world.remove(token, request.id)
+            if token == kinds.BUCKET:
+                buckets.remove(request.id)
             if kind.retired:
                 world.retired.append(f"{token} {request.id}")
             if token == kinds.SERVICE:

@@ -11,7 +11,7 @@ from ipaddress import IPv4Network
 from typing import Any, Final
 
 from localcloud.plugins.changes import path_of
-from localcloud.plugins.gcp import kinds
+from localcloud.plugins.gcp import buckets, kinds
 from localcloud.plugins.gcp.cloud import Project, World
 from localcloud.plugins.gcp.kinds import KINDS, Kind
 from localcloud.plugins.provider import Failed
@@ -27,52 +27,17 @@ _VALUE_OF_LABEL: Final = re.compile(r"[a-z0-9_-]{0,63}")
 _RANGES: Final = ("ipCidrRange", "sourceRanges", "destinationRanges", "srcIpRanges")
 _SMALLEST: Final = 29  # a subnet's prefix: https://cloud.google.com/vpc/docs/subnets#valid-ranges
 _ENCRYPTS: Final = ("roles/cloudkms.cryptoKeyEncrypterDecrypter", "roles/cloudkms.cryptoOperator")
+# Most regions have zones a, b and c.
+_OF_THREE_ZONES: Final = """
+africa-south1 asia-east1 asia-east2 asia-northeast1 asia-northeast2 asia-northeast3 asia-south1 asia-south2
+asia-southeast1 asia-southeast2 australia-southeast1 australia-southeast2 europe-central2 europe-north1 europe-north2
+europe-southwest1 europe-west2 europe-west3 europe-west4 europe-west6 europe-west8 europe-west9 europe-west10
+europe-west12 me-central1 me-central2 me-west1 northamerica-northeast1 northamerica-northeast2 northamerica-south1
+southamerica-east1 southamerica-west1 us-east4 us-east5 us-south1 us-west1 us-west2 us-west3 us-west4
+"""
 # Region -> its zones' letters: https://cloud.google.com/compute/docs/regions-zones#available
 ZONES: Final[Mapping[str, str]] = {
-    **dict.fromkeys(
-        (
-            "africa-south1",
-            "asia-east1",
-            "asia-east2",
-            "asia-northeast1",
-            "asia-northeast2",
-            "asia-northeast3",
-            "asia-south1",
-            "asia-south2",
-            "asia-southeast1",
-            "asia-southeast2",
-            "australia-southeast1",
-            "australia-southeast2",
-            "europe-central2",
-            "europe-north1",
-            "europe-north2",
-            "europe-southwest1",
-            "europe-west2",
-            "europe-west3",
-            "europe-west4",
-            "europe-west6",
-            "europe-west8",
-            "europe-west9",
-            "europe-west10",
-            "europe-west12",
-            "me-central1",
-            "me-central2",
-            "me-west1",
-            "northamerica-northeast1",
-            "northamerica-northeast2",
-            "northamerica-south1",
-            "southamerica-east1",
-            "southamerica-west1",
-            "us-east4",
-            "us-east5",
-            "us-south1",
-            "us-west1",
-            "us-west2",
-            "us-west3",
-            "us-west4",
-        ),
-        "abc",
-    ),
+    **dict.fromkeys(_OF_THREE_ZONES.split(), "abc"),
     "europe-west1": "bcd",
     "us-east1": "bcd",
     "us-central1": "abcf",
@@ -235,7 +200,7 @@ def changing(world: World, wanted: Wanted) -> None:
 
 def removing(world: World, token: str, name: str, inputs: Mapping[str, Any]) -> None:
     """Refuse what can't go."""
-    kind, thing = KINDS[token], world.find(token, name)
+    kind = KINDS[token]
     if token == kinds.CLUSTER and inputs.get("deletionProtection", True):
         raise Refusal(
             400,
@@ -248,7 +213,7 @@ def removing(world: World, token: str, name: str, inputs: Mapping[str, Any]) -> 
             f"{name} can't be destroyed because deletion_policy is PREVENT",
             "https://www.pulumi.com/registry/packages/gcp/api-docs/",
         )
-    if token == kinds.BUCKET and thing and thing.objects:
+    if token == kinds.BUCKET and buckets.has_content(name):
         locked = _at(inputs, "retentionPolicy.isLocked") == [True]
         if locked or not inputs.get("forceDestroy"):
             why = "what is in it is under a locked retention policy" if locked else "it is not empty"
