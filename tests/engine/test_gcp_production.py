@@ -63,7 +63,7 @@ def begun(folder: Path) -> Iterator[Project]:
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, str, str]]:
     """The stack when it is up: its state, and the simulated cloud."""
     with begun(tmp_path_factory.mktemp("production")) as project:
-        project.up()
+        project.pulumi("up", "--yes", f"--stack={STACK}")  # with the preview of what isn't there yet
         yield project, project.state_file.read_text(), _file(project).read_text()
 
 

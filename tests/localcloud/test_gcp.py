@@ -3,6 +3,7 @@
 That the real one answers the same is not shown here: each refusal names Google's documentation of it.
 """
 
+import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -243,6 +244,23 @@ def test_an_account_has_an_address_and_is_somebody_to_iam(google: Google) -> Non
     assert google.outputs()["member"] == f"serviceAccount:pipeline@{PROJECT}.iam.gserviceaccount.com"
 
 
+def test_a_clusters_api_server_is_the_local_clusters(
+    google: Google, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    kubeconfig = tmp_path / "vision-week" / "kubeconfig"
+    kubeconfig.parent.mkdir()
+    local = {"server": "https://127.0.0.1:6443", "certificate-authority-data": "Q0E="}
+    kubeconfig.write_text(json.dumps({"clusters": [{"name": "local", "cluster": local}]}))
+    dns = {"dnsEndpointConfig": {"allowExternalTraffic": True}}
+    cluster(google, controlPlaneEndpointsConfig=dns)
+    found = google.outputs("cluster")
+    expected = {"allowExternalTraffic": True, "endpoint": "127.0.0.1:6443"}
+    assert found["controlPlaneEndpointsConfig"]["dnsEndpointConfig"] == expected
+    assert found["masterAuth"]["clusterCaCertificate"] == "Q0E="
+    assert found["endpoint"] == "127.0.0.1"
+
+
 def test_labels_are_told_with_pulumis_own(google: Google) -> None:
     with cloud.world() as world:
         world.projects[PROJECT].apis.append("pubsub")
@@ -294,6 +312,15 @@ def test_the_caller_needs_the_role(google: Google) -> None:
     with cloud.world() as world:
         world.projects[PROJECT].roles = ["compute.networkAdmin"]
     google.make(kinds.NETWORK)
+
+
+def test_who_may_only_look_sees_what_is_there_and_changes_nothing(google: Google) -> None:
+    google.make(kinds.NETWORK, name="network")
+    with cloud.world() as world:
+        world.projects[PROJECT].roles = ["viewer"]
+    assert google.read(kinds.NETWORK)
+    refused(lambda: google.change(kinds.NETWORK, name="network", routingMode="GLOBAL"), "no permission")
+    refused(lambda: google.remove(kinds.NETWORK), "no permission")
 
 
 def test_a_region_must_be_one_of_googles(google: Google) -> None:
@@ -515,6 +542,28 @@ def test_what_is_documented_as_fixed_makes_a_new_one(google: Google) -> None:
     changed = google.diff(kinds.KEY, "key", name="key", keyRing=ring, rotationPeriod="86400s")
     assert changed.changes
     assert not changed.replaces
+
+
+def test_a_part_that_is_fixed_makes_a_new_one_also_when_all_around_it_comes_or_goes(google: Google) -> None:
+    made = cluster(google)
+    google.make(kinds.NODE_POOL, "pool", cluster=made, nodeConfig={"machineType": "e2-standard-4"})
+    machine = {"machineType": "n2-standard-4"}
+    assert not google.diff(kinds.NODE_POOL, "pool", cluster=made, nodeConfig=machine).replaces
+    assert google.diff(kinds.NODE_POOL, "pool", cluster=made, nodeConfig={**machine, "spot": True}).replaces
+    assert not google.diff(kinds.NODE_POOL, "pool", cluster=made).replaces
+    google.make(kinds.NODE_POOL, "spot", name="spot", cluster=made, nodeConfig={"spot": True})
+    assert google.diff(kinds.NODE_POOL, "spot", name="spot", cluster=made).replaces
+
+
+def test_a_locked_retention_grows_and_never_shrinks(google: Google) -> None:
+    def kept(seconds: int) -> Values:
+        retention = {"isLocked": True, "retentionPeriod": str(seconds)}
+        return {"name": "evidence", "location": REGION, "retentionPolicy": retention}
+
+    google.make(kinds.BUCKET, **kept(86400))
+    google.change(kinds.BUCKET, **kept(172800))
+    refused(lambda: google.change(kinds.BUCKET, **kept(86400)), "can't be shortened or removed")
+    refused(lambda: google.change(kinds.BUCKET, name="evidence", location=REGION), "can't be shortened or removed")
 
 
 def test_a_new_pool_with_a_name_made_up_comes_before_the_old_one_goes(google: Google) -> None:

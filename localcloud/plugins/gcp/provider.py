@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cached_property
 from importlib import metadata
 from ipaddress import IPv4Network
 from typing import Any, Final
@@ -11,7 +12,7 @@ from localcloud.plugins.gcp import buckets, cloud, kinds, outputs, refusals, sha
 from localcloud.plugins.gcp.cloud import Thing, World
 from localcloud.plugins.gcp.kinds import KINDS, Kind
 from localcloud.plugins.gcp.outputs import Place
-from localcloud.plugins.gcp.refusals import Refusal, Wanted
+from localcloud.plugins.gcp.refusals import Refusal, Wanted, at
 from localcloud.plugins.provider import (
     Check,
     Comparison,
@@ -30,7 +31,7 @@ from localcloud.plugins.values import UNKNOWN, Unknown, Values, has_unknown, rev
 
 _PROVIDER: Final = "pulumi:providers:gcp"
 # The provider's own inputs that mean something here. Credentials are none of it: nobody is asked for any.
-_SETTINGS: Final = ("project", "region", "zone", "billingProject", "userProjectOverride", "defaultLabels")
+_SETTINGS: Final = ("project", "region", "zone", "billingProject", "userProjectOverride")
 _DEFAULTS: Final = "__defaults"  # which inputs the plugin made up, as the official one notes them
 
 
@@ -89,15 +90,20 @@ class SimulatedGoogleCloud(Provider):
             if request.resource.type == kinds.SUBNETWORK and path == "ipCidrRange":
                 return not _grows(old.get(path), new.get(path))
             top = path.partition(".")[0].partition("[")[0]
-            bare = re.sub(r"\[\d+\]", "", path)
-            within = any(bare == fixed or bare.startswith(f"{fixed}.") for fixed in kind.fixed)
+            bare = re.sub(r"\[.*?\]", "", path)
+            # Where all of a map came or went the path is the map's.
+            within = any(
+                f"{bare}.".startswith(f"{fixed}.")
+                or (fixed.startswith(f"{bare}.") and at(old, fixed) != at(new, fixed))
+                for fixed in kind.fixed
+            )
             return top in parts or within or shape.fixed(described, path)
 
         changes: dict[str, Change] = compare(old, new, replaces)
         # The new one would have the old one's name.
-        taken = kind.name is not None and kind.name.property not in request.new.get(_DEFAULTS, ())
-        same = all(old.get(part) == new.get(part) for part in parts)
-        return Diff(changes, delete_before_replace=any(each.replace for each in changes.values()) and taken and same)
+        taken = bool(kind.url) and kind.name not in request.new.get(_DEFAULTS, ())
+        taken = taken and all(old.get(part) == new.get(part) for part in parts)
+        return Diff(changes, delete_before_replace=taken and any(each.replace for each in changes.values()))
 
     def create(self, request: Create) -> tuple[str, Mapping[str, Any]]:
         """Make it in the simulated cloud, which may refuse."""
@@ -126,7 +132,7 @@ class SimulatedGoogleCloud(Provider):
             thing = world.find(token, request.id)
             if thing is None:
                 return None
-            place = self._place(world, token, thing.inputs)
+            place = self._place(world, token, thing.inputs, writes=False)
             inputs = thing.inputs
             if request.inputs and "project" not in request.inputs:
                 inputs = {name: value for name, value in inputs.items() if name != "project"}
@@ -147,7 +153,7 @@ class SimulatedGoogleCloud(Provider):
             place = self._place(world, token, inputs)
             thing = world.find(token, request.id)
             if thing is None:
-                raise Refusal(404, f"{request.id} was not found", "https://cloud.google.com/apis/design/errors")
+                raise Refusal(404, f"{request.id} was not found", "https://google.aip.dev/193")
             parents = self._parents(kind, token, inputs, place)
             refusals.changing(world, Wanted(token, place.project, request.id, inputs, parents))
             thing.inputs = {**inputs, "project": place.project}
@@ -186,8 +192,11 @@ class SimulatedGoogleCloud(Provider):
         return KINDS[resource.type]
 
     def _shape(self, token: str) -> shape.Shape:
-        installed = metadata.version("pulumi-gcp")
-        return shape.shapes(installed, (*KINDS, _PROVIDER))[token]
+        return self._shapes[token]
+
+    @cached_property
+    def _shapes(self) -> Mapping[str, shape.Shape]:
+        return shape.shapes(metadata.version("pulumi-gcp"), (*KINDS, _PROVIDER))
 
     def _template(self, token: str) -> str:
         documented = str(self._shape(token)["id"])
@@ -195,9 +204,9 @@ class SimulatedGoogleCloud(Provider):
 
     def _named(self, kind: Kind, described: shape.Shape, request: Check, inputs: Mapping[str, Any]) -> Values:
         """A name with a tail of seven digits, the same as long as it is the same resource."""
-        if kind.name is None:
+        if not kind.url:
             return {}
-        where, naming = kind.name.property, request.naming
+        where, naming = kind.name, request.naming
         if where in inputs or described["inputs"][where].get("required"):
             return {}
         if where in request.old.get(_DEFAULTS, ()):
@@ -205,11 +214,11 @@ class SimulatedGoogleCloud(Provider):
         if naming is not None and naming.mode == "disable":
             raise Refused([(where, "no name is given, and none may be made up (pulumi:autonaming)")])
         made_up = naming.proposed if naming else f"{request.resource.name}-{request.seed.hex()[:7]}"
-        return {where: made_up.lower(), _DEFAULTS: [where]}
+        return {where: made_up if naming and naming.mode == "enforce" else made_up.lower(), _DEFAULTS: [where]}
 
-    def _place(self, world: World, token: str, inputs: Mapping[str, Any]) -> Place:
+    def _place(self, world: World, token: str, inputs: Mapping[str, Any], *, writes: bool = True) -> Place:
         project = str(inputs.get("project") or self._settings.get("project") or "")
-        about = refusals.access(world, token, project)
+        about = refusals.access(world, token, project, writes=writes)
         return Place(project, about, str(inputs.get("region") or self._settings.get("region") or ""))
 
     def _number(self, world: World, token: str, inputs: Mapping[str, Any]) -> int:
@@ -219,7 +228,7 @@ class SimulatedGoogleCloud(Provider):
         return world.number()
 
     def _parents(self, kind: Kind, token: str, inputs: Mapping[str, Any], place: Place) -> dict[str, str]:
-        return {parent: self._id(form, token, inputs, place, 0) for parent, form in kind.parents}
+        return {parent: self._id(form, token, inputs, place, 0) for parent, form in kind.parents.items()}
 
     def _id(self, template: str, token: str, inputs: Mapping[str, Any], place: Place, number: int) -> str:
         known = {
@@ -231,7 +240,7 @@ class SimulatedGoogleCloud(Provider):
         }
         missing = [part for part in re.findall(r"\{(\w+)\}", template) if not known.get(part) and part != "number"]
         if missing:
-            raise Refusal(400, f"{missing[0]} is missing", "https://cloud.google.com/apis/design/resource_names")
+            raise Refusal(400, f"{missing[0]} is missing", "https://google.aip.dev/122")
         return template.format_map(known)
 
     # What is told of it.

@@ -78,12 +78,9 @@ def forms(token: str, inputs: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _name(kind: Kind, inputs: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    if kind.name is None:
-        return
-    value = inputs.get(kind.name.property)
-    if isinstance(value, str) and not re.fullmatch(kind.name.pattern, value):
-        reason = f"{value!r} ({len(value)} characters) is no such name: {kind.name.words}. {kind.name.url}"
-        yield kind.name.property, reason
+    value = inputs.get(kind.name)
+    if kind.url and isinstance(value, str) and not re.fullmatch(kind.form.pattern, value):
+        yield kind.name, f"{value!r} ({len(value)} characters) is no such name: {kind.form.words}. {kind.url}"
 
 
 def _form(name: str, value: Any) -> str | None:
@@ -136,7 +133,11 @@ def _leaves(value: Any, keys: tuple[str | int, ...] = ()) -> Iterator[tuple[tupl
 def project_of(world: World, project: Any) -> Project:
     """A project that there is."""
     if not project:
-        raise Refusal(400, "no project is named, by the resource or its provider", f"{_CLOUD}/apis/docs/overview")
+        raise Refusal(
+            400,
+            "no project is named, by the resource or its provider",
+            f"{_CLOUD}/resource-manager/docs/creating-managing-projects",
+        )
     if project not in world.projects:
         raise Refusal(
             403,
@@ -147,8 +148,8 @@ def project_of(world: World, project: Any) -> Project:
     return world.projects[project]
 
 
-def access(world: World, token: str, project: str) -> Project:
-    """What every request meets first: the project, the API, the caller's rights."""
+def access(world: World, token: str, project: str, *, writes: bool = True) -> Project:
+    """What every request meets first: the project, the API, the caller's rights. Whoever is let in may read."""
     kind, found = KINDS[token], project_of(world, project)
     if kind.api not in found.apis:
         raise Refusal(
@@ -156,7 +157,11 @@ def access(world: World, token: str, project: str) -> Project:
             f"the API {kind.api}.googleapis.com has not been used in project {found.number} before or it is disabled",
             f"{_CLOUD}/service-usage/docs/enable-disable",
         )
-    if found.roles is not None and (missing := [role for role in kind.roles if role not in found.roles]):
+    if (
+        writes
+        and found.roles is not None
+        and (missing := [role for role in kinds.roles(kind) if role not in found.roles])
+    ):
         raise Refusal(
             403,
             f"the caller has no permission in the project {project} that roles/{missing[0]} would give",
@@ -172,7 +177,7 @@ def making(world: World, wanted: Wanted) -> None:
     _place(token, wanted.inputs)
     if not kind.shared and world.find(token, name):
         where = "in all of Google Cloud" if token == kinds.BUCKET else f"in {wanted.project}"
-        raise Refusal(409, f"{name} already exists {where}", kind.name.url if kind.name else kind.cite)
+        raise Refusal(409, f"{name} already exists {where}", kind.url or kind.cite)
     if f"{token} {name}" in world.retired:
         raise Refusal(409, f"{name} was there once, and its name can't be used again", kind.cite)
     changing(world, wanted)
@@ -188,6 +193,8 @@ def changing(world: World, wanted: Wanted) -> None:
         if isinstance(value, str) and (target := _names(value)) and world.find(target, _bare(value)) is None:
             raise Refusal(404, f"{path_of(*path)}: {value} was not found", _reference(target))
     _key(world, token, wanted.project, inputs)
+    if token == kinds.BUCKET and (bucket := world.find(token, wanted.name)):
+        _retention(bucket.inputs, inputs)
     if isinstance(member := inputs.get("member"), str):
         _member(world, member)
     if token == kinds.SUBNETWORK:
@@ -201,20 +208,16 @@ def changing(world: World, wanted: Wanted) -> None:
 def removing(world: World, token: str, name: str, inputs: Mapping[str, Any]) -> None:
     """Refuse what can't go."""
     kind = KINDS[token]
-    if token == kinds.CLUSTER and inputs.get("deletionProtection", True):
-        raise Refusal(
-            400,
-            f"{name} can't be destroyed because deletion_protection is true: set it to false, update, and try again",
-            "https://www.pulumi.com/registry/packages/gcp/api-docs/container/cluster/#deletionprotection_python",
-        )
+    _, place, _ = token.split(":")
+    documented = f"https://www.pulumi.com/registry/packages/gcp/api-docs/{place.lower()}/"
+    # A cluster is protected where nothing is said.
+    if inputs.get("deletionProtection", token == kinds.CLUSTER):
+        reason = "deletion_protection is true: set it to false, update, and try again"
+        raise Refusal(400, f"{name} can't be destroyed because {reason}", documented)
     if inputs.get("deletionPolicy") == "PREVENT":
-        raise Refusal(
-            400,
-            f"{name} can't be destroyed because deletion_policy is PREVENT",
-            "https://www.pulumi.com/registry/packages/gcp/api-docs/",
-        )
+        raise Refusal(400, f"{name} can't be destroyed because deletion_policy is PREVENT", documented)
     if token == kinds.BUCKET and buckets.has_content(name):
-        locked = _at(inputs, "retentionPolicy.isLocked") == [True]
+        locked = at(inputs, "retentionPolicy.isLocked") == [True]
         if locked or not inputs.get("forceDestroy"):
             why = "what is in it is under a locked retention policy" if locked else "it is not empty"
             raise Refusal(409, f"{name} can't be deleted: {why}", f"{_CLOUD}/storage/docs/deleting-buckets")
@@ -222,7 +225,7 @@ def removing(world: World, token: str, name: str, inputs: Mapping[str, Any]) -> 
         return
     for holder, where in kind.holders:
         for other, held in world.of(holder).items():
-            if {name, name.rpartition("/")[2]} & {_bare(str(value)) for value in _at(held.inputs, where)}:
+            if {name, name.rpartition("/")[2]} & {_bare(str(value)) for value in at(held.inputs, where)}:
                 raise Refusal(400, f"{name} is already being used by {other}", kind.cite)
 
 
@@ -250,7 +253,7 @@ def _place(token: str, inputs: Mapping[str, Any]) -> None:
 def _key(world: World, token: str, project: str, inputs: Mapping[str, Any]) -> None:
     """Google encrypts as an account of its own, which must be let to the key before."""
     kind = KINDS[token]
-    for key in _at(inputs, kind.key) if kind.key else ():
+    for key in at(inputs, kind.key) if kind.key else ():
         agent = f"serviceAccount:service-{world.projects[project].number}@{kind.agent}.iam.gserviceaccount.com"
         allowed = [
             member
@@ -262,13 +265,24 @@ def _key(world: World, token: str, project: str, inputs: Mapping[str, Any]) -> N
             raise Refusal(403, f"permission denied on the key {key} for {agent}, who encrypts with it", kind.cite)
 
 
+def _retention(before: Mapping[str, Any], after: Mapping[str, Any]) -> None:
+    """What is locked can be made longer, and never shorter or taken away."""
+    if at(before, "retentionPolicy.isLocked") != [True]:
+        return
+    old, new = (at(each, "retentionPolicy.retentionPeriod") for each in (before, after))
+    if not new or int(new[0]) < int(old[0]) or at(after, "retentionPolicy.isLocked") != [True]:
+        raise Refusal(
+            403, "a locked retention policy can't be shortened or removed", f"{_CLOUD}/storage/docs/bucket-lock"
+        )
+
+
 def _member(world: World, member: str) -> None:
     """Whom a right is given to must be there."""
     url = f"{_CLOUD}/iam/docs/principal-identifiers"
     if named := re.fullmatch(r"principal://iam\.googleapis\.com/projects/.*/workloadIdentityPools/([^/]+)/.*", member):
         own = [each for each in world.of(kinds.IDENTITIES) if each.endswith(f"/{named[1]}")]
         clusters = world.of(kinds.CLUSTER).values()
-        pools = [pool for each in clusters for pool in _at(each.inputs, "workloadIdentityConfig.workloadPool")]
+        pools = [pool for each in clusters for pool in at(each.inputs, "workloadIdentityConfig.workloadPool")]
         if not own and named[1] not in pools:
             raise Refusal(400, f"the identity pool {named[1]} does not exist", url)
     if agent := re.fullmatch(r"serviceAccount:(?:service|project)-(\d+)@([\w-]+)\.iam\.gserviceaccount\.com", member):
@@ -307,16 +321,16 @@ def _ranges(world: World, name: str, inputs: Mapping[str, Any]) -> None:
 
 
 def _networks(subnet: Mapping[str, Any]) -> list[IPv4Network]:
-    ranges = [*_at(subnet, "ipCidrRange"), *_at(subnet, "secondaryIpRanges[].ipCidrRange")]
+    ranges = [*at(subnet, "ipCidrRange"), *at(subnet, "secondaryIpRanges[].ipCidrRange")]
     return [IPv4Network(each) for each in ranges]
 
 
 def _secondary_ranges(world: World, inputs: Mapping[str, Any]) -> None:
     """Pods and Services get their addresses from ranges that the subnet has."""
     subnet = world.find(kinds.SUBNETWORK, _bare(str(inputs.get("subnetwork"))))
-    known = _at(subnet.inputs, "secondaryIpRanges[].rangeName") if subnet else []
+    known = at(subnet.inputs, "secondaryIpRanges[].rangeName") if subnet else []
     for name in ("clusterSecondaryRangeName", "servicesSecondaryRangeName"):
-        for wanted in _at(inputs, f"ipAllocationPolicy.{name}"):
+        for wanted in at(inputs, f"ipAllocationPolicy.{name}"):
             if subnet and wanted not in known:
                 raise Refusal(
                     400,
@@ -329,7 +343,7 @@ def _transfer(world: World, number: int, inputs: Mapping[str, Any]) -> None:
     """The service reads one bucket and writes the other as an account of the project's."""
     agent = f"serviceAccount:project-{number}@storage-transfer-service.iam.gserviceaccount.com"
     for end in ("gcsDataSource", "gcsDataSink"):
-        for bucket in _at(inputs, f"transferSpec.{end}.bucketName"):
+        for bucket in at(inputs, f"transferSpec.{end}.bucketName"):
             rights = world.of(kinds.BUCKET_MEMBER).values()
             if not [each for each in rights if (each.inputs["bucket"], each.inputs["member"]) == (bucket, agent)]:
                 raise Refusal(
@@ -342,7 +356,7 @@ def _transfer(world: World, number: int, inputs: Mapping[str, Any]) -> None:
 # --- paths and ids
 
 
-def _at(value: Any, path: str) -> list[Any]:
+def at(value: Any, path: str) -> list[Any]:
     """Every known value at a path; `[]` after a name stands for each item of its list."""
     found = [value]
     for name in path.split("."):
@@ -362,8 +376,7 @@ def _names(value: str) -> str | None:
 
 
 def _reference(token: str) -> str:
-    rule = KINDS[token].name
-    return rule.url if rule else f"{_CLOUD}/apis/design/resource_names"
+    return KINDS[token].url or "https://google.aip.dev/122"
 
 
 # What other resources name by its id.
