@@ -614,6 +614,9 @@ def test_a_resource_is_imported_by_its_id(google: Google) -> None:
     found = google.plugin.read(Read(_resource(kinds.NETWORK, "it"), made, {}, {}, 0))
     assert found is not None
     assert found.inputs == {"name": "network", "routingMode": "REGIONAL", "project": PROJECT}
+    google.state["it"] = (made, dict(found.inputs), dict(found.outputs))
+    assert not google.diff(kinds.NETWORK, name="network", routingMode="REGIONAL").changes
+    assert google.diff(kinds.NETWORK, name="network", project="another-project").replaces
 
 
 def test_the_state_of_another_plugin_is_left_alone(google: Google) -> None:

@@ -65,6 +65,12 @@ class SimulatedGoogleCloud(Provider):
         """Which project and region resources are in that name none."""
         self._settings = {name: value for name, value in reveal(inputs).items() if not isinstance(value, Unknown)}
 
+    def schema(self) -> str:
+        """None: the package has hundreds of services, of which a few kinds are simulated."""
+        raise Failed(
+            "the simulated Google Cloud has no schema to write code from: `pulumi import --generate-code=false`"
+        )
+
     # Its resources.
 
     def check(self, request: Check) -> Mapping[str, Any]:
@@ -84,6 +90,11 @@ class SimulatedGoogleCloud(Provider):
         require_own(self.name, request.old_outputs, request.resource.urn)
         kind, described = self._kind(request.resource), self._shape(request.resource.type)
         old, new = _given(request.old_inputs), _given(request.new)
+        # What was imported says where it is; the program may leave that to the provider.
+        for name, place in self._places(kind).items():
+            if name in old or name in new:
+                old.setdefault(name, place)
+                new.setdefault(name, place)
         parts = re.findall(r"\{(\w+)\}", self._template(request.resource.type))
 
         def replaces(path: str) -> bool:
@@ -230,14 +241,13 @@ class SimulatedGoogleCloud(Provider):
     def _parents(self, kind: Kind, token: str, inputs: Mapping[str, Any], place: Place) -> dict[str, str]:
         return {parent: self._id(form, token, inputs, place, 0) for parent, form in kind.parents.items()}
 
+    def _places(self, kind: Kind) -> dict[str, Any]:
+        """Where a resource is that doesn't say."""
+        project, region = self._settings.get("project"), self._settings.get("region")
+        return {"project": project, "region": region, "location": kind.location or region}
+
     def _id(self, template: str, token: str, inputs: Mapping[str, Any], place: Place, number: int) -> str:
-        known = {
-            "location": KINDS[token].location or place.region,
-            "region": place.region,
-            **inputs,
-            "project": place.project,
-            "number": number,
-        }
+        known = {**self._places(KINDS[token]), **inputs, "project": place.project, "number": number}
         missing = [part for part in re.findall(r"\{(\w+)\}", template) if not known.get(part) and part != "number"]
         if missing:
             raise Refusal(400, f"{missing[0]} is missing", "https://google.aip.dev/122")
