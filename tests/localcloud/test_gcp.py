@@ -76,6 +76,11 @@ class Google:
         self.state[called] = (made, new, after)
         return after
 
+    def preview_change(self, token: str, called: str = "it", /, **inputs: Any) -> Values:
+        made, before, outputs = self.state[called]
+        new = self.check(token, called, **inputs)
+        return dict(self.plugin.update(Update(_resource(token, called), made, before, outputs, new, 0, preview=True)))
+
     def read(self, token: str, called: str = "it") -> Found | None:
         made, before, outputs = self.state[called]
         return self.plugin.read(Read(_resource(token, called), made, before, outputs, 0))
@@ -242,6 +247,23 @@ def test_an_account_has_an_address_and_is_somebody_to_iam(google: Google) -> Non
     google.make(kinds.ACCOUNT, accountId="pipeline")
     assert google.outputs()["email"] == f"pipeline@{PROJECT}.iam.gserviceaccount.com"
     assert google.outputs()["member"] == f"serviceAccount:pipeline@{PROJECT}.iam.gserviceaccount.com"
+
+
+def test_a_change_is_previewed_with_all_that_stays(google: Google) -> None:
+    """Whoever is told another endpoint in a preview would be shown as changing, too."""
+    dns = {"controlPlaneEndpointsConfig": {"dnsEndpointConfig": {"allowExternalTraffic": True}}}
+    cluster(google, **dns)
+    _, given, before = google.state["cluster"]
+    previewed = google.preview_change(kinds.CLUSTER, "cluster", **{**given, "resourceLabels": {"team": "platform"}})
+    assert previewed["controlPlaneEndpointsConfig"] == before["controlPlaneEndpointsConfig"]
+    assert previewed["effectiveLabels"]["team"] == "platform"
+    assert {name: value for name, value in previewed.items() if value != before.get(name)}.keys() == {
+        "effectiveLabels",
+        "pulumiLabels",
+        "resourceLabels",
+    }
+    with cloud.world() as world:
+        assert "resourceLabels" not in next(iter(world.of(kinds.CLUSTER).values())).inputs
 
 
 def test_a_clusters_api_server_is_the_local_clusters(

@@ -51,7 +51,6 @@ def agent(api: str) -> str:
 def computed(token: str, name: str, inputs: Mapping[str, Any], place: Place, thing: Thing) -> Values:
     """Everything that is computed: of all kinds by its name, of some kinds by themselves."""
     unique, made = _unique(token, name, thing.number), thing.made
-    labels = {**(inputs.get("labels") or inputs.get("resourceLabels") or {}), **_ATTRIBUTION}
     common = {
         "project": place.project,
         "name": inputs.get("name") or name.rpartition("/")[2],
@@ -68,11 +67,16 @@ def computed(token: str, name: str, inputs: Mapping[str, Any], place: Place, thi
         "projectNumber": place.about.number,
         "region": place.region,
         "location": KINDS[token].location or place.region,
-        "effectiveLabels": labels,
-        "pulumiLabels": labels,
         "effectiveAnnotations": inputs.get("annotations") or {},
+        **labels(inputs),
     }
     return {**common, **_of_kind(token, name, inputs, place, thing.number)}
+
+
+def labels(inputs: Mapping[str, Any]) -> Values:
+    """A resource's labels, Pulumi's own among them."""
+    found = {**(inputs.get("labels") or inputs.get("resourceLabels") or {}), **_ATTRIBUTION}
+    return {"effectiveLabels": found, "pulumiLabels": found}
 
 
 def _unique(token: str, name: str, number: int) -> str:

@@ -157,9 +157,8 @@ class SimulatedGoogleCloud(Provider):
         token, inputs = request.resource.type, _given(request.new)
         kind = self._kind(request.resource)
         if request.preview:
-            given = self._shape(token)["inputs"]
-            kept = {name: value for name, value in request.old_outputs.items() if name not in given}
-            return self._outputs(request.new, {**kept, **self._following(token, inputs, kept)})
+            computed = {**_added(request.old_outputs, request.old_inputs), **self._labels(token, request.new)}
+            return self._outputs(request.new, computed)
         with cloud.world() as world:
             place = self._place(world, token, inputs)
             thing = world.find(token, request.id)
@@ -268,28 +267,30 @@ class SimulatedGoogleCloud(Provider):
         """A preview knows what follows from the inputs and the provider alone."""
         pure = {name: UNKNOWN for name in self._shape(token)["outputs"] if name not in self._shape(token)["inputs"]}
         nested = {"masterAuth": UNKNOWN, "controlPlaneEndpointsConfig": {"dnsEndpointConfig": {"endpoint": UNKNOWN}}}
-        unknown = {**pure, **(nested if token == kinds.CLUSTER else {}), **self._following(token, inputs, pure)}
+        unknown = {**pure, **(nested if token == kinds.CLUSTER else {}), **self._labels(token, inputs)}
         for name in ("project", "region"):
             if name in self._shape(token)["outputs"] and self._settings.get(name):
                 unknown[name] = self._settings[name]
         return unknown
 
-    def _following(self, token: str, inputs: Mapping[str, Any], of: Mapping[str, Any]) -> Values:
+    def _labels(self, token: str, inputs: Mapping[str, Any]) -> Values:
         """Labels as they will be, where the inputs' are known."""
-        if has_unknown(inputs):
-            return {}
-        about = cloud.Project(0)
-        found = outputs.computed(token, "", {**_BLANK, **inputs}, Place("", about, ""), Thing({}, 0, ""))
-        return {name: found[name] for name in ("effectiveLabels", "pulumiLabels") if name in of}
-
-
-# Whatever a kind computes its outputs of, for a preview that asks for the labels alone.
-_BLANK: Final = {"service": "", "repositoryId": "", "secretId": "", "domain": ""}
+        found = {} if has_unknown(inputs) else outputs.labels(reveal(inputs))
+        return {name: value for name, value in found.items() if name in self._shape(token)["outputs"]}
 
 
 def _given(inputs: Mapping[str, Any]) -> Values:
     """What the program gave, laid open."""
     return {name: value for name, value in reveal(inputs).items() if not name.startswith("__") and value is not None}
+
+
+def _added(told: Mapping[str, Any], given: Mapping[str, Any]) -> Values:
+    """What is told of a resource beside what was given, within maps, too."""
+    added = {name: value for name, value in told.items() if name not in given}
+    for name, value in told.items():
+        if isinstance(value, Mapping) and isinstance(given.get(name), Mapping):
+            added[name] = _added(value, given[name])
+    return added
 
 
 def _made_up(inputs: Mapping[str, Any]) -> Values:
