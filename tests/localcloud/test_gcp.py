@@ -379,6 +379,16 @@ def test_of_two_who_make_the_same_one_succeeds() -> None:
         assert sum(threads.map(make, range(8))) == 1
 
 
+@pytest.mark.parametrize(("token", "location"), [(kinds.BUCKET, "EU"), (kinds.KEY_RING, "global")])
+def test_some_places_are_larger_than_a_region(google: Google, token: str, location: str) -> None:
+    google.make(token, name="it-is-larger", location=location)
+
+
+def test_a_providers_region_must_be_one(google: Google) -> None:
+    google.plugin.configure({"project": PROJECT, "region": "europe-west7"})
+    refused(lambda: google.make(kinds.NETWORK), "europe-west7 is no region")
+
+
 def test_what_is_referred_to_must_be_there(google: Google) -> None:
     network = f"projects/{PROJECT}/global/networks/nowhere"
     refused(lambda: google.make(kinds.ROUTER, name="router", network=network), "404", "network")

@@ -127,7 +127,7 @@ class SimulatedGoogleCloud(Provider):
             number = self._number(world, token, inputs)
             name = self._id(self._template(token), token, inputs, place, number)
             parents = self._parents(kind, token, inputs, place)
-            refusals.making(world, Wanted(token, place.project, name, inputs, parents))
+            refusals.making(world, Wanted(token, place.project, place.region, name, inputs, parents))
             thing = world.add(token, name, {**inputs, "project": place.project}, number, parents.values())
             _effects(token, place, inputs)
             if token == kinds.BUCKET:
@@ -165,7 +165,7 @@ class SimulatedGoogleCloud(Provider):
             if thing is None:
                 raise Refusal(404, f"{request.id} was not found", "https://google.aip.dev/193")
             parents = self._parents(kind, token, inputs, place)
-            refusals.changing(world, Wanted(token, place.project, request.id, inputs, parents))
+            refusals.changing(world, Wanted(token, place.project, place.region, request.id, inputs, parents))
             thing.inputs = {**inputs, "project": place.project}
             return self._outputs(request.new, self._computed(token, request.id, inputs, place, thing))
 

@@ -46,10 +46,13 @@ ZONES: Final[Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is to be made or changed. name: its id. parents: kind -> id of what must be there before."""
+    """What is to be made or changed. region: its own, or its provider's. name: its id.
+    parents: kind -> id of what must be there before.
+    """
 
     token: str
     project: str
+    region: str
     name: str
     inputs: Mapping[str, Any]
     parents: Mapping[str, str]
@@ -174,7 +177,7 @@ def making(world: World, wanted: Wanted) -> None:
     """Refuse what can't be made."""
     token, name = wanted.token, wanted.name
     kind = KINDS[token]
-    _place(token, wanted.inputs)
+    _place(token, {"region": wanted.region or None, **wanted.inputs})
     if not kind.shared and world.find(token, name):
         where = "in all of Google Cloud" if token == kinds.BUCKET else f"in {wanted.project}"
         raise Refusal(409, f"{name} already exists {where}", kind.url or kind.cite)
