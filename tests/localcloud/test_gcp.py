@@ -3,6 +3,7 @@
 That the real one answers the same is not shown here: each refusal names Google's documentation of it.
 """
 
+import fcntl
 import json
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -389,6 +390,12 @@ def test_a_providers_region_must_be_one(google: Google) -> None:
     refused(lambda: google.make(kinds.NETWORK), "europe-west7 is no region")
 
 
+def test_nobody_else_changes_the_cloud_meanwhile(place: Path) -> None:
+    """Not by another program's plugin either: the lock is a file's."""
+    with cloud.world(), (place / "lock").open() as another, pytest.raises(BlockingIOError):
+        fcntl.flock(another, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def test_what_is_referred_to_must_be_there(google: Google) -> None:
     network = f"projects/{PROJECT}/global/networks/nowhere"
     refused(lambda: google.make(kinds.ROUTER, name="router", network=network), "404", "network")
@@ -649,6 +656,11 @@ def test_a_resource_is_imported_by_its_id(google: Google) -> None:
     google.state["it"] = (made, dict(found.inputs), dict(found.outputs))
     assert not google.diff(kinds.NETWORK, name="network", routingMode="REGIONAL").changes
     assert google.diff(kinds.NETWORK, name="network", project="another-project").replaces
+
+
+def test_where_a_resource_is_may_be_said_later(google: Google) -> None:
+    google.make(kinds.NETWORK, name="network")
+    assert not google.diff(kinds.NETWORK, name="network", project=PROJECT).changes
 
 
 def test_the_state_of_another_plugin_is_left_alone(google: Google) -> None:
