@@ -105,6 +105,34 @@ COLLECTOR = Module(
     name="collector", packages={"otelcol-contrib": "vision-week/localcloud/toolchain/collector"}, space=3
 )
 
+# What scans images. The database's program writes small ones, for tests.
+SCANNERS = (
+    Module(
+        name="syft",
+        packages={
+            "syft": "github.com/anchore/syft/cmd/syft",
+            "crane": "github.com/google/go-containerregistry/cmd/crane",
+        },
+        variables={"main.version": "v1.42.3"},
+        space=2,
+    ),
+    Module(
+        name="grype",
+        packages={
+            "grype": "github.com/anchore/grype/cmd/grype",
+            "grype-database": "vision-week/localcloud/toolchain/grype",
+        },
+        variables={"main.version": "v0.110.0"},
+        space=2,
+    ),
+    Module(
+        name="gitleaks",
+        packages={"gitleaks": "github.com/zricethezav/gitleaks/v8"},
+        variables={"github.com/zricethezav/gitleaks/v8/version.Version": "v8.30.1"},
+        space=0.5,
+    ),
+)
+
 # Built when a command or a test wants them.
 ON_DEMAND = (
     Module(
@@ -124,6 +152,7 @@ ON_DEMAND = (
     VERTICAL_POD_AUTOSCALER,
     LOKI,
     COLLECTOR,
+    *SCANNERS,
 )
 
 # Not programs: files that are wanted of a module.
