@@ -170,6 +170,14 @@ def vpa_down() -> None:
         cluster.vertical_autoscaling.down(progress)
 
 
+@app.command()
+def scanners() -> None:
+    """Print the folders, for PATH, of the programs that scan images, which are built first if need be."""
+    with step("Programs that scan") as progress:
+        built = toolchain.build([name for module in toolchain.SCANNERS for name in module.packages], progress)
+    print(os.pathsep.join(dict.fromkeys(str(program.parent) for program in built.values())))
+
+
 @app.command(context_settings={"ignore_unknown_options": True})
 def run(command: list[str]) -> None:
     """Run a command in the environment of the local cloud: localcloud run -- kubectl get pods."""
