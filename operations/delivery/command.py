@@ -23,7 +23,7 @@ from operations.delivery import deploy as delivery
 from operations.delivery import logs as pods_logs
 from operations.delivery import render as rendering
 from operations.delivery import restore as restoring
-from operations.delivery.history import Update, history, last_good
+from operations.delivery.history import Update, history, last_good, last_of_all
 from operations.delivery.lock import locked
 from operations.delivery.preview import SIGNS, Preview
 from operations.delivery.problem import DeliveryError, Exit
@@ -172,7 +172,7 @@ def status(context: typer.Context) -> None:
     if not updates:
         raise DeliveryError(f"{target.stack} was never deployed.", f"./scripts/deploy.sh {target.stack} deploy --tag …")
     table = Table(box=None, show_header=False)
-    last, good = updates[0], last_good(updates)
+    last, good = last_of_all(updates) or updates[0], last_good(updates)
     table.add_row("release", escape(last.release))
     table.add_row("last update", f"{last.number} of {last.started[:19]}, {last.kind}: {last.result}")
     table.add_row("last good", f"{good.number}: {escape(good.good.release)}" if good and good.good else "none")
@@ -305,6 +305,26 @@ def comment(
             f"Data or identities go with this change, and nobody has given it the label {comments.CONSENT}.",
             "give it the label if that is meant, and run this job again",
         )
+
+
+_BUILD: Final = """
+Build and push the images of a release, and change nothing that runs: they can be scanned before they are deployed. The
+references of what the release would run are printed, one a line.
+
+Examples:
+
+  ./scripts/deploy.sh staging build --tag v2.0.0
+"""
+
+
+@app.command(help=_BUILD)
+def build(
+    context: typer.Context,
+    *,
+    tag: Annotated[str, typer.Option(help="The release: a tag of the repository, and of the images.")],
+) -> None:
+    for reference in sorted({*delivery.build(target_of(context), tag, _say).values()}):
+        console.print(escape(reference), soft_wrap=True)
 
 
 _DEPLOY: Final = """

@@ -8,7 +8,7 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from operations.scan.allowed import Allowance
 from operations.scan.findings import Finding, Kind
@@ -75,19 +75,19 @@ def as_json(verdict: Verdict, images: Sequence[Scanned], built: str, now: dateti
 
 def show(verdict: Verdict, images: Sequence[Scanned], console: Console) -> None:
     """The tables: what fails or is allowed, one a line; of the rest the numbers."""
-    table = Table("", "image", "what", "in", "severity", "fixed in", box=None)
+    table = Table("", "image", *(Column(each, overflow="fold") for each in ("what", "in", "", "fixed in")), box=None)
     for finding in verdict.failing:
         table.add_row("[red]fails[/red]", *_cells(finding), ", ".join(finding.fixed))
     for finding, by in verdict.allowed:
         table.add_row("[yellow]allowed[/yellow]", *_cells(finding), escape(f"until {by.expires}, {by.owner}"))
     if table.row_count:
         console.print(table)
-    numbers = Table("image", "parts", "vulnerabilities", "SBOM", box=None)
+    numbers = Table(Column("image", overflow="fold"), "parts", "vulnerabilities", box=None)
     findings = [*verdict.failing, *(finding for finding, _ in verdict.allowed), *verdict.noted]
     for image in images:
         known = [each for each in findings if each.image == image.reference and each.kind is Kind.VULNERABILITY]
         told = ", ".join(f"{count} {severity}" for severity, count in Counter(e.severity for e in known).items())
-        numbers.add_row(escape(image.reference), str(image.parts), told or "none", escape(image.sbom))
+        numbers.add_row(escape(image.reference), str(image.parts), told or "none")
     console.print(numbers)
     for each in verdict.expired:
         console.print(
