@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 
 from localcloud import paths
-from tests.localcloud.scanning import advisory, archive, database, image, mirror, package
+from tests.localcloud.scanning import TOKEN, advisory, archive, database, image, mirror, package
 
 PLACE: Final = "srv/old.key"
 DELETED: Final = "srv/.wh.old.key"  # how a later layer says so
@@ -131,15 +131,14 @@ def test_a_secret_in_a_layer_or_among_the_settings_fails_and_is_never_shown(tria
     key = generate_private_key(SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    token = "ghp_" + "aZ3kQ9mX7tB1vN5cR8wL2pY6hJ4dS0fG1eUq"
-    trial.images = [image(trial.folder / "with", {PLACE: key.decode()}, {DELETED: ""}, environment=[f"TOKEN={token}"])]
+    trial.images = [image(trial.folder / "with", {PLACE: key.decode()}, {DELETED: ""}, environment=[f"TOKEN={TOKEN}"])]
     trial.knows()
     done = trial.scan()
     assert done.returncode == 1
     found = {(each["id"], each["package"]) for each in trial.result()["failing"]}
     assert found == {("private-key", PLACE), ("github-pat", "the image's settings")}
     everything = done.stdout + done.stderr + json.dumps(trial.result())
-    assert token not in everything
+    assert TOKEN not in everything
     assert key.decode().splitlines()[1] not in everything
 
 

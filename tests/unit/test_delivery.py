@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from operations.delivery import command, log_store
-from operations.delivery.history import Good, last_good, message_of, parsed
+from operations.delivery.history import BUILT, Good, last_good, last_of_all, message_of, parsed
 from operations.delivery.log_store import Kept
 from operations.delivery.logs import Line, Source, Wanted, read
 from operations.delivery.problem import DeliveryError, Exit
@@ -188,6 +188,14 @@ def test_updates_are_numbered_from_the_oldest_and_keep_their_settings_but_secret
     assert (newest.number, newest.release, oldest.number) == (2, "v2", 1)
     assert newest.settings == {"vision-week:release": "v2", "vision-week:app": {"replicas": 1}}
     assert newest.changed == "2 updated"
+
+
+def test_a_release_that_was_only_built_is_not_what_runs() -> None:
+    updates = parsed([entry(f"{BUILT}v2", release="v2"), entry(message_of(GOOD), release="v1")])
+    running, good = last_of_all(updates), last_good(updates)
+    assert running
+    assert running.release == "v1"
+    assert good == running
 
 
 def test_what_was_found_good_is_read_back_as_it_was_written() -> None:
