@@ -171,10 +171,13 @@ def vpa_down() -> None:
 
 
 @app.command()
-def scanners() -> None:
-    """Print the folders, for PATH, of the programs that scan images, which are built first if need be."""
-    with step("Programs that scan") as progress:
-        built = toolchain.build([name for module in toolchain.SCANNERS for name in module.packages], progress)
+def programs(names: list[str]) -> None:
+    """Print the folders, for PATH, of programs that are built first if need be: localcloud programs syft k6."""
+    with step(", ".join(names)) as progress:
+        try:
+            built = toolchain.build(names, progress)
+        except KeyError as error:
+            raise Problem(str(error.args[0]), "Correct its name.") from None
     print(os.pathsep.join(dict.fromkeys(str(program.parent) for program in built.values())))
 
 

@@ -105,7 +105,7 @@ COLLECTOR = Module(
     name="collector", packages={"otelcol-contrib": "vision-week/localcloud/toolchain/collector"}, space=3
 )
 
-# What scans images. The database's program writes small ones, for tests.
+# What scans images. `grype-database` writes small databases, for tests.
 SCANNERS = (
     Module(
         name="syft",
@@ -150,6 +150,7 @@ ON_DEMAND = (
     Module(name="fake-gcs-server", packages={"fake-gcs-server": "github.com/fsouza/fake-gcs-server"}, space=1.5),
     Module(name="policy-probe", packages={"policy-probe": "vision-week/localcloud/toolchain/policy-probe"}, space=0.25),
     VERTICAL_POD_AUTOSCALER,
+    Module(name="k6", packages={"k6": "go.k6.io/k6"}),
     LOKI,
     COLLECTOR,
     *SCANNERS,

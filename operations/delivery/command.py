@@ -20,6 +20,7 @@ from components.levels import LEVELS
 from operations.delivery import checks
 from operations.delivery import comment as comments
 from operations.delivery import deploy as delivery
+from operations.delivery import load as loading
 from operations.delivery import logs as pods_logs
 from operations.delivery import render as rendering
 from operations.delivery import restore as restoring
@@ -477,6 +478,41 @@ def show_tests(
         raise DeliveryError(
             f"{failed} of {len(results)} tests failed.",
             f"./scripts/deploy.sh {target.stack} logs --level warning",
+            Exit.TESTS,
+        )
+
+
+_LOAD: Final = """
+See whether the service levels hold under load: 95 % of answers within 500 ms, 99.9 % of them good. It asks for the page
+as often as it is told, and the API nearly as often as one address may. Not for an environment with users in it.
+
+Examples:
+
+  ./scripts/deploy.sh staging load
+
+  ./scripts/deploy.sh development load --seconds 20 --pages 20
+"""
+
+
+@app.command(name="load", help=_LOAD)
+def show_load(
+    context: typer.Context,
+    *,
+    seconds: Annotated[int, typer.Option(help="How long.", min=5, max=3600)] = 120,
+    pages: Annotated[int, typer.Option(help="How many pages a second.", min=1, max=2000)] = 50,
+) -> None:
+    target = target_of(context)
+    if target.settings.purpose == "live":
+        raise DeliveryError(f"{target.stack} has users in it.", "put load on an environment that has none: staging")
+    found = loading.load(target, seconds=seconds, pages=pages)
+    table = Table("", *(Column(each, justify="right") for each in ("requests", "95 % within", "failed")), box=None)
+    for each in found.measured:
+        table.add_row(each.name, str(each.count), f"{each.p95:.0f} ms", f"{each.failed:.2%}")
+    console.print(table)
+    if not found.held:
+        raise DeliveryError(
+            f"The service levels don't hold, and {found.never} requests came too late to be made.",
+            f"./scripts/deploy.sh {target.stack} logs --level warning; the dashboards say what is scarce",
             Exit.TESTS,
         )
 

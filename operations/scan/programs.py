@@ -2,15 +2,14 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
-from functools import cache
 from pathlib import Path
 from typing import Final
 
+from operations.built import path_with
 from operations.problem import Problem
 
-_CHECKOUT: Final = Path(__file__).resolve().parents[2]
+_PROGRAMS: Final = ("crane", "syft", "grype", "gitleaks")
 
 
 class NotScanned(Problem):
@@ -19,23 +18,16 @@ class NotScanned(Problem):
 
 def run(*words: str | Path, more: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Run one of them. They look for no newer versions of themselves."""
+    try:
+        path = path_with(*_PROGRAMS)
+    except Problem as problem:
+        raise NotScanned(problem.what, problem.hint) from None
     environment = {**os.environ, "SYFT_CHECK_FOR_APP_UPDATE": "false", "GRYPE_CHECK_FOR_APP_UPDATE": "false"}
     return subprocess.run(
         words,
-        env={**environment, "PATH": f"{_folders()}:{os.environ['PATH']}", **(more or {})},
+        env={**environment, "PATH": path, **(more or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-@cache
-def _folders() -> str:
-    """Where they are. The first time they are built, which takes minutes and is shown on stderr."""
-    built = subprocess.run(
-        [sys.executable, "-m", "localcloud", "scanners"], cwd=_CHECKOUT, stdout=subprocess.PIPE, text=True, check=False
-    )
-    if built.returncode != 0:
-        raise NotScanned("The programs that scan can't be built.", "mend what is named above, and run it again")
-    return built.stdout.strip()

@@ -190,6 +190,12 @@ def test_updates_are_numbered_from_the_oldest_and_keep_their_settings_but_secret
     assert newest.changed == "2 updated"
 
 
+def test_no_load_is_put_on_what_has_users() -> None:
+    refused = CliRunner().invoke(command.app, ["production", "load"]).exception
+    assert isinstance(refused, DeliveryError)
+    assert "has users in it" in refused.what
+
+
 def test_a_release_that_was_only_built_is_not_what_runs() -> None:
     updates = parsed([entry(f"{BUILT}v2", release="v2"), entry(message_of(GOOD), release="v1")])
     running, good = last_of_all(updates), last_good(updates)

@@ -93,6 +93,14 @@ def test_nothing_is_deployed_that_was_not_scanned_and_signed() -> None:
         assert not any("if" in steps[number] or "continue-on-error" in steps[number] for number in found)
 
 
+def test_a_release_bears_load_in_staging_before_anybody_promotes_it() -> None:
+    lines = [step.get("run", "") for step in job_of("main.yaml", "staging")["steps"]]
+    deployed = next(
+        number for number, line in enumerate(lines) if line.startswith("./scripts/deploy.sh staging deploy")
+    )
+    assert "./scripts/deploy.sh staging load" in lines[deployed:]
+
+
 @pytest.mark.parametrize("stack", ["staging", "production"])
 def test_every_night_asks_what_is_known_by_now_of_what_runs(stack: str) -> None:
     lines = [step.get("run", "") for step in job_of("nightly.yaml", f"drift-{stack}")["steps"]]
