@@ -169,3 +169,10 @@ def test_production_comes_after_staging_and_staging_after_the_tests() -> None:
     for stack in ("staging", "production"):
         assert jobs[stack]["environment"] == stack
         assert jobs[stack]["concurrency"] == {"group": f"stack-{stack}", "cancel-in-progress": False}
+
+
+def test_newer_bases_are_proposed_for_each_of_our_images() -> None:
+    updates = yaml.safe_load((FOLDER.parent / "dependabot.yml").read_text())["updates"]
+    (docker,) = (each for each in updates if each["package-ecosystem"] == "docker")
+    ours = {f"/{file.parent.relative_to(CHECKOUT)}" for file in (CHECKOUT / "images").glob("*/Dockerfile")}
+    assert set(docker["directories"]) == ours
