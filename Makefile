@@ -124,7 +124,7 @@ settings: .venv/.ready ## Write docs/settings.md and the editors' schema of the 
 	@$(PYTHON) -m operations.settings
 
 .PHONY: scan
-scan: .venv/.ready ## Scan the images that a stack runs; the first time its programs are built: make scan STACK=staging
+scan: .venv/.ready ## Scan the images that a stack runs; the first time its programs are built: make scan STACK=development
 	@$(LOCALCLOUD) run -- $(PYTHON) -m operations.scan --stack $(STACK) $(ARGUMENTS)
 
 .PHONY: mutate
