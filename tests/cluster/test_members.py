@@ -1,4 +1,4 @@
-"""Fewer members of PostgreSQL, and more again: nothing acknowledged is lost. Those of Redis come and find each other."""
+"""Fewer members of PostgreSQL, and more again: nothing acknowledged is lost. Redis's come and find each other."""
 
 import pytest
 
