@@ -44,6 +44,7 @@ class CatalogueImage:
 
 CATALOGUE = {
     "alertmanager": CatalogueImage(repository="docker.io/prom/alertmanager", tag="v0.28.1"),
+    "blackbox-exporter": CatalogueImage(repository="docker.io/prom/blackbox-exporter", tag="v0.27.0"),
     "collector": CatalogueImage(repository="docker.io/otel/opentelemetry-collector-contrib", tag="0.149.0"),
     "grafana": CatalogueImage(repository="docker.io/grafana/grafana", tag="12.1.0"),
     "haproxy": CatalogueImage(repository="docker.io/library/haproxy", tag="3.2-bookworm"),
@@ -52,6 +53,7 @@ CATALOGUE = {
     ),
     "loki": CatalogueImage(repository="docker.io/grafana/loki", tag="3.7.8"),
     "nginx": CatalogueImage(repository="docker.io/nginxinc/nginx-unprivileged", tag="1.28-bookworm"),
+    "node-exporter": CatalogueImage(repository="docker.io/prom/node-exporter", tag="v1.9.1"),
     "prometheus": CatalogueImage(repository="docker.io/prom/prometheus", tag="v3.5.0"),
     "redis": CatalogueImage(repository="docker.io/library/redis", tag="7.4-bookworm"),
     "redis-exporter": CatalogueImage(repository="docker.io/oliver006/redis_exporter", tag="v1.67.0"),

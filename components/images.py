@@ -68,11 +68,13 @@ class Images(ComponentResource):
     app: Output[str]
     websocket: Output[str]
     postgres: Output[str]
+    blackbox_exporter: str
     collector: str
     grafana: str
     kube_state_metrics: str
     loki: str
     nginx: str
+    node_exporter: str
     prometheus: str
     redis: str
     redis_exporter: str
@@ -108,12 +110,14 @@ class Images(ComponentResource):
             "postgres", Build(dockerfile="images/postgres/Dockerfile", context="images/postgres")
         )
         self.alertmanager = self._published("alertmanager")
+        self.blackbox_exporter = self._published("blackbox-exporter")
         self.collector = self._published("collector")
         self.grafana = self._published("grafana")
         self.kube_state_metrics = self._published("kube-state-metrics")
         self.haproxy = self._published("haproxy")
         self.loki = self._published("loki")
         self.nginx = self._published("nginx")
+        self.node_exporter = self._published("node-exporter")
         self.prometheus = self._published("prometheus")
         self.redis = self._published("redis")
         self.redis_exporter = self._published("redis-exporter")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import core
 
-from components import app, bounds, catalogue, edge, haproxy, patroni, pgbackrest, postgres, redis, watch, websocket
+from components import app, bounds, catalogue, edge, monitoring, pgbackrest, postgres, redis, websocket
 from components.app import App, AppArgs, Database, Store, Uploads
 from components.backups import Backups, BackupsArgs
 from components.certificates import Authority, AuthorityArgs
@@ -14,28 +14,7 @@ from components.cluster import Cluster, ClusterArgs
 from components.edge import Backend, Edge, EdgeArgs
 from components.images import Images, ImagesArgs
 from components.kubernetes import pods_of
-from components.monitoring import (
-    Alertmanager,
-    AlertmanagerArgs,
-    Collector,
-    CollectorArgs,
-    Grafana,
-    GrafanaArgs,
-    KubeState,
-    KubeStateArgs,
-    Loki,
-    LokiArgs,
-    Prometheus,
-    PrometheusArgs,
-    Target,
-    alertmanager,
-    collector,
-    containers,
-    grafana,
-    kube_state,
-    loki,
-    prometheus,
-)
+from components.monitoring import MonitoringArgs
 from components.postgres import Postgres, PostgresArgs
 from components.redis import Redis, RedisArgs
 from components.retirement import Retirement, RetirementArgs
@@ -44,7 +23,6 @@ from components.storage import Storage, StorageArgs
 from components.tenancy import NODE, Tenancy, TenancyArgs
 from components.unbuilt import refuse_unbuilt
 from components.vertical import VerticalAutoscaling, VerticalAutoscalingArgs
-from components.watch import Watch, WatchArgs
 from components.websocket import WebSocket, WebSocketArgs
 
 
@@ -95,7 +73,8 @@ class Platform(ComponentResource):
         refuse_unbuilt(settings)
         super().__init__("vision-week:platform:Platform", "platform", None, opts)
         child = ResourceOptions(parent=self)
-        logs = settings.monitoring.enabled and settings.monitoring.logs
+        watched = settings.monitoring.enabled
+        on_nodes = watched and (settings.monitoring.logs or settings.monitoring.node_exporter)
         ground = _ground(settings, child)
         cluster = Cluster(
             "cluster",
@@ -133,8 +112,8 @@ class Platform(ComponentResource):
                     "app": settings.tenancy.app,
                     "data": settings.tenancy.data,
                     "edge": settings.tenancy.edge,
-                    **({"monitoring": settings.tenancy.monitoring} if settings.monitoring.enabled else {}),
-                    **({NODE: settings.tenancy.node} if logs else {}),
+                    **({"monitoring": settings.tenancy.monitoring} if watched else {}),
+                    **({NODE: settings.tenancy.node} if on_nodes else {}),
                 },
                 protect=settings.protect,
                 pools=ground.pools,
@@ -300,202 +279,20 @@ class Platform(ComponentResource):
             ),
             opts=inside,
         )
-        if settings.monitoring.enabled:
-            Alertmanager(
-                "alertmanager",
-                AlertmanagerArgs(
-                    namespace=namespaces["monitoring"],
-                    settings=settings.monitoring,
-                    webhooks=settings.webhooks,
+        if watched:
+            monitoring.build(
+                MonitoringArgs(
+                    namespaces=namespaces,
+                    settings=settings,
+                    images=images,
+                    storage_class=storage.class_name,
                     authority=authority,
-                    image=images.alertmanager,
-                    storage_class=storage.class_name,
-                    protect=settings.protect,
+                    backups=backups,
+                    control_plane=ground.control_plane,
+                    nodes=ground.nodes,
                 ),
-                opts=inside,
+                inside,
             )
-            if backups:
-                Watch(
-                    "backups-watch",
-                    WatchArgs(
-                        namespace=namespaces["data"],
-                        jobs=backups.jobs,
-                        image=images.postgres,
-                        resources=settings.postgres.backups.resources,
-                        control_plane=ground.control_plane,
-                    ),
-                    opts=inside,
-                )
-            if settings.monitoring.kube_state_metrics:
-                KubeState(
-                    "kube-state",
-                    KubeStateArgs(
-                        namespace=namespaces["monitoring"],
-                        watched=namespaces,
-                        settings=settings.monitoring,
-                        image=images.kube_state_metrics,
-                        control_plane=ground.control_plane,
-                    ),
-                    opts=inside,
-                )
-            grafana_pods = [pods_of(namespaces["monitoring"].name, grafana.NAME)] if settings.monitoring.grafana else []
-            kept = None
-            if logs:
-                kept = Loki(
-                    "loki",
-                    LokiArgs(
-                        namespace=namespaces["monitoring"],
-                        collectors=pods_of(namespaces[NODE].name, collector.NAME),
-                        readers=grafana_pods,
-                        settings=settings.monitoring,
-                        authority=authority,
-                        image=images.loki,
-                        storage_class=storage.class_name,
-                        protect=settings.protect,
-                    ),
-                    opts=inside,
-                )
-                Collector(
-                    "collector",
-                    CollectorArgs(
-                        namespace=namespaces[NODE],
-                        watched=[namespace for area, namespace in namespaces.items() if area != NODE],
-                        prefix=settings.namespace_prefix,
-                        nodes=ground.nodes,
-                        store=kept.endpoint,
-                        peer=pods_of(namespaces["monitoring"].name, loki.NAME),
-                        shown=loki.NAME,
-                        authority=authority.certificate,
-                        settings=settings.monitoring,
-                        image=images.collector,
-                    ),
-                    opts=inside,
-                )
-            prometheus_pods = pods_of(namespaces["monitoring"].name, prometheus.NAME)
-            watching = Prometheus(
-                "prometheus",
-                PrometheusArgs(
-                    namespace=namespaces["monitoring"],
-                    targets=[
-                        Target(job="app", namespace=namespaces["app"], service=app.NAME, port=app.INTERNAL_PORT),
-                        Target(
-                            job="php-fpm",
-                            namespace=namespaces["app"],
-                            service=app.NAME,
-                            port=app.INTERNAL_PORT,
-                            path="/fpm-status",
-                            parameters={"openmetrics": ""},
-                        ),
-                        Target(
-                            job="websocket",
-                            namespace=namespaces["app"],
-                            service=websocket.NAME,
-                            port=websocket.METRICS_PORT,
-                        ),
-                        Target(
-                            job="patroni", namespace=namespaces["data"], service=postgres.NAME, port=patroni.API_PORT
-                        ),
-                        Target(
-                            job="postgres",
-                            namespace=namespaces["data"],
-                            service=postgres.NAME,
-                            port=postgres.EXPORTER_PORT,
-                            kept=postgres.COUNTED,
-                        ),
-                        *(
-                            [Target(job="backups", namespace=namespaces["data"], service=watch.NAME, port=watch.PORT)]
-                            if backups
-                            else []
-                        ),
-                        *(
-                            [
-                                Target(
-                                    job=kube_state.NAME,
-                                    namespace=namespaces["monitoring"],
-                                    service=kube_state.NAME,
-                                    port=kube_state.PORT,
-                                    of_others=True,
-                                )
-                            ]
-                            if settings.monitoring.kube_state_metrics
-                            else []
-                        ),
-                        *(
-                            [
-                                Target(
-                                    job=loki.NAME,
-                                    namespace=namespaces["monitoring"],
-                                    service=loki.NAME,
-                                    port=loki.PORT,
-                                    shown=loki.NAME,
-                                    kept=loki.COUNTED,
-                                ),
-                                Target(
-                                    job=collector.NAME,
-                                    namespace=namespaces[NODE],
-                                    service=collector.NAME,
-                                    port=collector.METRICS_PORT,
-                                    kept=collector.COUNTED,
-                                ),
-                                Target(
-                                    job=containers.NAME,
-                                    namespace=namespaces[NODE],
-                                    service=collector.NAME,
-                                    port=containers.PORT,
-                                    of_others=True,
-                                ),
-                            ]
-                            if logs
-                            else []
-                        ),
-                        Target(
-                            job="haproxy",
-                            namespace=namespaces["data"],
-                            service=redis.NAME,
-                            port=haproxy.HEALTH_PORT,
-                            kept=haproxy.COUNTED,
-                        ),
-                        Target(
-                            job="redis",
-                            namespace=namespaces["data"],
-                            service=redis.NAME,
-                            port=redis.EXPORTER_PORT,
-                            kept=redis.COUNTED,
-                        ),
-                        Target(
-                            job=alertmanager.NAME,
-                            namespace=namespaces["monitoring"],
-                            service=alertmanager.NAME,
-                            port=alertmanager.PORT,
-                            shown=alertmanager.NAME,
-                        ),
-                    ],
-                    alerted=alertmanager.NAME,
-                    archived=_archived(settings),
-                    readers=grafana_pods,
-                    authority=authority.certificate,
-                    settings=settings.monitoring,
-                    image=images.prometheus,
-                    storage_class=storage.class_name,
-                    protect=settings.protect,
-                ),
-                opts=inside,
-            )
-            if settings.monitoring.grafana:
-                Grafana(
-                    "grafana",
-                    GrafanaArgs(
-                        namespace=namespaces["monitoring"],
-                        settings=settings.monitoring,
-                        image=images.grafana,
-                        prometheus=watching.endpoint,
-                        peer=prometheus_pods,
-                        loki=kept.endpoint if kept else None,
-                        loki_peer=pods_of(namespaces["monitoring"].name, loki.NAME),
-                        authority=authority.certificate,
-                    ),
-                    opts=inside,
-                )
         if settings.vertical_autoscaling:
             VerticalAutoscaling(
                 "vertical-autoscaling",
@@ -515,6 +312,7 @@ class Platform(ComponentResource):
         self.images = Output.all(
             app=images.app,
             alertmanager=images.alertmanager,
+            **{"blackbox-exporter": images.blackbox_exporter},
             collector=images.collector,
             grafana=images.grafana,
             websocket=images.websocket,
@@ -523,6 +321,7 @@ class Platform(ComponentResource):
             **{"kube-state-metrics": images.kube_state_metrics},
             loki=images.loki,
             nginx=images.nginx,
+            **{"node-exporter": images.node_exporter},
             prometheus=images.prometheus,
             redis=images.redis,
             **{"redis-exporter": images.redis_exporter},
@@ -600,12 +399,6 @@ def _bucket_writers(settings: Settings) -> Sequence[str]:
     if not chosen.enabled or chosen.repository == "volume" or chosen.bucket:
         return ()
     return [f"ns/{settings.namespace_prefix}-data/sa/{name}" for name in (pgbackrest.REPOSITORY, pgbackrest.JOBS)]
-
-
-def _archived(settings: Settings) -> int | None:
-    """Seconds that a finished segment of WAL may wait: what it holds is older by as long as one may be filled."""
-    chosen = settings.postgres.backups
-    return chosen.archive_alert - chosen.archive_timeout if chosen.enabled else None
 
 
 def _bucket(settings: Settings, ground: _Ground) -> Input[str] | None:

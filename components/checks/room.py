@@ -74,11 +74,17 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
             # A new one is ready before the old one goes.
             *([(2, [watched.grafana_resources])] if watched.grafana else []),
             *([(2, [watched.kube_state_resources])] if watched.kube_state_metrics else []),
+            *([(2, [watched.probes_resources])] if watched.probes else []),
             *([(1, [watched.loki_resources])] if watched.logs else []),
         ]
         if watched.enabled
         else [],
-        "node": [(_nodes(settings), [watched.collector_resources])] if watched.enabled and watched.logs else [],
+        "node": [
+            *([(_nodes(settings), [watched.collector_resources])] if watched.logs else []),
+            *([(_nodes(settings), [watched.node_exporter_resources])] if watched.node_exporter else []),
+        ]
+        if watched.enabled
+        else [],
     }
 
 

@@ -26,7 +26,7 @@ from components.scaling import disruption_budget, rolling
 from components.settings import NginxEdge
 
 _CONFIG = Path(__file__).parents[1] / "files" / "edge.conf"
-_PORTS = {"https": 8443, "http": 8080, "internal": 8081}
+PORTS = {"https": 8443, "http": 8080, "internal": 8081}
 
 
 def build(args: EdgeArgs, settings: NginxEdge, child: ResourceOptions) -> None:
@@ -41,7 +41,7 @@ def build(args: EdgeArgs, settings: NginxEdge, child: ResourceOptions) -> None:
         metadata=about,
         spec=kubernetes.allow(
             NAME,
-            ingress=[kubernetes.from_([], _PORTS["https"], _PORTS["http"])],
+            ingress=[kubernetes.from_([], PORTS["https"], PORTS["http"])],
             egress=[kubernetes.to([backend.peer], backend.endpoint.port) for backend in (args.app, args.websocket)],
         ),
         opts=child,
@@ -53,7 +53,7 @@ def build(args: EdgeArgs, settings: NginxEdge, child: ResourceOptions) -> None:
         image=args.image,
         command=["nginx", "-c", "/etc/vision-week/nginx.conf", "-g", f"daemon off; worker_shutdown_timeout {ending}s;"],
         resources=settings.resources,
-        ports=_PORTS,
+        ports=PORTS,
         mounts=[
             Mount(volume="config", path="/etc/vision-week", read_only=True),
             Mount(volume="tls", path="/etc/vision-week-tls", read_only=True),

@@ -6,9 +6,9 @@ every one of them of a running Prometheus and wants an answer. What has a servic
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
-from typing import Literal
+from typing import Any, Literal
 
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, table, timeseries
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
@@ -20,6 +20,8 @@ from grafana_foundation_sdk.models.dashboard import (
     DataTransformerConfig,
     Threshold,
     ThresholdsMode,
+    VariableOption,
+    VariableRefresh,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
@@ -30,6 +32,11 @@ SOURCE = "prometheus"
 _TAG = "vision-week"
 # Of Grafana's grid, 24 wide: three graphs beside each other, or six numbers.
 _WIDE, _NARROW, _HIGH, _LOW = 8, 4, 8, 4
+
+# What is chosen at the top of the page of containers.
+_CHOSEN = '{namespace=~"$namespace",pod=~"$pod"}'
+# A version of the application where it wasn't five minutes before: when it came, and when it came back.
+RELEASES = "count by (version) (vision_week_build_info) unless count by (version) (vision_week_build_info offset 5m)"
 
 Kind = Literal["graph", "number", "list"]
 
@@ -52,11 +59,16 @@ class Panel:
 
 @dataclass(frozen=True, kw_only=True)
 class Dashboard:
-    """A page. rows: title -> what stands under it; together they fill the width."""
+    """A page.
+
+    rows: title -> what stands under it; together they fill the width.
+    choices: what is chosen at its top, some or all -> which values there are, as Grafana asks Prometheus for them.
+    """
 
     name: str
     title: str
     rows: Mapping[str, Sequence[Panel]]
+    choices: Mapping[str, str] = field(default_factory=dict)
 
 
 def files(thresholds: Alerts) -> dict[str, str]:
@@ -72,6 +84,7 @@ def dashboards(thresholds: Alerts) -> Iterator[Dashboard]:
     yield _postgres()
     yield _redis()
     yield _containers(thresholds)
+    yield _nodes(thresholds)
     yield _watching()
 
 
@@ -126,6 +139,23 @@ def _service_levels(thresholds: Alerts) -> Dashboard:
                     questions={"": "count(up == 0) or vector(0)"},
                     kind="number",
                     limit=1,
+                ),
+            ),
+            "The public address, asked as visitors do": (
+                Panel(
+                    title="Answers",
+                    questions={"{{url}}": "max by (url) (probe_success)"},
+                    unit="percentunit",
+                    limit=1,
+                    least=True,
+                ),
+                Panel(title="Time to answer", questions={"{{url}}": "max by (url) (probe_duration_seconds)"}, unit="s"),
+                Panel(
+                    title="Until its certificate is over",
+                    questions={"{{url}}": "min by (url) (probe_ssl_earliest_cert_expiry) - time()"},
+                    unit="s",
+                    limit=rules.ENDING,
+                    least=True,
                 ),
             ),
             "How fast the month's budgets are used up; 1 is as fast as may be": (
@@ -505,11 +535,15 @@ def _containers(thresholds: Alerts) -> Dashboard:
     return Dashboard(
         name="containers",
         title="Containers",
+        choices={
+            "namespace": "label_values(container_memory_rss, namespace)",
+            "pod": 'label_values(container_memory_rss{namespace=~"$namespace"}, pod)',
+        },
         rows={
             "Of their limits": (
                 Panel(
                     title="Processor",
-                    questions={"{{pod}} {{container}}": f"topk(20, {rules.CPU_SHARE})"},
+                    questions={"{{pod}} {{container}}": f"topk(20, {rules.cpu_share(_CHOSEN)})"},
                     unit="percentunit",
                     limit=thresholds.cpu_percent / 100,
                 ),
@@ -517,7 +551,7 @@ def _containers(thresholds: Alerts) -> Dashboard:
                     title="Time in which it was made to wait",
                     questions={
                         "{{pod}} {{container}}": "topk(20, sum by (namespace, pod, container)"
-                        " (rate(container_cpu_cfs_throttled_periods_total[$__rate_interval]))"
+                        f" (rate(container_cpu_cfs_throttled_periods_total{_CHOSEN}[$__rate_interval]))"
                         " / sum by (namespace, pod, container)"
                         " (rate(container_cpu_cfs_periods_total[$__rate_interval])))"
                     },
@@ -525,7 +559,7 @@ def _containers(thresholds: Alerts) -> Dashboard:
                 ),
                 Panel(
                     title="Memory of the limit",
-                    questions={"{{pod}} {{container}}": f"topk(20, {rules.MEMORY_SHARE})"},
+                    questions={"{{pod}} {{container}}": f"topk(20, {rules.memory_share(_CHOSEN)})"},
                     unit="percentunit",
                     limit=thresholds.memory_percent / 100,
                 ),
@@ -535,17 +569,58 @@ def _containers(thresholds: Alerts) -> Dashboard:
                     title="Processors used",
                     questions={
                         "{{namespace}}": "sum by (namespace)"
-                        " (rate(container_cpu_usage_seconds_total[$__rate_interval]))"
+                        f" (rate(container_cpu_usage_seconds_total{_CHOSEN}[$__rate_interval]))"
                     },
                 ),
                 Panel(
                     title="Memory allocated",
-                    questions={"{{namespace}}": "sum by (namespace) (container_memory_rss)"},
+                    questions={"{{namespace}}": f"sum by (namespace) (container_memory_rss{_CHOSEN})"},
                     unit="bytes",
                 ),
                 Panel(
                     title="Memory with the files that are in use",
-                    questions={"{{namespace}}": "sum by (namespace) (container_memory_working_set_bytes)"},
+                    questions={"{{namespace}}": f"sum by (namespace) (container_memory_working_set_bytes{_CHOSEN})"},
+                    unit="bytes",
+                ),
+            ),
+        },
+    )
+
+
+def _nodes(thresholds: Alerts) -> Dashboard:
+    return Dashboard(
+        name="nodes",
+        title="Nodes",
+        rows={
+            "Taken": (
+                Panel(title="Processors", questions={"{{instance}}": rules.NODE_CPU_SHARE}, unit="percentunit"),
+                Panel(
+                    title="Memory",
+                    questions={"{{instance}}": rules.NODE_MEMORY_SHARE},
+                    unit="percentunit",
+                    limit=thresholds.memory_percent / 100,
+                ),
+                Panel(
+                    title="Disks",
+                    questions={"{{instance}} {{mountpoint}}": f"1 - {rules.NODE_DISK_LEFT}"},
+                    unit="percentunit",
+                    limit=1 - rules.DISK_LEFT,
+                ),
+            ),
+            "Left": (
+                Panel(
+                    title="Processors",
+                    questions={
+                        "idle, {{instance}}": "sum by (instance)"
+                        ' (rate(node_cpu_seconds_total{mode="idle"}[$__rate_interval]))',
+                        "waiting for disks, {{instance}}": "sum by (instance)"
+                        ' (rate(node_cpu_seconds_total{mode="iowait"}[$__rate_interval]))',
+                    },
+                ),
+                Panel(title="Memory", questions={"{{instance}}": "node_memory_MemAvailable_bytes"}, unit="bytes"),
+                Panel(
+                    title="Disks",
+                    questions={"{{instance}} {{mountpoint}}": "node_filesystem_avail_bytes"},
                     unit="bytes",
                 ),
             ),
@@ -603,7 +678,8 @@ def _watching() -> Dashboard:
 
 
 def page(name: str, title: str) -> dashboard.Dashboard:
-    """An empty page, from which all others are one step away, at the time that is looked at."""
+    """An empty page, from which all others are one step away, at the time that is looked at; releases are marked."""
+    releases = dashboard.AnnotationQuery().name("Releases").datasource(_REFERENCE).enable(True).icon_color("blue")
     others = dashboard.DashboardLink("Pages").type(DashboardLinkType.DASHBOARDS).tags([_TAG])
     return (
         dashboard.Dashboard(title)
@@ -615,16 +691,43 @@ def page(name: str, title: str) -> dashboard.Dashboard:
         .timezone("browser")
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .link(others.as_dropdown(True).keep_time(True))
+        .annotation(releases.expr(RELEASES))
+    )
+
+
+def written(page_: dashboard.Dashboard) -> str:
+    """A page as Grafana reads it."""
+    made = json.loads(json.dumps(page_.build(), cls=JSONEncoder))
+    for mark in made["annotations"]["list"]:
+        # Prometheus' own fields, which the library doesn't have.
+        mark |= {"titleFormat": "Release {{version}}", "tagKeys": "version", "step": "60s"}
+    return json.dumps(made, indent=1, sort_keys=True)
+
+
+def choice(name: str, source: DataSourceRef, query: Mapping[str, Any]) -> dashboard.QueryVariable:
+    """Values of which some or all are chosen. query: which there are, in the source's own form."""
+    return (
+        dashboard.QueryVariable(name)
+        .datasource(source)
+        .query({**query, "refId": name})
+        .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .multi(True)
+        .include_all(True)
+        .all_value(".+")
+        .current(VariableOption(selected=True, text="All", value="$__all"))
     )
 
 
 def _rendered(page_: Dashboard) -> str:
     built = page(page_.name, page_.title)
+    for name, query in page_.choices.items():
+        # Grafana's number for a question of this form.
+        built = built.with_variable(choice(name, _REFERENCE, {"qryType": 1, "query": query}))
     for title, panels in page_.rows.items():
         built = reduce(
             lambda so_far, panel: so_far.with_panel(_panel(panel)), panels, built.with_row(dashboard.Row(title))
         )
-    return json.dumps(built.build(), cls=JSONEncoder, indent=1, sort_keys=True)
+    return written(built)
 
 
 def _panel(panel: Panel) -> timeseries.Panel | stat.Panel | table.Panel:

@@ -3,14 +3,12 @@
 Its questions go to Loki; `tests/app/test_log_keeping.py` asks each of them of a running one.
 """
 
-import json
 from functools import reduce
 
 from grafana_foundation_sdk.builders import common, dashboard, loki, timeseries
 from grafana_foundation_sdk.builders import logs as lines
-from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.common import GraphDrawStyle, LogsSortOrder, StackingMode
-from grafana_foundation_sdk.models.dashboard import DataSourceRef, VariableOption, VariableRefresh
+from grafana_foundation_sdk.models.dashboard import DataSourceRef
 
 from components.levels import SEVERITIES
 from components.monitoring import dashboards
@@ -40,7 +38,7 @@ def rendered() -> str:
     page = reduce(lambda so_far, title: so_far.with_panel(_count(title)), COUNTS, page)
     for title, question in LINES.items():
         page = page.with_row(dashboard.Row(title)).with_panel(_lines(title, question))
-    return json.dumps(page.build(), cls=JSONEncoder, indent=1, sort_keys=True)
+    return dashboards.written(page)
 
 
 def _count(title: str) -> timeseries.Panel:
@@ -77,14 +75,5 @@ def _lines(title: str, question: str) -> lines.Panel:
 
 
 _REFERENCE = DataSourceRef(type_val="loki", uid=SOURCE)
-_SERVICES = (
-    dashboard.QueryVariable("service")
-    .datasource(_REFERENCE)
-    # Of labels of Loki's: its own form of the question, 1 for the values of one.
-    .query({"type": 1, "label": "service_name", "refId": "service"})
-    .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-    .multi(True)
-    .include_all(True)
-    .all_value(".+")
-    .current(VariableOption(selected=True, text="All", value="$__all"))
-)
+# Of labels of Loki's: its own form of the question, 1 for the values of one.
+_SERVICES = dashboards.choice("service", _REFERENCE, {"type": 1, "label": "service_name"})

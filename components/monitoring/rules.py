@@ -41,17 +41,24 @@ WAITING = 0.5
 IDLE = 600
 # Seconds that a backup may be late: it is caught up within an hour, and takes another one.
 LATE = 7200
-# Share of its limits that a container uses. Memory is what it has allocated: caches of files are given back when
-# somebody needs the room, and what it shares with others (PostgreSQL's buffers) is not in it.
 _EACH = "by (namespace, pod, container)"
-CPU_SHARE = (
-    f"sum {_EACH} (rate(container_cpu_usage_seconds_total[2m]))"
-    f" / max {_EACH} (container_spec_cpu_quota > 0) * max {_EACH} (container_spec_cpu_period)"
+# Of a node: processors that are not idle, memory that is not to be had any more, what of its disks is left.
+NODE_CPU_SHARE = (
+    '1 - sum by (instance) (rate(node_cpu_seconds_total{mode=~"idle|iowait"}[2m]))'
+    ' / count by (instance) (node_cpu_seconds_total{mode="idle"})'
 )
-MEMORY_SHARE = f"max {_EACH} (container_memory_rss) / max {_EACH} (container_spec_memory_limit_bytes > 0)"
+NODE_MEMORY_SHARE = "1 - node_memory_MemAvailable_bytes / node_memory_MemTotal_bytes"
+NODE_DISK_LEFT = "node_filesystem_avail_bytes / node_filesystem_size_bytes"
+# Somewhat before the kubelet puts pods off a node for it, at a tenth.
+DISK_LEFT = 0.15
 # Series that one Prometheus is meant to hold; each takes some kilobytes of its memory. A label that grows without bound
 # shows here before memory runs out.
 SERIES_BUDGET = 20_000
+# Seconds before its end within which a certificate should have been renewed: Google's, Let's Encrypt's and the stack's
+# own are a month before it.
+ENDING = 14 * 24 * 3600
+# In which somebody should leave other work for it.
+ENDING_SOON = 3 * 24 * 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +137,7 @@ def records(thresholds: Alerts) -> Iterator[Record]:
 def alerts(thresholds: Alerts, services: Sequence[str], archived: int | None) -> Iterator[Alert]:
     """Every alert, by what it is about."""
     yield from _of_targets(thresholds, services)
+    yield from _of_the_public_address(thresholds)
     yield from _of_the_application(thresholds)
     yield from _of_the_database()
     if archived is not None:
@@ -138,6 +146,7 @@ def alerts(thresholds: Alerts, services: Sequence[str], archived: int | None) ->
     yield from _of_redis()
     if collector.NAME in services:
         yield from _of_containers(thresholds)
+    yield from _of_nodes(thresholds)
     yield from _of_objects()
     yield from _of_logs()
     yield from _of_prometheus()
@@ -163,6 +172,30 @@ def _of_targets(thresholds: Alerts, services: Sequence[str]) -> Iterator[Alert]:
         summary="{{ $labels.service }} has no pod",
         description="Nothing of {{ $labels.service }} runs, or Prometheus can't find it.",
     )
+
+
+def _of_the_public_address(thresholds: Alerts) -> Iterator[Alert]:
+    """By what somebody hears who asks as visitors do (`probes.py`)."""
+    yield Alert(
+        name="PublicUrlFails",
+        expr="max by (url) (probe_success) == 0",
+        minutes=thresholds.target_down_minutes,
+        severity="critical",
+        team="platform",
+        summary="{{ $labels.url }} does not answer visitors",
+        description="Its name, its certificate, the edge or the application fails them all.",
+    )
+    levels: tuple[tuple[int, Severity], ...] = ((ENDING, "warning"), (ENDING_SOON, "critical"))
+    for seconds, severity in levels:
+        yield Alert(
+            name="CertificateExpires",
+            expr=f"min by (url) (probe_ssl_earliest_cert_expiry) - time() < {seconds}",
+            minutes=15,
+            severity=severity,
+            team="platform",
+            summary="The certificate of {{ $labels.url }} is over in {{ $value | humanizeDuration }}",
+            description="It should have been renewed by now; when it is over browsers let nobody through.",
+        )
 
 
 def _of_the_application(thresholds: Alerts) -> Iterator[Alert]:
@@ -430,7 +463,7 @@ def _of_containers(thresholds: Alerts) -> Iterator[Alert]:
     """By what the nodes say of them (`containers.py`)."""
     yield Alert(
         name="ContainerCpuBusy",
-        expr=f"{CPU_SHARE} > {thresholds.cpu_percent / 100:g}",
+        expr=f"{cpu_share()} > {thresholds.cpu_percent / 100:g}",
         minutes=5,
         severity="warning",
         team="platform",
@@ -439,12 +472,45 @@ def _of_containers(thresholds: Alerts) -> Iterator[Alert]:
     )
     yield Alert(
         name="ContainerMemoryNearLimit",
-        expr=f"{MEMORY_SHARE} > {thresholds.memory_percent / 100:g}",
+        expr=f"{memory_share()} > {thresholds.memory_percent / 100:g}",
         minutes=5,
         severity="critical",
         team="platform",
         summary="{{ $labels.container }} of {{ $labels.pod }} has {{ $value | humanizePercentage }} of its memory",
         description="At its limit it is killed.",
+    )
+
+
+def _of_nodes(thresholds: Alerts) -> Iterator[Alert]:
+    """By what they say of themselves (`node_exporter.py`)."""
+    yield Alert(
+        name="NodeDiskFull",
+        expr=f"{NODE_DISK_LEFT} < {DISK_LEFT}",
+        minutes=15,
+        severity="warning",
+        team="platform",
+        summary="{{ $value | humanizePercentage }} of {{ $labels.mountpoint }} is left on the node of"
+        " {{ $labels.instance }}",
+        description="At a tenth the kubelet puts pods off the node, and takes no new ones.",
+    )
+    yield Alert(
+        name="NodeDiskFull",
+        # What is half empty may well be filled fast for a while: by images, on a node that is new.
+        expr=f"predict_linear(node_filesystem_avail_bytes[1h], 4 * 3600) < 0 and {NODE_DISK_LEFT} < 0.5",
+        minutes=15,
+        severity="critical",
+        team="platform",
+        summary="{{ $labels.mountpoint }} on the node of {{ $labels.instance }} will be full within four hours",
+        description="As it went in the last hour. The kubelet puts pods off the node before that.",
+    )
+    yield Alert(
+        name="NodeMemoryLow",
+        expr=f"{NODE_MEMORY_SHARE} > {thresholds.memory_percent / 100:g}",
+        minutes=5,
+        severity="critical",
+        team="platform",
+        summary="{{ $value | humanizePercentage }} of the memory is taken on the node of {{ $labels.instance }}",
+        description="When there is none left the kernel kills processes, not always those that took it.",
     )
 
 
@@ -595,6 +661,20 @@ def _of_the_way_to_people() -> Iterator[Alert]:
         summary="Alertmanager at {{ $labels.instance }} knows of {{ $value }} of its kind, and there are more",
         description="Each alert is told by several, and a silence holds for some.",
     )
+
+
+def cpu_share(chosen: str = "") -> str:
+    """Of its limit that a container uses. chosen: which of them, `{pod="app-1"}`."""
+    return (
+        f"sum {_EACH} (rate(container_cpu_usage_seconds_total{chosen}[2m]))"
+        f" / max {_EACH} (container_spec_cpu_quota > 0) * max {_EACH} (container_spec_cpu_period)"
+    )
+
+
+def memory_share(chosen: str = "") -> str:
+    """The same of memory: what it has allocated. Caches of files are given back when somebody needs the room, and what
+    it shares with others (PostgreSQL's buffers) is not in it."""
+    return f"max {_EACH} (container_memory_rss{chosen}) / max {_EACH} (container_spec_memory_limit_bytes > 0)"
 
 
 def _recorded(record: Record) -> dict[str, Any]:

@@ -27,6 +27,7 @@ class Target:
 
     job: what the numbers are of. service: name of the pods. port, path, parameters: where they answer.
     shown: the name in its certificate, which the stack's authority signed; None where it speaks in clear.
+    labels: that its numbers get besides, of what they are about.
     of_others: its numbers are of other pods, whose namespace is in them.
     kept: pattern of the names that are taken in; None for all.
     """
@@ -37,6 +38,7 @@ class Target:
     port: int
     path: str = "/metrics"
     parameters: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
     shown: str | None = None
     of_others: bool = False
     kept: str | None = None
@@ -76,6 +78,7 @@ def _job(target: Target, namespace: str) -> dict[str, Any]:
         "relabel_configs": [
             {"target_label": "namespace", "replacement": namespace},
             {"target_label": "service", "replacement": target.service},
+            *({"target_label": name, "replacement": value} for name, value in target.labels.items()),
         ],
         **(
             {"metric_relabel_configs": [{"source_labels": ["__name__"], "regex": target.kept, "action": "keep"}]}

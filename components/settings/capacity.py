@@ -73,4 +73,4 @@ class Tenancy(Strict):
     monitoring: Quota = Quota(pods=24, cpu="8", memory="24Gi")
     """Of metrics, dashboards, alerts and logs (S8)."""
     node: Quota = Quota(pods=100, cpu="16", memory="32Gi")
-    """Of what runs on every node: the collector of logs (DECISIONS: namespaces)."""
+    """Of what runs on every node: the collector of logs, and what tells of nodes (DECISIONS: namespaces)."""

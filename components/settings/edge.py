@@ -65,6 +65,10 @@ class EdgeBase(Strict):
         return self.url.removeprefix("https://").partition(":")[0]
 
     @property
+    def port(self) -> int:
+        return int(self.url.removeprefix("https://").partition(":")[2] or 443)
+
+    @property
     def hosts(self) -> dict[str, str]:
         """Setting -> host name, of those that there are."""
         named = {"url": self.host, "api_host": self.api_host, "websocket_host": self.websocket_host}

@@ -81,6 +81,15 @@ class Monitoring(Strict):
     """Metrics of Kubernetes' own objects; off where its image can't be had (S8.1)."""
     kube_state_resources: Resources = Resources(cpu="10m", cpu_limit="200m", memory="128Mi")
     """Of what gives them (S8.1)."""
+    node_exporter: bool = True
+    """Metrics of the nodes: processors, memory, disks (S8.1)."""
+    node_exporter_resources: Resources = Resources(cpu="10m", cpu_limit="200m", memory="32Mi")
+    """Of what gives them, on each node (S8.1)."""
+    probes: bool = True
+    """Ask for the public address as visitors do; off where pods can't reach it, or don't know who signed its
+    certificate (S8.1)."""
+    probes_resources: Resources = Resources(cpu="10m", cpu_limit="200m", memory="64Mi")
+    """Of what asks (S8.1)."""
     traces: Annotated[bool, LATER] = True
     """Follow requests from the edge to SQL (S8.3)."""
     client_addresses: Literal["truncated", "full"] = "truncated"

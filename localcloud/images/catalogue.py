@@ -129,6 +129,18 @@ STAND_INS = (
         differs="Alertmanager 0.25 instead of 0.28, without its pages",
     ),
     StandIn(
+        name="blackbox-exporter",
+        reference="docker.io/prom/blackbox-exporter:v0.27.0",
+        contract="/bin/blackbox_exporter; runs as any uid; listens on 9115; asks over HTTP and TLS",
+        differs="blackbox_exporter 0.23 instead of 0.27; may not ping",
+    ),
+    StandIn(
+        name="node-exporter",
+        reference="docker.io/prom/node-exporter:v1.9.1",
+        contract="/bin/node_exporter; runs as any uid; listens on 9100",
+        differs="node_exporter 1.5 instead of 1.9",
+    ),
+    StandIn(
         name="flutter-builder",
         reference="ghcr.io/cirruslabs/flutter:3.24.5",
         contract="leaves a web front end where the real stage leaves Flutter's",

@@ -127,8 +127,8 @@ def test_what_every_container_of_ours_uses_is_known_and_of_nobody_else(stack: St
             for each in pod["spec"]["containers"]
         }
 
-    wait_for(lambda: told(rules.MEMORY_SHARE) >= running(), "the memory of every container", patience=180, every=3)
-    wait_for(lambda: told(rules.CPU_SHARE) >= running(), "the processor of every container", patience=180, every=3)
+    wait_for(lambda: told(rules.memory_share()) >= running(), "the memory of every container", patience=180, every=3)
+    wait_for(lambda: told(rules.cpu_share()) >= running(), "the processor of every container", patience=180, every=3)
     found = asked(prometheus, "query", query='count by (namespace) ({job="containers",container!=""})')["result"]
     assert {each["metric"]["namespace"] for each in found} == {f"{PREFIX}-{area}" for area in AREAS}
     (page,) = (each for each in dashboards.dashboards(Alerts()) if each.name == "containers")

@@ -1,6 +1,8 @@
 """Prometheus on real pods: what it asks answers, and what it concludes follows from what happens."""
 
 import json
+import socket
+import ssl
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -16,7 +18,7 @@ from operations.audit import command as audit
 from tests.cluster import database, store
 from tests.cluster.asking import answers, asked, value
 from tests.cluster.receiver import Receiver
-from tests.cluster.stack import PREFIX, Stack
+from tests.cluster.stack import HOST, PORT, PREFIX, Stack
 from tests.questions import for_prometheus
 from tests.waiting import wait_for
 
@@ -41,7 +43,7 @@ def test_every_target_is_up_and_every_pod_is_one(stack: Stack, prometheus: httpx
         app, websocket = pods("app", "app"), pods("app", "websocket")
         postgres, redis = pods("data", "postgres"), pods("data", "redis")
         numbers = {"app": app, "php-fpm": app, "websocket": websocket, "patroni": postgres, "postgres": postgres}
-        numbers |= {"haproxy": redis, "redis": redis, "alertmanager": 1, "backups": 1, "prometheus": 1}
+        numbers |= {"haproxy": redis, "redis": redis, "alertmanager": 1, "backups": 1, "probes": 1, "prometheus": 1}
         return states(prometheus) == {job: ["up"] * number for job, number in numbers.items()}
 
     wait_for(all_up, "every target to be up", patience=150, every=1)
@@ -75,6 +77,21 @@ def test_the_exporters_get_an_answer_to_all_that_they_ask(prometheus: httpx.Clie
         wait_for(partial(value, prometheus, f"count({fine}) == {members}"), fine, patience=60, every=1)
 
 
+def test_the_public_address_answers_and_its_certificate_is_the_one_that_visitors_are_shown(
+    stack: Stack, prometheus: httpx.Client, trusted: ssl.SSLContext
+) -> None:
+    """Asked under its public name, and trusted by the stack's own authority alone."""
+    url = stack.outputs()["url"]
+    wait_for(partial(value, prometheus, f'probe_success{{url="{url}"}} == 1'), "an answer", patience=60, every=1)
+    with (
+        socket.create_connection(("127.0.0.1", PORT), timeout=30) as connection,
+        trusted.wrap_socket(connection, server_hostname=HOST) as secured,
+    ):
+        shown = secured.getpeercert()
+    assert shown
+    assert value(prometheus, "probe_ssl_earliest_cert_expiry") == ssl.cert_time_to_seconds(str(shown["notAfter"]))
+
+
 def test_every_rule_is_evaluated_without_a_fault(prometheus: httpx.Client) -> None:
     def healths() -> list[str]:
         return [rule["health"] for group in asked(prometheus, "rules")["groups"] for rule in group["rules"]]
@@ -95,8 +112,8 @@ def test_there_are_fewer_series_than_the_budget_has(
 
 # Panels whose questions have no answer here, and why.
 WITHOUT_ANSWER = {"Raised now": "nothing is wrong"}
-# Pages of what only some stacks have: the collectors' (`test_logs.py`).
-OF_OTHERS = {"containers"}
+# Pages of what only some stacks have: the collectors' (`test_logs.py`), and of nodes (`test_nodes.py`).
+OF_OTHERS = {"containers", "nodes"}
 
 
 def test_every_panel_of_every_dashboard_has_an_answer(prometheus: httpx.Client, client: httpx.Client) -> None:
@@ -169,6 +186,19 @@ def test_who_is_on_call_hears_of_a_pod_that_does_not_answer_and_of_its_end(stack
     finally:
         stack.kubectl("-n", namespace, "delete", "pod", name)
     wait_for(lambda: heard(on_call, "resolved", **about), "its end to be heard", patience=240, every=1)
+
+
+@pytest.mark.drill
+def test_an_application_that_answers_no_visitor_is_noticed(stack: Stack, prometheus: httpx.Client) -> None:
+    """The edge is there, and has nobody to lead to."""
+    pending = 'ALERTS{alertname="PublicUrlFails",severity="critical"}'
+    stack.kubectl("-n", f"{PREFIX}-app", "scale", "deployment/app", "--replicas=0")
+    try:
+        wait_for(lambda: value(prometheus, pending) == 1, "the alert to be pending", patience=150, every=1)
+    finally:
+        number = stack.settings["config"]["vision-week:app"]["replicas"]
+        stack.kubectl("-n", f"{PREFIX}-app", "scale", "deployment/app", f"--replicas={number}")
+        stack.kubectl("-n", f"{PREFIX}-app", "rollout", "status", "deployment/app", "--timeout=180s")
 
 
 @pytest.mark.drill

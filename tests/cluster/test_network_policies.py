@@ -29,6 +29,7 @@ SERVERS: Mapping[str, tuple[str, tuple[int, ...]]] = {
     "redis": ("data", (6379, 6380, 8404, 9121, 26379)),
     "prometheus": ("monitoring", (9090,)),
     "alertmanager": ("monitoring", (9093,)),
+    "probes": ("monitoring", (9115,)),
 }
 OUTSIDE = {
     "DNS": (layout.DNS_SERVICE, 53),
@@ -45,6 +46,7 @@ CLIENTS = {
     "redis": "redis",
     "prometheus": "prometheus",
     "alertmanager": "alertmanager",
+    "probes": "probes",
 }
 STRANGER = "stranger"
 STRANGERS_NAMESPACE = f"stranger-{secrets.token_hex(4)}"
@@ -70,6 +72,8 @@ ALLOWED = {
     ("prometheus", "redis", 8404),
     ("prometheus", "redis", 9121),
     ("prometheus", "alertmanager", 9093),
+    ("prometheus", "probes", 9115),
+    ("probes", "edge", 8443),
     *((client, "DNS", 53) for client in [*CLIENTS, "migrations"]),
 }
 # Whoever is in the cluster may come in by the door, as everybody outside may.

@@ -55,6 +55,8 @@ NGINX = "docker.io/nginxinc/nginx-unprivileged:1.28-bookworm"
 PYTHON = "docker.io/library/python:3.11-slim-bookworm"
 POSTGRES = "docker.io/library/postgres:15-bookworm"
 ALERTMANAGER = "docker.io/prom/alertmanager:v0.28.1"
+BLACKBOX_EXPORTER = "docker.io/prom/blackbox-exporter:v0.27.0"
+NODE_EXPORTER = "docker.io/prom/node-exporter:v1.9.1"
 PROMETHEUS = "docker.io/prom/prometheus:v3.5.0"
 REDIS_EXPORTER = "docker.io/oliver006/redis_exporter:v1.67.0"
 
@@ -172,6 +174,17 @@ def test_alertmanager_runs_as_any_user_and_amtool_is_beside_it(tmp_path: Path) -
 
 def test_redis_exporter_runs_as_any_user_and_says_what_it_is() -> None:
     assert "Redis Metrics Exporter" in run(REDIS_EXPORTER, "/redis_exporter", "-version", options=("--entrypoint=",))
+
+
+def test_blackbox_exporter_starts_without_the_right_to_ping_and_says_what_it_is() -> None:
+    command = ("/bin/blackbox_exporter", "--version")
+    assert "blackbox_exporter, version 0.23" in run(BLACKBOX_EXPORTER, *command, options=("--entrypoint=",))
+
+
+def test_node_exporter_runs_as_any_user_and_says_what_it_is() -> None:
+    assert "node_exporter, version 1.5" in run(
+        NODE_EXPORTER, "/bin/node_exporter", "--version", options=("--entrypoint=",)
+    )
 
 
 def test_a_program_of_the_toolchain_becomes_an_image_of_its_own() -> None:

@@ -17,16 +17,18 @@ WORKLOADS = {
     "kube-state-metrics",
     "loki",
     "migrations",
+    "node-exporter",
     "postgres",
     "postgres-backups",
     "postgres-backups-watch",
     "postgres-repository",
+    "probes",
     "prometheus",
     "redis",
     "websocket",
 }
 
-OF_MONITORING = {"collector", "grafana", "kube-state-metrics", "loki"}
+OF_MONITORING = {"collector", "grafana", "kube-state-metrics", "loki", "node-exporter"}
 OF_BACKUPS = {"postgres-backups", "postgres-backups-watch", "postgres-repository"}
 
 

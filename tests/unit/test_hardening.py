@@ -57,7 +57,8 @@ def test_the_page_has_the_tables(request: pytest.FixtureRequest) -> None:
 
 
 def test_every_namespace_but_the_nodes_takes_restricted_pods_only(production: Recording) -> None:
-    """DECISIONS: namespaces. In that one the collector of logs alone is; it mounts one path of the node, to read."""
+    """DECISIONS: namespaces. In that one is what runs on every node; the collector of logs alone mounts a path
+    of it, to read."""
     levels = {
         one.object_name: one.metadata["labels"]["pod-security.kubernetes.io/enforce"]
         for one in production.of("Namespace")
@@ -65,10 +66,11 @@ def test_every_namespace_but_the_nodes_takes_restricted_pods_only(production: Re
     (node,) = (name for name, level in levels.items() if level != "restricted")
     assert (node, levels[node]) == ("vision-week-node", "privileged")
     on_nodes = [(one, template) for one, template in production.pods() if one.namespace == node]
-    assert [one.object_name for one, _ in on_nodes] == ["collector"]
+    assert sorted(one.object_name for one, _ in on_nodes) == ["collector", "node-exporter"]
     for one, template in production.pods():
         paths = {each["name"]: each["hostPath"] for each in template["spec"].get("volumes", []) if "hostPath" in each}
-        assert paths == ({"logs": {"path": "/var/log/pods", "type": "Directory"}} if one.namespace == node else {})
+        collects = one.object_name == "collector"
+        assert paths == ({"logs": {"path": "/var/log/pods", "type": "Directory"}} if collects else {})
         for container in template["spec"]["containers"]:
             assert all(mount["readOnly"] for mount in container.get("volumeMounts", []) if mount["name"] in paths)
 

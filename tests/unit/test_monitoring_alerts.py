@@ -147,6 +147,23 @@ def up(app: str, websocket: str) -> dict[str, str]:
     return {series: values for series, values in instances.items() if values}
 
 
+def disk(left: str) -> dict[str, str]:
+    """What is left of a hundred bytes."""
+    labels = '{instance="10.0.0.8:9100",mountpoint="/"}'
+    return {f"node_filesystem_avail_bytes{labels}": left, f"node_filesystem_size_bytes{labels}": "100x200"}
+
+
+def node_memory(available: int) -> dict[str, str]:
+    """Of a hundred bytes."""
+    return {"node_memory_MemAvailable_bytes": f"{available}x60", "node_memory_MemTotal_bytes": "100x60"}
+
+
+def certificate(days: int) -> dict[str, str]:
+    """One that is over after as many days."""
+    return {f"probe_ssl_earliest_cert_expiry{{{_PUBLIC}}}": f"{days * 24 * 3600}x60"}
+
+
+_PUBLIC = 'url="https://a.example"'
 _POD = 'service="postgres",name='
 _REDIS = 'haproxy_server_status{service="redis",state="UP",proxy='
 _COUNTED = 'namespace="data",service="postgres",instance="10.0.0.5:9187"'
@@ -172,6 +189,13 @@ CASES = {
     ),
     "TargetDown": Case(up("1x5 0x30", "1x60"), up("1x5 0 1x30", "1x60")),
     "ServiceMissing": Case(up("1x60", ""), up("1x60", "0x60")),
+    # Prometheus asks several times a minute, and each of its kind by itself.
+    "PublicUrlFails": Case(
+        {f"probe_success{{{_PUBLIC}}}": "1x5 0x60"},
+        {f"probe_success{{{_PUBLIC}}}": "1x19 0x60", 'probe_success{url="https://b.example"}': "1x5 0x5 1x60"},
+    ),
+    # Thirteen days before its end, and fifteen.
+    "CertificateExpires": Case(certificate(13), certificate(15)),
     # 0.2 a second, and 0.05 a second; what probes get is no visitor's.
     "ServerErrors": Case(answers("0+600x60", "0+12x60"), answers("0+600x60", "0+3x60", probes="0+60x60")),
     "LatencyHigh": Case(latency("0+90x60", "0+100x60"), latency("0+96x60", "0+100x60", probes="0+600x60")),
@@ -279,6 +303,10 @@ CASES = {
     # 27 of 30 seconds that it may have in a minute, and 23.
     "ContainerCpuBusy": Case(container(cpu="0+27x60"), container(cpu="0+23x60")),
     "ContainerMemoryNearLimit": Case(container(memory="91x60"), container(memory="89x60")),
+    # Of a hundred: fourteen, and fifteen.
+    "NodeDiskFull": Case(disk("14x60"), disk("15x60")),
+    # 91 of a hundred, and 90.
+    "NodeMemoryLow": Case(node_memory(9), node_memory(10)),
     "ContainerRestarts": Case(
         {f"kube_pod_container_status_restarts_total{_PHP}": "0x5 1x4 2x4 3x60"},
         {f"kube_pod_container_status_restarts_total{_PHP}": "0x5 1x60"},
@@ -372,6 +400,32 @@ def test_the_levels_of_the_service_are_the_thresholds() -> None:
     assert said["ServerErrors"] == ("0.1", 5, "critical")
     assert said["LatencyHigh"] == ("1", 5, "warning")
     assert said["TargetDown"] == ("up == 0", 1, "critical")
+
+
+@pytest.mark.parametrize(("days", "severities"), [(15, []), (13, ["warning"]), (2, ["critical", "warning"])])
+def test_a_certificate_that_ends_soon_is_a_warning_and_one_that_ends_very_soon_critical(
+    days: int, severities: list[str], tmp_path: Path
+) -> None:
+    asked = 'group by (severity) (ALERTS{alertname="CertificateExpires",alertstate="firing"})'
+    expected = [{"labels": f'{{severity="{severity}"}}', "value": 1} for severity in severities]
+    tried(tmp_path, certificate(days), 20, expected, asked)
+
+
+@pytest.mark.parametrize(
+    ("left", "severities"),
+    [
+        # A fifth of it in an hour, of which there are not two left; the same of a disk that is mostly empty; slowly.
+        ("80-0.34x140", ["critical"]),
+        ("100-0.34x140", []),
+        ("45-0.08x140", []),
+    ],
+)
+def test_a_disk_that_fills_fast_is_critical_and_one_that_fills_slowly_is_not(
+    left: str, severities: list[str], tmp_path: Path
+) -> None:
+    asked = 'group by (severity) (ALERTS{alertname="NodeDiskFull",alertstate="firing"})'
+    expected = [{"labels": f'{{severity="{severity}"}}', "value": 1} for severity in severities]
+    tried(tmp_path, disk(left), 120, expected, asked)
 
 
 def test_a_budget_that_burns_fast_is_critical_and_one_that_burns_slowly_a_warning() -> None:

@@ -38,6 +38,7 @@ WATCHING = {
         ("prometheus", "loki", 3100),
         ("prometheus", "collector", 8888),
         ("prometheus", "collector", 8889),
+        ("prometheus", "node-exporter", 9100),
         ("collector", "loki", 3100),
         ("collector", "10.10.0.0/20", 10250),
         *(("kube-state-metrics", CONTROL_PLANES[stack], port) for port in (443, 6443)),
@@ -55,6 +56,12 @@ _BACKUPS = {
     *(("postgres-backups-watch", CONTROL_PLANES["staging"], port) for port in (443, 6443)),
 }
 BACKUPS = {"development": set(), "staging": _BACKUPS, "production": _BACKUPS}
+# What asks for the public address as visitors do: through our own load balancer's pods, or at Google's address.
+ASKED = {
+    "development": ("edge", 8443),
+    "staging": ("203.0.113.20/32", 443),
+    "production": ("203.0.113.10/32", 443),
+}
 WAYS_IN = {"development": _OWN, "staging": _GOOGLES, "production": _GOOGLES}
 
 
@@ -84,6 +91,8 @@ def test_the_connections_that_are_allowed_are_these(program: Recording, stack: s
         ("prometheus", "redis", 9121),
         ("prometheus", "prometheus", 9090),
         ("prometheus", "alertmanager", 9093),
+        ("prometheus", "probes", 9115),
+        ("probes", *ASKED[stack]),
         *WATCHING[stack],
         ("redis", "redis", 6380),
         ("redis", "redis", 26379),
@@ -130,6 +139,7 @@ def connections(recording: Recording) -> set[tuple[str, str, int]]:
     own = {pod.name for pod in pods}
     out = sides("egress", "to", names)
     into = {(who, whom, port) for whom, who, port in sides("ingress", "from", names)}
+    into |= {pair for pair in out if ("anybody", *pair[1:]) in into}
     within = out & into
     assert within == {pair for pair in out if pair[1] in own} == {pair for pair in into if pair[0] in own}
     return within | {pair for pair in out if pair[1] not in own} | {pair for pair in into if pair[0] not in own}

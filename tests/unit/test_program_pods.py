@@ -31,6 +31,7 @@ def test_only_who_talks_to_the_api_has_a_token(program: Recording) -> None:
         "grafana": False,
         "kube-state-metrics": True,
         "loki": False,
+        "node-exporter": False,
         "postgres-backups": False,
         "postgres-backups-watch": True,
         "postgres-repository": False,
@@ -43,10 +44,12 @@ def test_only_who_talks_to_the_api_has_a_token(program: Recording) -> None:
         "kube-state-metrics": True,
         "loki": False,
         "migrations": False,
+        "node-exporter": False,
         "postgres": True,
         "postgres-backups": False,
         "postgres-backups-watch": True,
         "postgres-repository": False,
+        "probes": False,
         "prometheus": False,
         "redis": False,
         "websocket": False,
@@ -97,15 +100,17 @@ def test_our_images_run_by_digest_and_others_by_exact_version(stacks: Stacks, st
         "oliver006/redis_exporter:v1.67.0",
         "prom/prometheus:v3.5.0",
         "prom/alertmanager:v0.28.1",
+        "prom/blackbox-exporter:v0.27.0",
     )
-    # Elsewhere the edge is Google's; here Grafana and kube-state-metrics can't be had, and logs are left to the pods.
+    # Elsewhere the edge is Google's; here Grafana and kube-state-metrics can't be had, logs are left to the pods, and
+    # nodes aren't any.
     if stack == "development":
         others = {f"{source}/nginxinc/nginx-unprivileged:1.28-bookworm"}
     else:
         place = source.removesuffix("docker-io")
         state = f"{place}registry-k8s-io/kube-state-metrics/kube-state-metrics:v2.17.0"
         kept = {f"{source}/grafana/loki:3.7.8", f"{source}/otel/opentelemetry-collector-contrib:0.149.0"}
-        others = {f"{source}/grafana/grafana:12.1.0", state, *kept}
+        others = {f"{source}/grafana/grafana:12.1.0", f"{source}/prom/node-exporter:v1.9.1", state, *kept}
     assert images - ours == {*(f"{source}/{name}" for name in names), *others}
     assert images <= set(recording.outputs["images"].values())
 

@@ -15,9 +15,13 @@ from tests.unit.stacks import buildable
 
 # Grafana, which operators can be without for a minute: the stacks' files will have to say so, as an exemption, once
 # more than one is demanded.
-# What watches the backups is missed by an alert after minutes, which is soon enough for what happens every hour; so is
-# what tells of the cluster's objects. What Loki is to keep waits on the nodes while it is away.
-SINGLE = {("workload-replicated", name) for name in ("grafana", "kube-state-metrics", "loki", "postgres-backups-watch")}
+# What watches the backups is missed by an alert after minutes, which is soon enough for what happens every hour; so are
+# what tells of the cluster's objects and what asks for the public address. What Loki is to keep waits on the nodes
+# while it is away.
+SINGLE = {
+    ("workload-replicated", name)
+    for name in ("grafana", "kube-state-metrics", "loki", "postgres-backups-watch", "probes")
+}
 
 
 def settings_of(stack: str) -> Stack:

@@ -368,7 +368,7 @@ STANDS_ALONE = (
     r"(LimitRange|ResourceQuota) .*: metadata\.name",
     r"Deployment .*/postgres-(backups-watch|repository): metadata\.name",
     # No autoscaler follows them.
-    r"(DaemonSet .*/collector|Deployment .*/(edge|grafana|kube-state-metrics)): metadata\.name",
+    r"(DaemonSet .*/(collector|node-exporter)|Deployment .*/(edge|grafana|kube-state-metrics|probes)): metadata\.name",
     r"StatefulSet .*/(alertmanager|loki|prometheus): metadata\.name",
     r"Service .*/(edge|postgres-replicas|redis-\d): metadata\.name",  # from outside, by people, by address
     r"(GCPBackendPolicy|GCPGatewayPolicy|HTTPRoute|HealthCheckPolicy) .*: metadata\.name",
@@ -386,8 +386,8 @@ STANDS_ALONE = (
     # `internal`, `health`: by name alone.
     r"(DaemonSet|Deployment) .*: spec\.template\.spec\.containers\.0\.ports\.\d\.containerPort",
     r"DaemonSet .*/collector: spec\.template\.spec\.containers\.0\.ports\.[12]\.name",  # its Service goes by number
-    # Of the cluster's DNS and API server, of Cloud Storage, of web hooks outside.
-    r"NetworkPolicy .*/(alertmanager|app|dns|kube-state-metrics|postgres.*): spec\.egress\.\d\.ports\.\d\.port",
+    # Of the cluster's DNS and API server, of Cloud Storage, of web hooks outside and the public address.
+    r"NetworkPolicy .*/(alertmanager|app|dns|kube-state-metrics|postgres.*|probes): spec\.egress\.\d\.ports\.\d\.port",
     r"NetworkPolicy .*/collector: spec\.egress\.1\.ports\.0\.port",  # of the kubelets
     r"StatefulSet .*/alertmanager: spec\.template\.spec\.containers\.0\.ports\.1\.name",  # members ask by number
 )

@@ -263,6 +263,8 @@ SAME_AS = {
     "monitoring.collector_resources": "websocket.resources",
     "monitoring.kube_state_resources": "websocket.resources",
     "monitoring.loki_resources": "websocket.resources",
+    "monitoring.node_exporter_resources": "websocket.resources",
+    "monitoring.probes_resources": "websocket.resources",
     "monitoring.prometheus_resources": "websocket.resources",
     "tenancy.monitoring": "tenancy.app",
     "tenancy.node": "tenancy.app",

@@ -1,0 +1,269 @@
+"""All that watches over a stack, put together: who is asked, who concludes, who tells, and who keeps what was said."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pulumi import Input, ResourceOptions
+
+from components import app, haproxy, patroni, postgres, redis, watch, websocket
+from components.backups import Backups
+from components.certificates import Authority
+from components.images import Images
+from components.kubernetes import Endpoint, Namespace, pods_of
+from components.monitoring import (
+    alertmanager,
+    collector,
+    containers,
+    grafana,
+    kube_state,
+    loki,
+    node_exporter,
+    probes,
+    prometheus,
+)
+from components.monitoring.alertmanager import Alertmanager, AlertmanagerArgs
+from components.monitoring.collector import Collector, CollectorArgs
+from components.monitoring.grafana import Grafana, GrafanaArgs
+from components.monitoring.kube_state import KubeState, KubeStateArgs
+from components.monitoring.loki import Loki, LokiArgs
+from components.monitoring.node_exporter import NodeExporter, NodeExporterArgs
+from components.monitoring.probes import Probes, ProbesArgs
+from components.monitoring.prometheus import Prometheus, PrometheusArgs
+from components.monitoring.scraping import Target
+from components.settings import Settings
+from components.tenancy import NODE
+from components.watch import Watch, WatchArgs
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitoringArgs:
+    """What is watched, and with what.
+
+    namespaces: area -> namespace. settings: the stack's. images: what runs. storage_class: of volumes.
+    authority: signs certificates. backups: whose jobs are watched; None where there are none.
+    control_plane, nodes: addresses of the API server and of the nodes.
+    """
+
+    namespaces: Mapping[str, Namespace]
+    settings: Settings
+    images: Images
+    storage_class: Input[str]
+    authority: Authority
+    backups: Backups | None
+    control_plane: Sequence[str]
+    nodes: Sequence[str]
+
+
+def build(args: MonitoringArgs, child: ResourceOptions) -> None:
+    """Make it; `child` are the options of each part."""
+    settings, own = args.settings, args.namespaces["monitoring"]
+    Alertmanager(
+        "alertmanager",
+        AlertmanagerArgs(
+            namespace=own,
+            settings=settings.monitoring,
+            webhooks=settings.webhooks,
+            authority=args.authority,
+            image=args.images.alertmanager,
+            storage_class=args.storage_class,
+            protect=settings.protect,
+        ),
+        opts=child,
+    )
+    _exporters(args, child)
+    grafana_pods = [pods_of(own.name, grafana.NAME)] if settings.monitoring.grafana else []
+    kept = None
+    if settings.monitoring.logs:
+        kept = Loki(
+            "loki",
+            LokiArgs(
+                namespace=own,
+                collectors=pods_of(args.namespaces[NODE].name, collector.NAME),
+                readers=grafana_pods,
+                settings=settings.monitoring,
+                authority=args.authority,
+                image=args.images.loki,
+                storage_class=args.storage_class,
+                protect=settings.protect,
+            ),
+            opts=child,
+        )
+        _collect(args, kept.endpoint, child)
+    watching = Prometheus(
+        "prometheus",
+        PrometheusArgs(
+            namespace=own,
+            targets=list(_targets(args)),
+            alerted=alertmanager.NAME,
+            archived=_archived(settings),
+            readers=grafana_pods,
+            authority=args.authority.certificate,
+            settings=settings.monitoring,
+            image=args.images.prometheus,
+            storage_class=args.storage_class,
+            protect=settings.protect,
+        ),
+        opts=child,
+    )
+    if settings.monitoring.grafana:
+        Grafana(
+            "grafana",
+            GrafanaArgs(
+                namespace=own,
+                settings=settings.monitoring,
+                image=args.images.grafana,
+                prometheus=watching.endpoint,
+                peer=pods_of(own.name, prometheus.NAME),
+                loki=kept.endpoint if kept else None,
+                loki_peer=pods_of(own.name, loki.NAME),
+                authority=args.authority.certificate,
+            ),
+            opts=child,
+        )
+
+
+def _exporters(args: MonitoringArgs, child: ResourceOptions) -> None:
+    """Who gives numbers of what has none itself, in pods of their own."""
+    if args.backups:
+        Watch(
+            "backups-watch",
+            WatchArgs(
+                namespace=args.namespaces["data"],
+                jobs=args.backups.jobs,
+                image=args.images.postgres,
+                resources=args.settings.postgres.backups.resources,
+                control_plane=args.control_plane,
+            ),
+            opts=child,
+        )
+    if args.settings.monitoring.kube_state_metrics:
+        KubeState(
+            "kube-state",
+            KubeStateArgs(
+                namespace=args.namespaces["monitoring"],
+                watched=args.namespaces,
+                settings=args.settings.monitoring,
+                image=args.images.kube_state_metrics,
+                control_plane=args.control_plane,
+            ),
+            opts=child,
+        )
+    if args.settings.monitoring.node_exporter:
+        NodeExporter(
+            "node-exporter",
+            NodeExporterArgs(
+                namespace=args.namespaces[NODE],
+                settings=args.settings.monitoring,
+                image=args.images.node_exporter,
+            ),
+            opts=child,
+        )
+    if args.settings.monitoring.probes:
+        Probes(
+            "probes",
+            ProbesArgs(
+                namespace=args.namespaces["monitoring"],
+                edge=args.settings.edge,
+                entrance=args.namespaces["edge"],
+                authority=args.authority.certificate,
+                settings=args.settings.monitoring,
+                image=args.images.blackbox_exporter,
+            ),
+            opts=child,
+        )
+
+
+def _collect(args: MonitoringArgs, store: Endpoint, child: ResourceOptions) -> None:
+    """Bring what pods write to where it is kept."""
+    Collector(
+        "collector",
+        CollectorArgs(
+            namespace=args.namespaces[NODE],
+            watched=[namespace for area, namespace in args.namespaces.items() if area != NODE],
+            prefix=args.settings.namespace_prefix,
+            nodes=args.nodes,
+            store=store,
+            peer=pods_of(args.namespaces["monitoring"].name, loki.NAME),
+            shown=loki.NAME,
+            authority=args.authority.certificate,
+            settings=args.settings.monitoring,
+            image=args.images.collector,
+        ),
+        opts=child,
+    )
+
+
+def _targets(args: MonitoringArgs) -> Iterator[Target]:
+    """What Prometheus asks, but for itself."""
+    apps, data, own = (args.namespaces[area] for area in ("app", "data", "monitoring"))
+    yield Target(job="app", namespace=apps, service=app.NAME, port=app.INTERNAL_PORT)
+    yield Target(
+        job="php-fpm",
+        namespace=apps,
+        service=app.NAME,
+        port=app.INTERNAL_PORT,
+        path="/fpm-status",
+        parameters={"openmetrics": ""},
+    )
+    yield Target(job="websocket", namespace=apps, service=websocket.NAME, port=websocket.METRICS_PORT)
+    yield Target(job="patroni", namespace=data, service=postgres.NAME, port=patroni.API_PORT)
+    yield Target(
+        job="postgres", namespace=data, service=postgres.NAME, port=postgres.EXPORTER_PORT, kept=postgres.COUNTED
+    )
+    if args.backups:
+        yield Target(job="backups", namespace=data, service=watch.NAME, port=watch.PORT)
+    if args.settings.monitoring.kube_state_metrics:
+        yield Target(job=kube_state.NAME, namespace=own, service=kube_state.NAME, port=kube_state.PORT, of_others=True)
+    if args.settings.monitoring.node_exporter:
+        yield Target(
+            job=node_exporter.NAME,
+            namespace=args.namespaces[NODE],
+            service=node_exporter.NAME,
+            port=node_exporter.PORT,
+            kept=node_exporter.COUNTED,
+        )
+    if args.settings.monitoring.probes:
+        entrance = args.settings.edge
+        yield Target(
+            job=probes.NAME,
+            namespace=own,
+            service=probes.NAME,
+            port=probes.PORT,
+            path=probes.PATH,
+            parameters={
+                "module": probes.HOW,
+                "target": probes.address(entrance, f"{args.settings.namespace_prefix}-edge"),
+            },
+            labels={"url": entrance.url},
+            kept=probes.COUNTED,
+        )
+    if args.settings.monitoring.logs:
+        yield Target(
+            job=loki.NAME, namespace=own, service=loki.NAME, port=loki.PORT, shown=loki.NAME, kept=loki.COUNTED
+        )
+        on_nodes = args.namespaces[NODE]
+        yield Target(
+            job=collector.NAME,
+            namespace=on_nodes,
+            service=collector.NAME,
+            port=collector.METRICS_PORT,
+            kept=collector.COUNTED,
+        )
+        yield Target(
+            job=containers.NAME, namespace=on_nodes, service=collector.NAME, port=containers.PORT, of_others=True
+        )
+    yield Target(job="haproxy", namespace=data, service=redis.NAME, port=haproxy.HEALTH_PORT, kept=haproxy.COUNTED)
+    yield Target(job="redis", namespace=data, service=redis.NAME, port=redis.EXPORTER_PORT, kept=redis.COUNTED)
+    yield Target(
+        job=alertmanager.NAME,
+        namespace=own,
+        service=alertmanager.NAME,
+        port=alertmanager.PORT,
+        shown=alertmanager.NAME,
+    )
+
+
+def _archived(settings: Settings) -> int | None:
+    """Seconds that a finished segment of WAL may wait: what it holds is older by as long as one may be filled."""
+    chosen = settings.postgres.backups
+    return chosen.archive_alert - chosen.archive_timeout if chosen.enabled else None
