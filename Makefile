@@ -123,6 +123,10 @@ check-app: .venv/.ready ## Say what an image lacks to be run by the platform: ma
 settings: .venv/.ready ## Write docs/settings.md and the editors' schema of the stack files
 	@$(PYTHON) -m operations.settings
 
+.PHONY: scan
+scan: .venv/.ready ## Scan the images that a stack runs; the first time its programs are built: make scan STACK=development
+	@$(LOCALCLOUD) run -- $(PYTHON) -m operations.scan --stack $(STACK) $(ARGUMENTS)
+
 .PHONY: mutate
 mutate: .venv/.ready ## Take each check of the settings out and see that a test notices: ten minutes
 	@$(PYTHON) -m tests.mutation $(ARGUMENTS)

@@ -170,6 +170,17 @@ def vpa_down() -> None:
         cluster.vertical_autoscaling.down(progress)
 
 
+@app.command()
+def programs(names: list[str]) -> None:
+    """Print the folders, for PATH, of programs that are built first if need be: localcloud programs syft k6."""
+    with step(", ".join(names)) as progress:
+        try:
+            built = toolchain.build(names, progress)
+        except KeyError as error:
+            raise Problem(str(error.args[0]), "Correct its name.") from None
+    print(os.pathsep.join(dict.fromkeys(str(program.parent) for program in built.values())))
+
+
 @app.command(context_settings={"ignore_unknown_options": True})
 def run(command: list[str]) -> None:
     """Run a command in the environment of the local cloud: localcloud run -- kubectl get pods."""

@@ -9,6 +9,14 @@ take_users
 tell_users
 
 state=$(here info replication)
+# Who came while another took over may copy one that is primary no more, and no Sentinel knows of it: they hear of
+# replicas from the primary.
+followed=$(echo "$state" | sed -n 's/^master_host://p')
+named=$(cli -p "$sentinel_port" --raw sentinel get-master-addr-by-name vision-week | head -n 1)
+if [ -n "$followed" ] && [ "${named:-$followed}" != "$followed" ] &&
+    [ "$(role_of "$followed")" = slave ] && [ "$(role_of "$named")" = master ]; then
+    here replicaof "$named" "$port" > /dev/null
+fi
 case $state in
     *role:master* | *master_link_status:up*) ;;
     *)

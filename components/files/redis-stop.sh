@@ -36,6 +36,18 @@ promoted() {
     return 1
 }
 
+# Everybody has heard: the other Sentinels name the new primary, and all copy it. The Sentinel here tells them, which takes
+# it two or three seconds, and goes with this member. Without it the others would miss the old primary and choose once
+# more, and a primary that nobody copies refuses writes.
+settled() {
+    for other in $others; do
+        named=$(cli -h "$other" -p "$sentinel_port" --raw sentinel get-master-addr-by-name vision-week | head -n 1)
+        if [ -n "$named" ] && [ "$named" != "$new" ]; then return 1; fi
+    done
+    good=$(ask "$new" info replication | sed -n 's/^min_slaves_good_slaves://p')
+    [ "${good:-0}" -ge "$(echo "$replicas" | wc -w)" ]
+}
+
 fail_over() { cli -p "$sentinel_port" --raw sentinel failover vision-week | grep -q '^OK'; }
 
 give_up() {
@@ -44,6 +56,10 @@ give_up() {
     exit 0
 }
 
+# HAProxy's checks fail from now on: when another is primary it leads nobody here any more. It hears the truth again when
+# this ends, however it does.
+trap 'here acl setuser haproxy on > /dev/null' EXIT
+here acl setuser haproxy off > /dev/null
 # Reads go on. Longer than what follows takes; it ends with this member if not before.
 here client pause 20000 write > /dev/null
 within 3 in_step || give_up "no replica is in step"
@@ -53,3 +69,4 @@ here replicaof "$new" "$port" > /dev/null
 # Whoever waits here to write comes again, and is led to the new primary.
 here client kill type normal > /dev/null
 here client unpause > /dev/null
+within 10 settled || echo "not everybody has heard of $new: the others will find out by themselves"

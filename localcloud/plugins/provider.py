@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Literal
 
 import grpc
 
+from localcloud.plugins import schema
 from localcloud.plugins.changes import Diff, compare
 from localcloud.plugins.protocol import engine_pb2, engine_pb2_grpc
 from localcloud.plugins.values import Values
@@ -174,6 +175,10 @@ class Provider:
 
     def configure(self, inputs: Values) -> None:
         """Take the provider's inputs, secrets among them. Unknown ones are possible in a preview."""
+
+    def schema(self) -> str:
+        """The package's schema, as JSON."""
+        return schema.of(self.name, self.version)
 
     # Its resources.
 

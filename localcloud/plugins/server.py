@@ -12,7 +12,7 @@ from typing import Any, Final, Literal, NoReturn, Protocol, TypeVar
 import grpc
 from google.protobuf import any_pb2, empty_pb2
 
-from localcloud.plugins import process, schema
+from localcloud.plugins import process
 from localcloud.plugins.changes import Diff
 from localcloud.plugins.protocol import (
     plugin_pb2,
@@ -137,7 +137,7 @@ class Servicer(provider_pb2_grpc.ResourceProviderServicer):
 
     @_answers
     def GetSchema(self, request: provider_pb2.GetSchemaRequest) -> provider_pb2.GetSchemaResponse:
-        return provider_pb2.GetSchemaResponse(schema=schema.of(self.provider.name, self.provider.version))
+        return provider_pb2.GetSchemaResponse(schema=self.provider.schema())
 
     @_answers
     def CheckConfig(self, request: provider_pb2.CheckRequest) -> provider_pb2.CheckResponse:

@@ -26,6 +26,7 @@ from localcloud.pulumi import backend
 _STAND_INS: Final[Mapping[str, str]] = {
     "docker": "localcloud.plugins.docker",
     "docker-build": "localcloud.plugins.docker_build",
+    "gcp": "localcloud.plugins.gcp",
     "kubernetes": "localcloud.plugins.kubernetes",
     "random": "localcloud.plugins.random",
     "tls": "localcloud.plugins.tls",

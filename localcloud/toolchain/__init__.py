@@ -105,6 +105,34 @@ COLLECTOR = Module(
     name="collector", packages={"otelcol-contrib": "vision-week/localcloud/toolchain/collector"}, space=3
 )
 
+# What scans images. `grype-database` writes small databases, for tests.
+SCANNERS = (
+    Module(
+        name="syft",
+        packages={
+            "syft": "github.com/anchore/syft/cmd/syft",
+            "crane": "github.com/google/go-containerregistry/cmd/crane",
+        },
+        variables={"main.version": "v1.42.3"},
+        space=2,
+    ),
+    Module(
+        name="grype",
+        packages={
+            "grype": "github.com/anchore/grype/cmd/grype",
+            "grype-database": "vision-week/localcloud/toolchain/grype",
+        },
+        variables={"main.version": "v0.110.0"},
+        space=2,
+    ),
+    Module(
+        name="gitleaks",
+        packages={"gitleaks": "github.com/zricethezav/gitleaks/v8"},
+        variables={"github.com/zricethezav/gitleaks/v8/version.Version": "v8.30.1"},
+        space=0.5,
+    ),
+)
+
 # Built when a command or a test wants them.
 ON_DEMAND = (
     Module(
@@ -122,8 +150,10 @@ ON_DEMAND = (
     Module(name="fake-gcs-server", packages={"fake-gcs-server": "github.com/fsouza/fake-gcs-server"}, space=1.5),
     Module(name="policy-probe", packages={"policy-probe": "vision-week/localcloud/toolchain/policy-probe"}, space=0.25),
     VERTICAL_POD_AUTOSCALER,
+    Module(name="k6", packages={"k6": "go.k6.io/k6"}),
     LOKI,
     COLLECTOR,
+    *SCANNERS,
 )
 
 # Not programs: files that are wanted of a module.

@@ -19,6 +19,7 @@ from operations.audit.pack import Reviewed, write
 from operations.audit.page import as_html
 from operations.audit.picture import picture
 from operations.audit.report import Signed, as_csv, as_json, as_markdown, as_table
+from operations.audit.scans import read
 from operations.audit.updates import BY_HAND, Update, updates
 from operations.problem import Problem
 
@@ -145,6 +146,9 @@ def pack(
         str | None, typer.Option("--evidence", help="The evidence: FOLDER or gs://… with {stack}.")
     ] = None,
     public_key: Annotated[Path | None, typer.Option(help="The public key of the pipeline.")] = None,
+    scans: Annotated[
+        str | None, typer.Option(help="What a scan of each stack's images has written: FOLDER with {stack}.")
+    ] = None,
     prometheus: Annotated[
         str | None, typer.Option(help="Address, for alerts and backups: http://127.0.0.1:9090.")
     ] = None,
@@ -166,6 +170,7 @@ def pack(
                     signed=signed,
                     faults=faults,
                     since=since.replace(tzinfo=UTC),
+                    scan=read(Path(scans.replace("{stack}", stack))) if scans else None,
                 )
             )
     try:

@@ -1,8 +1,9 @@
 """What a review of some months looks at, in one archive: for each stack what was changed, by whom and with which
-evidence, who may do what, how old certificates and secrets are, which rules have exemptions, which images run.
+evidence, who may do what, how old certificates and secrets are, which rules have exemptions, which images run, what
+they are made of and what a scan has found in them.
 
-Everything but the last part is read from the history. Backups, drills and alerts are what Prometheus remembers, where
-somebody gives its address. What could not be had is named in the archive's first page, never left out in silence.
+Everything but what a scan has left is read from the history. Backups, drills and alerts are what Prometheus remembers,
+where somebody gives its address. What could not be had is named in the archive's first page, never left out in silence.
 """
 
 import csv
@@ -22,6 +23,7 @@ from operations.audit.history import Entry, Json
 from operations.audit.page import as_html
 from operations.audit.picture import picture
 from operations.audit.report import Signed, as_csv, harmless
+from operations.audit.scans import HEAD, Scan
 from operations.audit.updates import Update
 from operations.problem import Problem
 
@@ -38,6 +40,7 @@ class Reviewed:
     """A stack. updates: those that began at `since` or later. newest: of all, the last whose state can be read.
 
     signed: the updates with good evidence; None where nobody looked. faults: what is wrong with the evidence.
+    scan: of its images, where somebody gave one.
     """
 
     stack: str
@@ -46,6 +49,7 @@ class Reviewed:
     signed: Signed
     faults: Sequence[str]
     since: datetime
+    scan: Scan | None = None
 
 
 def write(archive: Path, stacks: Sequence[Reviewed], prometheus: str | None, now: datetime) -> Sequence[str]:
@@ -65,10 +69,9 @@ def write(archive: Path, stacks: Sequence[Reviewed], prometheus: str | None, now
                     told.append("- no restore drill is on record")
         told += [
             "",
-            "Not in this archive: who called which of Google's APIs (its audit logs); what a scan of the images finds "
-            "(Artifact Registry has it, nothing here asks); SBOMs (none are made); alerts and backups of before "
-            "Prometheus's retention, and of other stacks than the one that it watches"
-            + ("." if prometheus else "; backups, drills and alerts, as no --prometheus was given."),
+            "Not in this archive: who called which of Google's APIs (its audit logs); what Artifact Registry's own "
+            "scan finds; alerts and backups of before Prometheus's retention, and of other stacks than the one that it "
+            "watches" + ("." if prometheus else "; backups, drills and alerts, as no --prometheus was given."),
         ]
         pack.writestr("README.md", "\n".join(told) + "\n")
     return told
@@ -79,6 +82,11 @@ def _parts(one: Reviewed, now: datetime) -> Iterator[tuple[str, str]]:
         out = io.StringIO()
         form(one.updates, one.signed, out)
         yield name, out.getvalue()
+    if one.scan is not None:
+        yield "scan.csv", _table(HEAD, one.scan.rows())
+        yield "scan.json", json.dumps(one.scan.told, indent=2)
+        for name, text in one.scan.sboms():
+            yield f"sboms/{name}", text
     newest = one.newest
     if newest is None:
         return
@@ -88,8 +96,7 @@ def _parts(one: Reviewed, now: datetime) -> Iterator[tuple[str, str]]:
     yield "certificates.csv", _table(("certificate", "from", "until", "days left"), certificates(resources, now))
     yield "secrets.csv", _table(("secret", "made", "days old"), secrets(resources, now))
     yield "exemptions.csv", _table(("rule", "resource", "reason", "owner", "expires"), exemptions(newest.told))
-    images = newest.outputs.get("images") or {}
-    yield "images.csv", _table(("image", "reference"), sorted((str(key), str(value)) for key, value in images.items()))
+    yield "images.csv", _table(("image", "reference"), sorted(_images(newest).items()))
     if one.signed is not None:
         yield "evidence.txt", "\n".join(one.faults or [f"{len(one.signed)} updates have good evidence."]) + "\n"
 
@@ -104,6 +111,10 @@ def _summary(one: Reviewed, now: datetime) -> Iterator[str]:
         if one.signed is None
         else f"- {len(one.faults)} things are wrong with the evidence"
     )
+    if one.scan is None:
+        yield "- no scan of its images and no SBOM: no --scans was given"
+    else:
+        yield from one.scan.summary(_images(one.newest).values() if one.newest else ())
     if (newest := one.newest) is None:
         yield "- no state can be read: nothing is told of access, certificates, secrets, exemptions and images"
         return
@@ -199,6 +210,10 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+def _images(newest: Entry) -> dict[str, str]:
+    return {str(name): str(reference) for name, reference in (newest.outputs.get("images") or {}).items()}
 
 
 def _name(urn: str) -> str:

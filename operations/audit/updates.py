@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from operations.audit.changes import Changed, Field, changed, differences
 from operations.audit.history import Entry
-from operations.delivery.history import BEGUN, GOOD, ROLLBACK
+from operations.delivery.history import BEGUN, BUILT, GOOD, ROLLBACK
 
 BY_HAND: Final = "by hand"
 # What a delivery writes into the history, and what it did then.
-_DELIVERIES: Final = {BEGUN: "deployment", GOOD: "found good", ROLLBACK: "roll-back"}
+_DELIVERIES: Final = {BUILT: "build", BEGUN: "deployment", GOOD: "found good", ROLLBACK: "roll-back"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,10 +20,11 @@ from components.levels import LEVELS
 from operations.delivery import checks
 from operations.delivery import comment as comments
 from operations.delivery import deploy as delivery
+from operations.delivery import load as loading
 from operations.delivery import logs as pods_logs
 from operations.delivery import render as rendering
 from operations.delivery import restore as restoring
-from operations.delivery.history import Update, history, last_good
+from operations.delivery.history import Update, history, last_good, last_of_all
 from operations.delivery.lock import locked
 from operations.delivery.preview import SIGNS, Preview
 from operations.delivery.problem import DeliveryError, Exit
@@ -172,7 +173,7 @@ def status(context: typer.Context) -> None:
     if not updates:
         raise DeliveryError(f"{target.stack} was never deployed.", f"./scripts/deploy.sh {target.stack} deploy --tag …")
     table = Table(box=None, show_header=False)
-    last, good = updates[0], last_good(updates)
+    last, good = last_of_all(updates) or updates[0], last_good(updates)
     table.add_row("release", escape(last.release))
     table.add_row("last update", f"{last.number} of {last.started[:19]}, {last.kind}: {last.result}")
     table.add_row("last good", f"{good.number}: {escape(good.good.release)}" if good and good.good else "none")
@@ -305,6 +306,26 @@ def comment(
             f"Data or identities go with this change, and nobody has given it the label {comments.CONSENT}.",
             "give it the label if that is meant, and run this job again",
         )
+
+
+_BUILD: Final = """
+Build and push the images of a release, and change nothing that runs: they can be scanned before they are deployed. The
+references of what the release would run are printed, one a line.
+
+Examples:
+
+  ./scripts/deploy.sh staging build --tag v2.0.0
+"""
+
+
+@app.command(help=_BUILD)
+def build(
+    context: typer.Context,
+    *,
+    tag: Annotated[str, typer.Option(help="The release: a tag of the repository, and of the images.")],
+) -> None:
+    for reference in sorted({*delivery.build(target_of(context), tag, _say).values()}):
+        console.print(escape(reference), soft_wrap=True)
 
 
 _DEPLOY: Final = """
@@ -457,6 +478,41 @@ def show_tests(
         raise DeliveryError(
             f"{failed} of {len(results)} tests failed.",
             f"./scripts/deploy.sh {target.stack} logs --level warning",
+            Exit.TESTS,
+        )
+
+
+_LOAD: Final = """
+See whether the service levels hold under load: 95 % of answers within 500 ms, 99.9 % of them good. It asks for the page
+as often as it is told, and the API nearly as often as one address may. Not for an environment with users in it.
+
+Examples:
+
+  ./scripts/deploy.sh staging load
+
+  ./scripts/deploy.sh development load --seconds 20 --pages 20
+"""
+
+
+@app.command(name="load", help=_LOAD)
+def show_load(
+    context: typer.Context,
+    *,
+    seconds: Annotated[int, typer.Option(help="How long.", min=5, max=3600)] = 120,
+    pages: Annotated[int, typer.Option(help="How many pages a second.", min=1, max=2000)] = 50,
+) -> None:
+    target = target_of(context)
+    if target.settings.purpose == "live":
+        raise DeliveryError(f"{target.stack} has users in it.", "put load on an environment that has none: staging")
+    found = loading.load(target, seconds=seconds, pages=pages)
+    table = Table("", *(Column(each, justify="right") for each in ("requests", "95 % within", "failed")), box=None)
+    for each in found.measured:
+        table.add_row(each.name, str(each.count), f"{each.p95:.0f} ms", f"{each.failed:.2%}")
+    console.print(table)
+    if not found.held:
+        raise DeliveryError(
+            f"The service levels don't hold, and {found.never} requests came too late to be made.",
+            f"./scripts/deploy.sh {target.stack} logs --level warning; the dashboards say what is scarce",
             Exit.TESTS,
         )
 

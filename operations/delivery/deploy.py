@@ -5,11 +5,11 @@ the last good release back by itself. An interrupt lets what is under way end in
 carries on.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from operations.delivery import backup, checks, prerequisites
-from operations.delivery.history import ROLLBACK, Good, Update, history, last_good, message_of, message_of_start
+from operations.delivery.history import BUILT, ROLLBACK, Good, Update, history, last_good, message_of, message_of_start
 from operations.delivery.lock import locked
 from operations.delivery.preview import Preview
 from operations.delivery.problem import DeliveryError, Exit
@@ -21,6 +21,8 @@ from operations.delivery.target import Target
 Say = Callable[[str], None]
 Confirm = Callable[[Preview], bool]
 _UP: Final = ("up", "--yes", "--skip-preview")
+# Our images, by their URNs (components/images.py).
+_IMAGES: Final = "**$docker-build:index:Image::**"
 
 
 def ready(target: Target, say: Say) -> None:
@@ -53,6 +55,29 @@ def deploy(target: Target, tag: str, *, dry_run: bool, confirm: Confirm, say: Sa
             _prove(wanted, program, say)
         except DeliveryError as failed:
             _take_back(target, failed, say)
+
+
+def build(target: Target, tag: str, say: Say) -> Mapping[str, str]:
+    """Build and push the images of a release, so that they can be looked at before anything runs them.
+
+    Gives what the release would run: name -> reference. The deployment finds them built and builds nothing.
+    """
+    ready(target, say)
+    if target.settings.images.promoted_from:
+        raise DeliveryError(
+            f"{target.stack} builds no images: it promotes what was built elsewhere.", "build where it promotes from"
+        )
+    program = program_of(target, tag)
+    with locked(target), released(target, tag) as wanted:
+        if last_good(history(target)) is None:
+            raise DeliveryError(
+                f"{target.stack} has no good release yet: its first deployment makes what images are pushed to.",
+                f"deploy it by hand once: ./scripts/deploy.sh {target.stack} deploy --tag {tag}",
+            )
+        say(f"Images of {tag}, program {program[:12]}")
+        _bring(wanted, f"{BUILT}{tag}", "--target", _IMAGES)
+        found: dict[str, str] = dict(wanted.outputs()["images"])
+    return found
 
 
 def roll_back(target: Target, number: int | None, *, dry_run: bool, confirm: Confirm, say: Say) -> None:

@@ -15,6 +15,7 @@ from operations.delivery.target import Target
 # What the messages of a delivery's updates begin with.
 GOOD: Final = "good: "
 BEGUN: Final = "deploy: "
+BUILT: Final = "build: "
 ROLLBACK: Final = "rollback to "
 
 
@@ -92,6 +93,11 @@ def message_of(good: Good) -> str:
 def message_of_start(release: str, program: str) -> str:
     """What the update says that brings a release."""
     return BEGUN + json.dumps({"release": release, "program": program})
+
+
+def last_of_all(updates: Sequence[Update]) -> Update | None:
+    """The newest update of what runs: building a release changes nothing of that."""
+    return next((each for each in updates if not each.message.startswith(BUILT)), None)
 
 
 def last_good(updates: Sequence[Update], before: int | None = None) -> Update | None:

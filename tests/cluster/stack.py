@@ -79,6 +79,11 @@ class Stack:
         """What `kubectl` printed, whether it went well or not."""
         return subprocess.run(["kubectl", *arguments], capture_output=True, text=True, check=False).stdout
 
+    def generation(self) -> int:
+        """Of its passwords: the one that it serves by; the first where there is no stack yet."""
+        found = self.tried("-n", f"{PREFIX}-data", "get", "configmap", "serving", "-o", "jsonpath={.data.generation}")
+        return int(found or 1)
+
     def objects(self, namespace: str, kind: str, selector: str = "") -> list[dict[str, Any]]:
         """The objects of one kind in one of the stack's namespaces (`app`, `data`, `edge`)."""
         found = self.kubectl("-n", f"{PREFIX}-{namespace}", "get", kind, "-l", selector, "-o", "json")

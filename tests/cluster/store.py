@@ -55,6 +55,14 @@ def command(stack: Stack, member: str, *words: str) -> str:
     ).strip()
 
 
+def fail_overs(stack: Stack) -> int:
+    """How often another member has become primary, as the Sentinels count it."""
+    script = '. /etc/redis/members.sh; cli -p "$sentinel_port" --raw sentinel master vision-week'
+    inside = ["exec", primary(stack), "-c", "sentinel", "--", "sh", "-c", script]
+    said = stack.kubectl("-n", f"{PREFIX}-data", *inside).split()
+    return int(said[said.index("config-epoch") + 1])
+
+
 def whole(stack: Stack, patience: float = 180) -> None:
     """Wait until all members are ready, in step with one primary, and every Sentinel knows all of that."""
 

@@ -81,12 +81,16 @@ def test_the_life_of_a_release(
     (release / "app/migrations/0900_colours.sql").write_text("CREATE TABLE colours (name text);\n")
     commit(release, "v2")
     stack.set("app.session_lifetime", 3600)
+    built = deliver(stack, "build", "--tag", "v2", checkout=release).splitlines()
+    assert version(client) == "v1"
+    assert "build: v2" in deliver(stack, "history")
     told = deliver(stack, "deploy", "--tag", "v2", "--yes", checkout=release)
     assert "Migrates the database: app/migrations/0900_colours.sql" in told
     assert "Backed up after" in told
     assert version(client) == "v2"
     second = images(stack)
     assert second["app"] != first["app"]
+    assert second["app"] in built
 
     change(release / "app/src/Health/Checks.php", "'SELECT 1 AS one'", "'SELECT no_such_column'")
     commit(release, "v3")

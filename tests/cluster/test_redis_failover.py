@@ -14,7 +14,7 @@ from localcloud.cluster import layout
 from tests.cluster.database import node_of
 from tests.cluster.machines import cut_off, first_process, frozen
 from tests.cluster.stack import PREFIX, Stack
-from tests.cluster.store import look, members, primary, whole
+from tests.cluster.store import fail_overs, look, members, primary, whole
 from tests.cluster.stored_writes import StoredWrites
 from tests.waiting import wait_for
 
@@ -24,10 +24,13 @@ DATA = f"{PREFIX}-data"
 
 
 def test_the_primary_of_redis_is_deleted_and_hands_over(stack: Stack, stored: StoredWrites) -> None:
-    old = primary(stack)
+    """And once only: the Sentinels that stay know of it before the one that led it goes with its member."""
+    old, before = primary(stack), fail_overs(stack)
     stack.kubectl("-n", DATA, "delete", "pod", old, "--wait=false")
     stored.break_off_and_resume()
+    whole(stack)
     assert primary(stack) != old
+    assert fail_overs(stack) == before + 1
 
 
 @pytest.mark.drill

@@ -91,6 +91,7 @@ def test_a_secret_that_was_only_encrypted_anew_has_not_changed(folder: Path) -> 
     [
         ('deploy: {"release": "v1"}', "deployment"),
         ('good: {"release": "v1"}', "found good"),
+        ("build: v1", "build"),
         ("rollback to 3: v1", "roll-back"),
         ("a commit's own words", "by hand"),
     ],

@@ -121,7 +121,62 @@ def test_what_could_not_be_had_is_named_on_the_first_page(history: Path, tmp_pat
     told = pack(history, "--output", tmp_path / "review.zip").stdout
     assert "2 updates, 1 of them not successful" in told
     assert "nobody looked at the evidence" in told
+    assert "no scan of its images and no SBOM: no --scans was given" in told
     assert "backups, drills and alerts, as no --prometheus was given" in told
+
+
+def scanned(folder: Path, digest: str) -> Path:
+    """What operations/scan leaves (tests/localcloud/test_scan.py)."""
+    place = folder / "scans" / STACK
+    place.mkdir(parents=True)
+    finding = {
+        "image": "app",
+        "kind": "vulnerability",
+        "id": "CVE-1",
+        "package": "x",
+        "version": "1",
+        "severity": "High",
+    }
+    by = {"id": "CVE-1", "package": "x", "reason": "nobody calls it", "owner": "us", "expires": "2027-01-01"}
+    told = {
+        "scanned": "2026-11-30T00:00:00+00:00",
+        "database": "2026-11-29T00:00:00Z",
+        "images": [{"reference": f"registry.example/app@{digest}", "digest": digest, "sbom": "app.cdx.json"}],
+        "failing": [],
+        "allowed": [{**finding, "severity": "High", "fixed": ["2"], "by": by}],
+        "noted": [],
+    }
+    (place / "scan.json").write_text(json.dumps(told))
+    (place / "app.cdx.json").write_text('{"bomFormat": "CycloneDX"}')
+    return folder / "scans"
+
+
+def test_a_scan_comes_along_with_its_sboms_and_says_who_allows_what(history: Path, tmp_path: Path) -> None:
+    archive = tmp_path / "review.zip"
+    scans = scanned(tmp_path, "sha256:0")
+    told = pack(history, "--output", archive, "--scans", f"{scans}/{{stack}}").stdout
+    assert "with a database of 2026-11-29T00:00:00Z: 0 failing, 1 allowed, 0 noted" in told
+    assert "nobody has scanned" not in told
+    allowed = ["allowed", "app", "vulnerability", "CVE-1", "x", "1", "High", "2", "2027-01-01", "us", "nobody calls it"]
+    assert rows(archive, f"{STACK}/scan.csv") == [allowed]
+    with ZipFile(archive) as opened:
+        assert json.loads(opened.read(f"{STACK}/sboms/app.cdx.json")) == {"bomFormat": "CycloneDX"}
+
+
+def test_an_image_that_runs_and_was_not_scanned_is_named(history: Path, tmp_path: Path) -> None:
+    scans = scanned(tmp_path, "sha256:1")
+    told = pack(history, "--output", tmp_path / "review.zip", "--scans", f"{scans}/{{stack}}").stdout
+    assert f"nobody has scanned, of what runs: {IMAGES['app']}" in told
+
+
+@pytest.mark.parametrize("missing", ["scan.json", "app.cdx.json"])
+def test_a_scan_that_is_not_whole_is_a_clear_error(history: Path, tmp_path: Path, missing: str) -> None:
+    scans = scanned(tmp_path, "sha256:0")
+    (scans / STACK / missing).unlink()
+    refused = pack(history, "--output", tmp_path / "review.zip", "--scans", f"{scans}/{{stack}}").exception
+    assert isinstance(refused, Problem)
+    assert missing in refused.what or "no result" in refused.what
+    assert not (tmp_path / "review.zip").exists()
 
 
 def test_nothing_is_written_over(history: Path, tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from operations.delivery import command, log_store
-from operations.delivery.history import Good, last_good, message_of, parsed
+from operations.delivery import command, deploy, log_store
+from operations.delivery.history import BUILT, Good, last_good, last_of_all, message_of, parsed
 from operations.delivery.log_store import Kept
 from operations.delivery.logs import Line, Source, Wanted, read
 from operations.delivery.problem import DeliveryError, Exit
@@ -188,6 +188,35 @@ def test_updates_are_numbered_from_the_oldest_and_keep_their_settings_but_secret
     assert (newest.number, newest.release, oldest.number) == (2, "v2", 1)
     assert newest.settings == {"vision-week:release": "v2", "vision-week:app": {"replicas": 1}}
     assert newest.changed == "2 updated"
+
+
+def test_a_stack_that_promotes_builds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deploy, "ready", lambda *_: None)
+    with pytest.raises(DeliveryError, match="promotes what was built elsewhere"):
+        deploy.build(Target.named("production"), "v1", print)
+
+
+def test_what_was_never_deployed_has_nowhere_to_push_images_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deploy, "ready", lambda *_: None)
+    monkeypatch.setattr(deploy, "program_of", lambda *_: "0" * 40)
+    monkeypatch.setattr(deploy, "locked", lambda _: nullcontext())
+    monkeypatch.setattr(deploy, "history", lambda _: parsed([entry("by hand")]))
+    with pytest.raises(DeliveryError, match="no good release yet"):
+        deploy.build(Target.named("staging"), "v1", print)
+
+
+def test_no_load_is_put_on_what_has_users() -> None:
+    refused = CliRunner().invoke(command.app, ["production", "load"]).exception
+    assert isinstance(refused, DeliveryError)
+    assert "has users in it" in refused.what
+
+
+def test_a_release_that_was_only_built_is_not_what_runs() -> None:
+    updates = parsed([entry(f"{BUILT}v2", release="v2"), entry(message_of(GOOD), release="v1")])
+    running, good = last_of_all(updates), last_good(updates)
+    assert running
+    assert running.release == "v1"
+    assert good == running
 
 
 def test_what_was_found_good_is_read_back_as_it_was_written() -> None:

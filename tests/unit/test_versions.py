@@ -45,10 +45,17 @@ def test_a_stand_in_has_the_version_of_the_package_that_asks_for_it(package: str
         ("kubernetes", "k8s.io/kubernetes", "k8s.io/component-base/version.gitVersion"),
         ("buildkit", "github.com/moby/buildkit", "github.com/moby/buildkit/version.Version"),
         ("compose", "github.com/docker/compose/v2", "github.com/docker/compose/v2/internal.Version"),
+        ("syft", "github.com/anchore/syft", "main.version"),
+        ("grype", "github.com/anchore/grype", "main.version"),
+        ("gitleaks", "github.com/zricethezav/gitleaks/v8", "github.com/zricethezav/gitleaks/v8/version.Version"),
     ],
 )
 def test_a_program_says_the_version_that_it_is_built_from(program: str, module: str, variable: str) -> None:
     assert PROGRAMS[program][variable] == built_from(program, module)
+
+
+def test_what_lists_an_images_parts_is_what_the_scan_of_them_knows() -> None:
+    assert built_from("grype", "github.com/anchore/syft") == built_from("syft", "github.com/anchore/syft")
 
 
 @pytest.mark.parametrize("program", ["pulumi", "code-generator"])

@@ -10,6 +10,8 @@ import yaml
 
 from operations.audit import command as audit
 from operations.delivery import command
+from operations.scan import command as scan
+from operations.scan import sign
 from tests.unit.recording import CHECKOUT
 
 FOLDER: Final = CHECKOUT / ".github" / "workflows"
@@ -18,6 +20,8 @@ JOBS: Final = [(name, job) for name, workflow in WORKFLOWS.items() for job in wo
 LOGIN: Final = "gcloud container clusters get-credentials"
 CLOCK: Final = 'date --utc +began=%FT%T >> "$GITHUB_OUTPUT"'
 AUDIT: Final = ".venv/bin/python -m operations.audit "
+SCAN: Final = ".venv/bin/python -m operations.scan --stack "
+SIGN: Final = ".venv/bin/python -m operations.scan.sign "
 
 
 def job_of(workflow: str, name: str) -> Mapping[str, Any]:
@@ -38,16 +42,22 @@ def test_every_step_is_a_target_of_make_or_an_action_of_the_script() -> None:
     targets = set(re.findall(r"^\.PHONY: (.+)$", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
     actions = typer.main.get_group(command.app).commands
     audits = typer.main.get_group(audit.app).commands
+    signs = typer.main.get_group(sign.app).commands
     for line in steps("run"):
         words = line.split()
         if words[0] == "make":
-            assert {word for word in words[1:] if "=" not in word} <= targets, line
+            assert {word for word in words[1:] if "=" not in word} <= {*targets, ".venv/.ready"}, line
         elif words[0] == "./scripts/deploy.sh":
             assert (CHECKOUT / f"Pulumi.{words[1]}.yaml").exists(), line
             assert options(words) <= known(actions[words[2]]), line
         elif line.startswith(AUDIT):
             words = line.removeprefix(AUDIT).split()
             assert options(words) <= known(audits[words[0]]), line
+        elif line.startswith(SCAN):
+            assert options(words[3:]) <= known(typer.main.get_command(scan.app)), line
+        elif line.startswith(SIGN):
+            words = line.removeprefix(SIGN).split()
+            assert options(words) <= known(signs[words[0]]), line
         else:
             assert line == CLOCK or line.startswith(LOGIN), line
 
@@ -67,6 +77,34 @@ def test_whatever_becomes_of_a_delivery_there_is_evidence_of_it(stack: str) -> N
     assert record["if"] == "always()"
     before = [step.get("run", "") for step in steps]
     assert before.index(CLOCK) < before.index(f'./scripts/deploy.sh {stack} deploy --tag "$GITHUB_SHA" --yes')
+
+
+def test_nothing_is_deployed_that_was_not_scanned_and_signed() -> None:
+    for stack, before in (
+        ("staging", ["./scripts/deploy.sh staging build", f"{SCAN}staging", f"{SIGN}sign staging"]),
+        ("production", [f"{SIGN}verify production"]),
+    ):
+        steps = job_of("main.yaml", stack)["steps"]
+        lines = [step.get("run", "") for step in steps]
+        wanted = [*before, f"./scripts/deploy.sh {stack} deploy"]
+        found = [next(number for number, line in enumerate(lines) if line.startswith(each)) for each in wanted]
+        assert found == sorted(found)
+        # Nor is a step gone past that has failed.
+        assert not any("if" in steps[number] or "continue-on-error" in steps[number] for number in found)
+
+
+def test_a_release_bears_load_in_staging_before_anybody_promotes_it() -> None:
+    lines = [step.get("run", "") for step in job_of("main.yaml", "staging")["steps"]]
+    deployed = next(
+        number for number, line in enumerate(lines) if line.startswith("./scripts/deploy.sh staging deploy")
+    )
+    assert "./scripts/deploy.sh staging load" in lines[deployed:]
+
+
+@pytest.mark.parametrize("stack", ["staging", "production"])
+def test_every_night_asks_what_is_known_by_now_of_what_runs(stack: str) -> None:
+    lines = [step.get("run", "") for step in job_of("nightly.yaml", f"drift-{stack}")["steps"]]
+    assert any(line.startswith(f"{SCAN}{stack}") for line in lines)
 
 
 def test_nothing_that_others_write_is_pasted_into_a_command() -> None:
@@ -131,3 +169,10 @@ def test_production_comes_after_staging_and_staging_after_the_tests() -> None:
     for stack in ("staging", "production"):
         assert jobs[stack]["environment"] == stack
         assert jobs[stack]["concurrency"] == {"group": f"stack-{stack}", "cancel-in-progress": False}
+
+
+def test_newer_bases_are_proposed_for_each_of_our_images() -> None:
+    updates = yaml.safe_load((FOLDER.parent / "dependabot.yml").read_text())["updates"]
+    (docker,) = (each for each in updates if each["package-ecosystem"] == "docker")
+    ours = {f"/{file.parent.relative_to(CHECKOUT)}" for file in (CHECKOUT / "images").glob("*/Dockerfile")}
+    assert set(docker["directories"]) == ours
