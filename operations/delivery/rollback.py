@@ -105,9 +105,16 @@ def _refuse_unsafe(target: Target, updates: Sequence[Update], to: Update) -> Non
 
 def _keep_secret_ones(config: dict[str, Any], now: Mapping[str, Any], left: list[str]) -> None:
     for key, value in now.items():
-        if isinstance(value, Mapping) and set(value) == {"secure"}:
+        if _has_secrets(value):
             config[key] = value
             left.append(f"{key}, which is secret, has today's value")
+
+
+def _has_secrets(value: object) -> bool:
+    """A setting with a secret in it is secret as a whole: the history doesn't give the rest of it either."""
+    if isinstance(value, Mapping):
+        return set(value) == {"secure"} or any(_has_secrets(one) for one in value.values())
+    return isinstance(value, list) and any(_has_secrets(one) for one in value)
 
 
 def _keep_what_stays(config: dict[str, Any], now: Mapping[str, Any], left: list[str]) -> None:

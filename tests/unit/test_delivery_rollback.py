@@ -153,6 +153,15 @@ def test_a_secret_setting_has_todays_value_and_is_named(target: Stack, checkout:
     assert "vision-week:release, which is secret, has today's value" in chosen.left
 
 
+def test_what_is_secret_inside_a_setting_has_todays_value(target: Stack, checkout: Path) -> None:
+    """Web hooks of alerts, each by its name: the history gives none of them, and nobody could be told without."""
+    webhooks = "vision-week:webhooks: { on-call: { secure: v1:abc } }"
+    target.file.write_text(target.file.read_text().replace("config:", f"config:\n  {webhooks}", 1))
+    chosen = planned(target, updates(checkout, "v1", "v2"))
+    assert setting(chosen, "webhooks") == {"on-call": {"secure": "v1:abc"}}
+    assert "vision-week:webhooks, which is secret, has today's value" in chosen.left
+
+
 def test_one_step_of_the_schema_can_be_gone_back(target: Stack, checkout: Path) -> None:
     assert planned(target, updates(checkout, "v2", "v3", "v4"), 2).good.release == "v2"
 
