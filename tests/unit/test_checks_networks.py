@@ -54,21 +54,21 @@ def pools(maximum: int, **network: str) -> dict[str, Any]:
     return {**gke(**network), "apps": pool, "data": pool}
 
 
-# A collector on each of so many nodes is another check's.
-WITHOUT_LOGS = {"logs": False}
+# What runs on each of so many nodes is another check's.
+NOTHING_ON_NODES = {"logs": False, "node_exporter": False}
 
 
 def test_ranges_that_the_largest_scale_would_fill_are_refused() -> None:
-    assert told(monitoring=WITHOUT_LOGS, cluster=pools(41, pods="10.64.0.0/16")) == []
-    assert refused(monitoring=WITHOUT_LOGS, cluster=pools(42, pods="10.64.0.0/16")) == [
+    assert told(monitoring=NOTHING_ON_NODES, cluster=pools(41, pods="10.64.0.0/16")) == []
+    assert refused(monitoring=NOTHING_ON_NODES, cluster=pools(42, pods="10.64.0.0/16")) == [
         "cluster.network.pods: has room for 256 nodes; the pools at their largest, with an upgrade, have 258; "
         "choose a larger one, or fewer max_nodes"
     ]
-    assert told(monitoring=WITHOUT_LOGS, cluster=pools(41, nodes="10.10.0.0/24")) == []
-    assert told(monitoring=WITHOUT_LOGS, cluster=pools(42, nodes="10.10.0.0/24", pods="10.64.0.0/15")) == [
+    assert told(monitoring=NOTHING_ON_NODES, cluster=pools(41, nodes="10.10.0.0/24")) == []
+    assert told(monitoring=NOTHING_ON_NODES, cluster=pools(42, nodes="10.10.0.0/24", pods="10.64.0.0/15")) == [
         "cluster.network.nodes"
     ]
-    assert told(monitoring=WITHOUT_LOGS, cluster=pools(5, pods="10.64.0.0/21")) == ["cluster.network.pods"]
+    assert told(monitoring=NOTHING_ON_NODES, cluster=pools(5, pods="10.64.0.0/21")) == ["cluster.network.pods"]
 
 
 def gateway(**changes: Any) -> dict[str, Any]:
