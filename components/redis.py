@@ -29,6 +29,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import haproxy, kubernetes
 from components.certificates import Authority, ServerCertificate, ServerCertificateArgs
+from components.fewer import FewerMembers, FewerMembersArgs
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.logins import SERVING, Login, valid
 from components.scaling import disruption_budget
@@ -188,6 +189,16 @@ class Redis(ComponentResource):
             ),
             # Without its policies a member would start too open.
             opts=ResourceOptions(parent=self, protect=args.protect, depends_on=[*args.namespace.guards, policy]),
+        )
+        FewerMembers(
+            "redis-members",
+            FewerMembersArgs(
+                namespace=args.namespace,
+                workload=NAME,
+                reason="Redis has fewer members than before: what is written while they go would be lost. "
+                "See to it that nobody writes, and say so, as docs/redis.md has it (Another number of members).",
+            ),
+            opts=self._child,
         )
         if args.settings.members > 1:
             PodDisruptionBudget(

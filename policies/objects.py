@@ -106,7 +106,7 @@ def _namespace(resource: Resource, _demands: Demands) -> Iterator[str]:
 
 
 _CLUSTER_WIDE: Final = re.compile(r"^(Cluster\w+|Namespace|StorageClass|PersistentVolume|PriorityClass|\w+Webhook\w+|"
-                                  r"CustomResourceDefinition|APIService|IngressClass|GatewayClass|"
+                                  r"\w+AdmissionPolicy\w*|CustomResourceDefinition|APIService|IngressClass|GatewayClass|"
                                   r"RuntimeClass|VolumeSnapshotClass|CSIDriver|Node)$")  # fmt: skip
 
 

@@ -22,6 +22,10 @@ def test_members_go_while_one_of_them_is_primary_and_come_again(stack: Stack, wr
     stack.set("postgres.members", 1)
     stack.set("redis.members", 1)
     try:
+        refused = stack.pulumi("preview", check=False)
+        assert refused.returncode != 0
+        assert "Redis has fewer members than before" in refused.stdout + refused.stderr
+        stack.kubectl("annotate", "namespace", DATA, "vision-week/fewer-members=redis")
         stack.pulumi("up", "--yes", "--skip-preview")
         writes.go_on()
         assert database.primary(stack) == "postgres-0"
@@ -31,5 +35,6 @@ def test_members_go_while_one_of_them_is_primary_and_come_again(stack: Stack, wr
     finally:
         stack.set("postgres.members", database.MEMBERS)
         stack.set("redis.members", store.MEMBERS)
+        stack.kubectl("annotate", "namespace", DATA, "vision-week/fewer-members-")
         stack.pulumi("up", "--yes", "--skip-preview")
     store.whole(stack)

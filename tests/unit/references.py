@@ -46,6 +46,10 @@ class _Check:
             "Endpoints": lambda one: self.exists(one, "Service", one.namespace, one.object_name),
             "GCPBackendPolicy": self._of_target,
             "ClusterRole": self._of_role,
+            "ValidatingAdmissionPolicy": self._of_admission,
+            "ValidatingAdmissionPolicyBinding": lambda one: self.exists(
+                one, "ValidatingAdmissionPolicy", "", one.inputs["spec"]["policyName"]
+            ),
             "ClusterRoleBinding": self._of_binding,
             "GCPGatewayPolicy": self._of_target,
             "Gateway": self._of_gateway,
@@ -251,6 +255,13 @@ class _Check:
                 for resource, kind in (("endpoints", "Endpoints"), ("cronjobs", "CronJob")):
                     if resource in rule["resources"]:
                         yield from self.exists(role, kind, role.namespace, name)
+
+    def _of_admission(self, policy: Made) -> Iterator[str]:
+        constraints = policy.inputs["spec"]["matchConstraints"]
+        namespace = constraints["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"]
+        for rule in constraints["resourceRules"]:
+            for name in rule["resourceNames"]:
+                yield from self.exists(policy, "StatefulSet", namespace, name)
 
     def _members(self) -> set[str]:
         """Names of the pods of StatefulSets."""

@@ -114,6 +114,7 @@ def test_every_pod_has_an_account_that_is_not_the_default_one(production: Record
 def test_nothing_is_in_the_default_namespace(production: Recording) -> None:
     """What has no namespace at all is of a kind that is in none."""
     of_no_namespace = {"ClusterRole", "ClusterRoleBinding", "Namespace", "PersistentVolume", "StorageClass"}
+    of_no_namespace |= {"ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"}
     homeless = {one.kind for one in production.objects if not one.namespace}
     assert homeless <= of_no_namespace
     assert "default" not in {one.namespace for one in production.objects}

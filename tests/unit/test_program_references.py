@@ -364,7 +364,7 @@ STANDS_ALONE = (
     r"CronJob .*: spec\.jobTemplate\.metadata\.labels\..*",
     r"CronJob .*/postgres-backups-restore: metadata\.name",  # who restores knows it
     r"(HorizontalPodAutoscaler|NetworkPolicy|PodDisruptionBudget|VerticalPodAutoscaler) .*: metadata\.name",
-    r"(Cluster)?RoleBinding .*: metadata\.name",
+    r"((Cluster)?RoleBinding|ValidatingAdmissionPolicyBinding) .*: metadata\.name",
     r"(LimitRange|ResourceQuota) .*: metadata\.name",
     r"Deployment .*/postgres-(backups-watch|repository): metadata\.name",
     # No autoscaler follows them.

@@ -62,6 +62,15 @@ def test_each_member_has_an_address_that_outlives_its_pod(members: int) -> None:
     assert len(re.findall(r"redis-\d=10\.96\.\d+\.\d+", files(redis)["members.env"])) == members
 
 
+@pytest.mark.parametrize("members", [1, 3])
+def test_the_api_server_refuses_fewer_members(members: int) -> None:
+    """What they confirm to each other while they go would be lost. It has to stand before there are fewer."""
+    policy = built(members=members).one("ValidatingAdmissionPolicy", "redis-members")
+    (rule,) = policy.at("spec", "matchConstraints", "resourceRules")
+    assert rule["resources"] == ["statefulsets", "statefulsets/scale"]
+    assert rule["resourceNames"] == ["redis"]
+
+
 @pytest.mark.parametrize(("members", "quorum"), [(1, 1), (3, 2), (5, 3)])
 def test_the_quorum_is_a_majority(members: int, quorum: int) -> None:
     assert f"quorum={quorum}\n" in files(built(members=members))["members.env"]
