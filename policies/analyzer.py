@@ -71,12 +71,24 @@ def findings_together(
     resources: list[Resource], settings: Stack, today: datetime.date
 ) -> Iterator[tuple[Rule, Finding]]:
     """What the rules that look at the whole stack find, but for what is exempted; and exemptions that don't hold."""
+    known = _known(resources)
     for rule in RULES:
-        for found in rule.stack(resources, settings.demands) if rule.stack is not None else ():
+        for found in rule.stack(known, settings.demands) if rule.stack is not None else ():
             if not exempted(rule.name, found.urn.rpartition("::")[2], settings.exemptions, today):
                 yield rule, found
     for found in lapsed(resources, settings.exemptions, [rule.name for rule in RULES], today):
         yield HOLDS, found
+
+
+def _known(resources: list[Resource]) -> list[Resource]:
+    """Those that rules about the whole can judge.
+
+    Before there is a cluster, a preview knows nothing of what will be in it, not even which object is in which
+    namespace. Each object was looked at as the program asks for it; whether they go together shows in the update.
+    """
+    if all(one.props for one in resources if one.is_kubernetes):
+        return resources
+    return [one for one in resources if not one.is_kubernetes]
 
 
 class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):

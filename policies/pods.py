@@ -124,7 +124,7 @@ def _host_paths(resource: Resource, _demands: Demands) -> Iterator[str]:
         if at(volume, "hostPath") is None:
             continue
         name = volume.get("name")
-        if not is_of_nodes(resource.namespace):
+        if not isinstance(resource.namespace, Opaque) and not is_of_nodes(resource.namespace):
             yield f"volume {name} is a path of the node"
         for container in containers_of(pod):
             for mount in listed(container.get("volumeMounts")):

@@ -9,9 +9,9 @@ import pytest
 
 from localcloud import paths, pulumi
 from localcloud.problem import Problem
+from tests.engine.control_plane import ControlPlane
 from operations.delivery.preview import Preview
 from operations.delivery.target import Target
-from tests.engine.control_plane import ControlPlane
 from tests.engine.planes import Api
 from tests.engine.project import STACK, Project
 from tests.unit.parts import settings
@@ -36,6 +36,25 @@ PROGRAM = """
 """
 CLEAN = "postgres://database/app"
 IN_CLEAR = "postgres://app:hunter22@database/app"
+
+
+# A namespace that denies nothing, in a cluster that a first preview can't know.
+BEFORE_THE_CLUSTER = """
+    import pulumi
+    import pulumi_kubernetes as k8s
+    import pulumi_random as random
+
+    config = pulumi.Config()
+    later = random.RandomPet("later").id.apply(lambda _: config.require("kubeconfig"))
+    cluster = k8s.Provider("cluster", kubeconfig=later)
+    labels = {"app.kubernetes.io/part-of": "x", "app.kubernetes.io/managed-by": "pulumi"}
+    secure = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+    k8s.core.v1.Namespace(
+        "bare",
+        metadata={"name": config.require("namespace"), "labels": {**labels, **secure}},
+        opts=pulumi.ResourceOptions(provider=cluster, protect=True),
+    )
+"""
 
 
 @pytest.fixture
@@ -85,6 +104,16 @@ def test_a_stack_without_faults_is_made_and_its_state_passes_without_a_login(con
         "no-secret-literal"
         in configured.pulumi("policy", "analyze", "--file", str(state), "--policy-pack", PACK, succeeds=False).said
     )
+
+
+def test_what_is_not_known_before_there_is_a_cluster_breaks_no_rule_and_the_update_tells(
+    project: Project, plane: ControlPlane, api: Api
+) -> None:
+    """The first preview of a stack on Google Cloud said of every namespace that nothing is denied there, and failed."""
+    project.write(BEFORE_THE_CLUSTER, {"kubeconfig": str(plane.kubeconfig), "namespace": f"{api.namespace}-first"})
+    project.preview("--policy-pack", PACK)
+    assert "namespace-default-deny" in project.up("--policy-pack", PACK, succeeds=False).said
+    project.destroy("--ignore-protect")
 
 
 def test_make_up_looks_at_the_project_s_pack(project: Project, plane: ControlPlane, api: Api) -> None:

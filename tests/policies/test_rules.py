@@ -213,6 +213,12 @@ CAUGHT: list[tuple[str, Resource, str]] = [
 LEFT_ALONE: list[tuple[str, Resource, Demands]] = [
     ("image-by-digest", in_container("image", "docker.io/redis:7.4"), DEMANDS),
     ("image-by-digest", in_container("image", UNKNOWN), DEMANDS),
+    # Before there is a cluster, a preview doesn't know the namespaces' names.
+    (
+        "pod-no-host-path",
+        spoilt(in_pod("volumes", [{"name": "logs", "hostPath": {"path": "/"}}]), "metadata.namespace", UNKNOWN),
+        DEMANDS,
+    ),
     ("pod-no-capabilities", in_container("securityContext.capabilities.add", ["NET_BIND_SERVICE"]), DEMANDS),
     ("pod-no-secret-literal", in_container("env", [{"name": "DB_PASSWORD", "value": ""}]), DEMANDS),
     ("pod-no-secret-literal", in_container("env", [{"name": "TOKEN_LIFETIME", "value": "3600"}]), DEMANDS),
