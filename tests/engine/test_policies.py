@@ -9,7 +9,7 @@ import pytest
 
 from localcloud import paths, pulumi
 from localcloud.problem import Problem
-from tests.engine.control_plane import ControlPlane
+from localcloud.rehearsal.control_plane import ControlPlane
 from operations.delivery.preview import Preview
 from operations.delivery.target import Target
 from tests.engine.planes import Api
