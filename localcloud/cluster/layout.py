@@ -20,6 +20,8 @@ REGISTRY_ADDRESS = "172.31.240.3"
 REGISTRY_PORT = 5005  # on this machine's loopback, with credentials
 REGISTRY_INSIDE = f"http://{REGISTRY_ADDRESS}:5000"  # for the nodes: to read, without credentials
 MIRRORED = ("docker.io", "ghcr.io", "quay.io", "registry.k8s.io")
+# Artifact Registry of the stacks' regions, which the registry is while one of them is rehearsed.
+ARTIFACT_REGISTRIES = ("europe-west1-docker.pkg.dev",)
 
 PODS = "10.244.0.0/16"
 SERVICES = "10.96.0.0/16"

@@ -96,7 +96,7 @@ def _files(node: Node) -> dict[str, str | bytes]:
         **policies.files(),
         f"certs.d/localhost:{layout.REGISTRY_PORT}/hosts.toml": _mirror(layout.REGISTRY_INSIDE, whole=True),
     }
-    for host in layout.MIRRORED:
+    for host in (*layout.MIRRORED, *layout.ARTIFACT_REGISTRIES):
         files[f"certs.d/{host}/hosts.toml"] = _mirror(f"{layout.REGISTRY_INSIDE}/v2/mirror/{host}", whole=False)
     return files
 

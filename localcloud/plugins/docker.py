@@ -23,6 +23,7 @@ from localcloud.plugins.registry import (
     authorisation_in,
     client_file,
     encoded,
+    kept_at,
     of_client,
     parse,
 )
@@ -102,7 +103,7 @@ class Docker(Provider):
 
     def _registry(self, reference: Reference, arguments: Values) -> Registry:
         """The image's registry, with the credentials given for it. Without a scheme http, as it is local."""
-        given = arguments.get("authConfig") or self._auths.get(reference.host) or {}
+        given = arguments.get("authConfig") or self._auths.get(_named_host(arguments["name"])) or {}
         scheme = str(given.get("address", "")).partition("://")[0]
         return Registry(
             reference.host,
@@ -149,6 +150,7 @@ def _reference(name: str) -> Reference:
     reference = parse(name)
     if reference is None:
         raise Failed(f"{name}: invalid reference format")
+    reference = kept_at(reference)
     host = reference.host or "registry-1.docker.io"
     if not is_local(host):
         raise Failed(
@@ -156,6 +158,12 @@ def _reference(name: str) -> Reference:
             "use the official plugin, or name an image of the local registry"
         )
     return reference
+
+
+def _named_host(name: str) -> str:
+    """The registry that the program names, for which it gives credentials."""
+    reference = parse(name)
+    return reference.host if reference else ""
 
 
 def _not_found(reference: Reference, refusal: Refusal) -> Failed:

@@ -1,4 +1,8 @@
-"""Image registries of this machine, as far as plugins look images up in them and join them."""
+"""Image registries of this machine, as far as plugins look images up in them and join them.
+
+While a program is rehearsed, LOCALCLOUD_ARTIFACT_REGISTRY says where on this machine the simulated Google Cloud keeps
+its images: `localhost:5005/mirror`, and `REGION-docker.pkg.dev/…` is below it, where the nodes look for it too.
+"""
 
 import base64
 import json
@@ -8,7 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.message import Message
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +27,9 @@ DOCKER_MANIFEST: Final = "application/vnd.docker.distribution.manifest.v2+json"
 INDEXES: Final = (OCI_INDEX, DOCKER_INDEX)
 _MANIFESTS: Final = (OCI_MANIFEST, OCI_INDEX, DOCKER_MANIFEST, DOCKER_INDEX)
 _ANSWER_TIME: Final = 10  # seconds; the registry is on this machine
+_ARTIFACT_REGISTRY: Final = "LOCALCLOUD_ARTIFACT_REGISTRY"
+# https://cloud.google.com/artifact-registry/docs/docker/names
+_OF_GOOGLE: Final = re.compile(r"[a-z0-9-]+-docker\.pkg\.dev")
 # docker.io's own form and every other registry's: https://pkg.go.dev/github.com/distribution/reference
 _REFERENCE: Final = re.compile(
     r"(?:(?P<host>[A-Za-z0-9.-]+(?::\d+)?|\[[0-9a-fA-F:]+\](?::\d+)?)/)?"
@@ -53,6 +60,10 @@ class Reference:
         """What to ask the registry for: the digest before the tag, `latest` without either."""
         return self.digest or self.tag or "latest"
 
+    def __str__(self) -> str:
+        tag, digest = self.tag and f":{self.tag}", self.digest and f"@{self.digest}"
+        return f"{self.host}/{self.repository}{tag}{digest}"
+
 
 def parse(name: str) -> Reference | None:
     """The parts of an image's name, None if it is no such name."""
@@ -62,6 +73,21 @@ def parse(name: str) -> Reference | None:
     if match is None:
         return None
     return Reference(first if hosted else "", match["repository"], match["tag"] or "", match["digest"] or "")
+
+
+def kept_at(reference: Reference) -> Reference:
+    """Where an image is: under its own name, or where the simulated Artifact Registry keeps it."""
+    place = os.environ.get(_ARTIFACT_REGISTRY)
+    if not place or not _OF_GOOGLE.fullmatch(reference.host):
+        return reference
+    host, _, folder = place.partition("/")
+    return replace(reference, host=host, repository=f"{folder}/{reference.host}/{reference.repository}")
+
+
+def kept_name(name: str) -> str:
+    """The same of a name, which stays as it is if it is no image's."""
+    reference = parse(name)
+    return str(kept_at(reference)) if reference and kept_at(reference) != reference else name
 
 
 def with_digest(name: str, digest: str) -> str | None:

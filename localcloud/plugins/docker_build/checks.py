@@ -12,7 +12,7 @@ from localcloud import dockerfile
 from localcloud.plugins.docker_build import context, image, options
 from localcloud.plugins.provider import Failed, Refused
 from localcloud.plugins.quarantine import is_local
-from localcloud.plugins.registry import parse
+from localcloud.plugins.registry import kept_name, parse
 from localcloud.plugins.values import Values, has_unknown, reveal
 
 Failures = list[tuple[str, str]]
@@ -111,7 +111,7 @@ def _read(
 
 
 def _foreign(reference: str) -> str | None:
-    if is_local(reference.partition("/")[0]):
+    if is_local(kept_name(reference).partition("/")[0]):
         return None
     return (
         f"{reference} is not in this machine's registry, and the local docker-build plugin pushes nowhere else: "

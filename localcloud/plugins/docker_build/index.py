@@ -16,6 +16,7 @@ from localcloud.plugins.registry import (
     Reference,
     Refusal,
     Registry,
+    kept_at,
     parse,
     with_digest,
 )
@@ -45,7 +46,7 @@ def refuse(inputs: Values) -> None:
         reference = parse(name)
         if reference is None:
             failures.append((place, f"{name}: invalid reference format"))
-        elif not is_local(reference.host):
+        elif not is_local(kept_at(reference).host):
             failures.append((place, f"{name} is not in this machine's registry, and the local plugin asks no other"))
     if failures:
         raise Refused(failures)
@@ -107,7 +108,7 @@ def _reference(name: str) -> Reference:
     reference = parse(name)
     if reference is None:
         raise Failed(f"{name}: invalid reference format")
-    return reference
+    return kept_at(reference)
 
 
 def _found(registry: Registry, source: Reference) -> Manifest:

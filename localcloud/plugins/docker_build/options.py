@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from localcloud.plugins.provider import Failed
+from localcloud.plugins.registry import kept_name
 
 # Property -> buildctl's word, in the official provider's order.
 _EXPORT_WORDS: Final[Mapping[str, str]] = {
@@ -65,9 +66,11 @@ def cache(entry: Mapping[str, Any]) -> Attributes:
     if entry.get("disabled"):
         return {}
     if raw := entry.get("raw"):
-        return _parse(raw)
-    kind, given = _only(entry, _CACHES, "caches")
-    return {"type": kind, **_words(given, _CACHE_WORDS)}
+        attributes = _parse(raw)
+    else:
+        kind, given = _only(entry, _CACHES, "caches")
+        attributes = {"type": kind, **_words(given, _CACHE_WORDS)}
+    return attributes | ({"ref": kept_name(attributes["ref"])} if "ref" in attributes else {})
 
 
 def pushes(attributes: Mapping[str, str]) -> bool:
@@ -83,6 +86,8 @@ def with_defaults(attributes: Mapping[str, str], tags: Sequence[str], *, preview
     completed = {**_COMPRESSION, **attributes}
     if tags:
         completed["name"] = ",".join(tags)
+    if "name" in completed:
+        completed["name"] = ",".join(map(kept_name, completed["name"].split(",")))
     if preview and completed["type"] == "image":
         completed["push"] = "false"
     return completed

@@ -19,7 +19,7 @@ from localcloud.plugins.provider import (
     Update,
 )
 from localcloud.plugins.quarantine import marked, require_own
-from localcloud.plugins.registry import Refusal, Registry, of_client, parse
+from localcloud.plugins.registry import Refusal, Registry, kept_at, of_client, parse
 from localcloud.plugins.values import UNKNOWN, Values, has_secret, has_unknown, reveal, seal
 
 _IMAGE: Final = "docker-build:index:Image"
@@ -148,6 +148,7 @@ class DockerBuild(Provider):
         reference = parse(tag)
         if reference is None or not reference.host:
             return True  # no pushed one
+        reference = kept_at(reference)
         try:
             self._registry(reference.host, state.get("registries") or ()).digest(reference.repository, state["digest"])
         except Refusal as refusal:
