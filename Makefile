@@ -39,6 +39,10 @@ preview: .venv/.ready ## Show what `pulumi up` would change: make preview STACK=
 render: .venv/.ready ## Write what an update applies as a Kustomize base and overlays: make render STACK=development
 	@$(PYTHON) -m operations.delivery $(STACK) render $(ARGUMENTS)
 
+.PHONY: rehearse
+rehearse: .venv/.ready ## Run a stack on a simulated Google Cloud, pods played: make rehearse STACK=production
+	@$(LOCALCLOUD) rehearse --stack $(STACK)
+
 .PHONY: audit
 audit: .venv/.ready ## Say who changed what in a stack, and when: make audit STACK=development
 	@$(LOCALCLOUD) run -- $(PYTHON) -m operations.audit report $(STACK) $(ARGUMENTS)

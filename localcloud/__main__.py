@@ -126,6 +126,17 @@ def env() -> None:
 
 
 @app.command()
+def rehearse(stack: Annotated[str, typer.Option(help="staging or production")]) -> None:
+    """Rehearse a stack of Google Cloud from an empty project to its removal, and print the path of the report."""
+    from localcloud import rehearsal  # noqa: PLC0415  what it reads takes longer than most of these commands
+
+    _kubeconfig()
+    report = paths.state() / f"rehearsal-{stack}.md"
+    rehearsal.rehearse(stack, report)
+    print(report)
+
+
+@app.command()
 def compose_up() -> None:
     """Run the platform of compose.yaml, without Kubernetes, and print its URL."""
     debian.require()

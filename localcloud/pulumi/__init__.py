@@ -2,7 +2,7 @@
 
 from localcloud.pulumi.home import command, complete, environment, foreign, install, mend
 from localcloud.pulumi.recovery import recover
-from localcloud.pulumi.stacks import ensure_stack, output, policies, require_settings, up
+from localcloud.pulumi.stacks import ensure_stack, output, policies, require_settings, run, up
 from localcloud.pulumi.standing import Standing, standing
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "policies",
     "recover",
     "require_settings",
+    "run",
     "standing",
     "up",
 ]

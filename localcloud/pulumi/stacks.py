@@ -16,8 +16,8 @@ from localcloud.pulumi.recovery import recover
 
 # ` +  kubernetes:apps:Deployment web creating (3s) [1/2] Waiting for …`
 _STEP: Final = re.compile(r"^ ?[ +~-]{1,3} +(?P<type>\S+:\S+) (?P<name>\S+) (?P<doing>[a-z]+ing\b.*)$")
-# `+ 3 created`, `+-1 replaced`: behind two signs there is no room for a blank.
-_CHANGED: Final = re.compile(r"^ +[+~-]+ *(?P<what>\d+ [a-z]+)$")
+# `+ 3 created`, `+-1 replaced`: behind two signs there is no room for a blank. In a preview `+ 3 to create`.
+_CHANGED: Final = re.compile(r"^ +[+~-]+ *(?P<what>\d+ (?:to )?[a-z]+)$")
 _KEPT_LINES: Final = 2000
 
 
@@ -83,6 +83,18 @@ def up(
     progress("looking at what is there")
     state = backend.state_file(backend.project_name(directory / "Pulumi.yaml"), stack)
     refresh = [] if drift.as_recorded(state) else ["--refresh"]
+    words = ["up", "--yes", "--skip-preview", *refresh, *policies(directory), "--stack", stack]
+    return run(f"The update of the stack {stack}", words, environment, progress, directory)
+
+
+def run(
+    what: str,
+    words: Sequence[str],
+    environment: Mapping[str, str],
+    progress: Callable[[str], None],
+    directory: Path = paths.CHECKOUT,
+) -> str:
+    """Run a command that changes or previews a stack, and say in a word what has changed, or would."""
     lines: deque[str] = deque(maxlen=_KEPT_LINES)
 
     def hear(line: str) -> None:
@@ -90,22 +102,22 @@ def up(
         if step := _STEP.match(line):
             progress(f"{step['type'].rpartition(':')[2]} {step['name']}: {step['doing'].strip()}")
 
-    words = ["up", "--yes", "--skip-preview", *refresh, *policies(directory), "--stack", stack]
     if follow(words, environment, directory, hear) != 0:
         raise Problem(
-            f"The update of the stack {stack} failed.\n{_reasons(lines)}",
+            f"{what} failed.\n{_reasons(lines)}",
             "Mend what it names and run the same command again: it carries on from where this one stopped.",
         )
     return _summary(lines)
 
 
 def _reasons(lines: Sequence[str]) -> str:
-    """What Pulumi says under `Diagnostics:`, or all that it said if it never came that far."""
+    """What Pulumi says under `Policies:` and `Diagnostics:`, or all that it said if it never came that far."""
     text = "\n".join(lines)
-    _, found, diagnostics = text.partition("\nDiagnostics:\n")
-    if not found:
+    found = re.search(r"^(?:Policies|Diagnostics):\n", text, re.MULTILINE)
+    if found is None:
         return text.strip()
-    return re.split(r"^(?:Outputs|Resources|Duration):", diagnostics, maxsplit=1, flags=re.MULTILINE)[0].strip()
+    said = text[found.end() :]
+    return re.split(r"^(?:Outputs|Resources|Duration):", said, maxsplit=1, flags=re.MULTILINE)[0].strip()
 
 
 def _summary(lines: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ import pytest
 from localcloud.plugins.kubernetes.objects import field_of
 from localcloud.plugins.provider import Incomplete
 from localcloud.plugins.values import Values
-from tests.engine.control_plane import ControlPlane
+from localcloud.rehearsal.control_plane import ControlPlane
 from tests.engine.planes import Api
 from tests.engine.waiting import Meanwhile
 from tests.engine.wire import WiredStack

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Literal
 
-from tests.engine.control_plane import ControlPlane
+from localcloud.rehearsal.control_plane import ControlPlane
 
 Fate = Literal["pass", "busy", "lost", "held", "cut"]
 _CHUNK = 65536

@@ -17,7 +17,7 @@ from localcloud.plugins.kubernetes.client import Client
 from localcloud.plugins.kubernetes.provider import KubernetesProvider
 from localcloud.plugins.provider import Check, Comparison, Create, Delete, Found, Incomplete, Read, Resource, Update
 from localcloud.plugins.values import Values
-from tests.engine.control_plane import ControlPlane, control_plane
+from localcloud.rehearsal.control_plane import ControlPlane, control_plane
 from tests.engine.kubelet import client_of, kubelet
 
 NO_WAIT = {"pulumi.com/skipAwait": "true"}

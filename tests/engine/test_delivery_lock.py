@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from localcloud.rehearsal.control_plane import ControlPlane
 from operations.delivery import prerequisites
 from operations.delivery.lock import locked
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.target import Target
-from tests.engine.control_plane import ControlPlane
 
 pytestmark = pytest.mark.engine
 

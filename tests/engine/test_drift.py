@@ -6,7 +6,7 @@ import pytest
 
 from localcloud.problem import Problem
 from localcloud.pulumi import drift
-from tests.engine.control_plane import ControlPlane
+from localcloud.rehearsal.control_plane import ControlPlane
 from tests.engine.kubelet import client_of
 from tests.engine.planes import Api, namespace_for
 from tests.engine.project import Project, make_project

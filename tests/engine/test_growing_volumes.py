@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from localcloud.plugins.values import Values
-from tests.engine.control_plane import ControlPlane
+from localcloud.rehearsal.control_plane import ControlPlane
 from tests.engine.planes import Api
 from tests.engine.project import Project
 from tests.waiting import wait_for

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from localcloud.plugins.values import Values
-from tests.engine.control_plane import ControlPlane
+from localcloud.rehearsal.control_plane import ControlPlane
 from tests.engine.planes import Api
 from tests.engine.project import STACK, Project, make_project
 

@@ -9,7 +9,7 @@ import pytest
 
 from localcloud.plugins.provider import Failed
 from localcloud.plugins.values import Values
-from tests.engine.control_plane import ControlPlane, certificate_authority
+from localcloud.rehearsal.control_plane import ControlPlane, certificate_authority
 from tests.engine.planes import Api, Stack
 
 pytestmark = pytest.mark.engine

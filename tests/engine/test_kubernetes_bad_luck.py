@@ -20,7 +20,7 @@ from localcloud.plugins.kubernetes.errors import ApiError
 from localcloud.plugins.values import Values
 from localcloud.problem import Problem
 from localcloud.pulumi import backend
-from tests.engine.control_plane import ControlPlane, control_plane
+from localcloud.rehearsal.control_plane import ControlPlane, control_plane
 from tests.engine.kubelet import client_of, kubelet
 from tests.engine.middleman import Fate, Middleman, middleman
 from tests.engine.planes import Api, namespace_for

@@ -12,8 +12,8 @@ import pytest
 
 from localcloud.plugins.provider import Failed, Refused
 from localcloud.plugins.values import Secret, Values
+from localcloud.rehearsal.control_plane import ControlPlane
 from tests.engine.conformance import Wire
-from tests.engine.control_plane import ControlPlane
 from tests.engine.definitions import DEFINITION, definition
 from tests.engine.planes import Api
 from tests.engine.wire import WiredStack

@@ -10,7 +10,7 @@ import signal
 
 import pytest
 
-from tests.engine.control_plane import ControlPlane
+from localcloud.rehearsal.control_plane import ControlPlane
 from tests.engine.planes import Api
 from tests.engine.project import Project, interrupt
 from tests.engine.waiting import exists, plugins_of

@@ -12,7 +12,7 @@ from localcloud.plugins.kubernetes.errors import ApiError
 from localcloud.plugins.kubernetes.managed_fields import owners
 from localcloud.plugins.provider import Create, Failed, Read, Resource
 from localcloud.plugins.values import Secret, reveal
-from tests.engine.control_plane import ControlPlane
+from localcloud.rehearsal.control_plane import ControlPlane
 from tests.engine.planes import NO_WAIT, Api, Stack, deployment
 from tests.engine.waiting import Meanwhile
 from tests.waiting import wait_for

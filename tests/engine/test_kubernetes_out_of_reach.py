@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from localcloud.plugins.provider import Failed
-from tests.engine.control_plane import ControlPlane
+from localcloud.rehearsal.control_plane import ControlPlane
 from tests.engine.definitions import DEFINITION, definition
 from tests.engine.planes import Api, Stack
 

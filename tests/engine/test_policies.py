@@ -9,9 +9,9 @@ import pytest
 
 from localcloud import paths, pulumi
 from localcloud.problem import Problem
+from localcloud.rehearsal.control_plane import ControlPlane
 from operations.delivery.preview import Preview
 from operations.delivery.target import Target
-from tests.engine.control_plane import ControlPlane
 from tests.engine.planes import Api
 from tests.engine.project import STACK, Project
 from tests.unit.parts import settings

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from localcloud import paths
-from tests.engine.control_plane import ControlPlane
+from localcloud.rehearsal.control_plane import ControlPlane
 from tests.engine.planes import Api
 from tests.engine.project import STACK, Project
 from tests.waiting import wait_for

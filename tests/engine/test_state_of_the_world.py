@@ -9,7 +9,7 @@ import pytest
 
 from localcloud import paths
 from localcloud.plugins.values import Values
-from tests.engine.control_plane import ControlPlane
+from localcloud.rehearsal.control_plane import ControlPlane
 from tests.engine.planes import Api
 from tests.engine.project import STACK, Project
 

@@ -13,7 +13,7 @@ import pytest
 
 from localcloud import toolchain
 from localcloud.cluster import vertical_autoscaling
-from tests.engine.control_plane import ControlPlane
+from localcloud.rehearsal.control_plane import ControlPlane
 from tests.engine.planes import Api, Stack
 from tests.unit.vertical import built
 
