@@ -25,6 +25,7 @@ from localcloud.rehearsal.surroundings import Project, surroundings
 _PROGRAM: Final = "vision-week"
 # A machine that costs more, and can't be had by changing the one that is there.
 _OTHER_MACHINE: Final = "n2-standard-8"
+_NO_DIGESTS: Final = "other people's registries, which have the digests, are not asked here"
 
 Settings = dict[str, Any]
 
@@ -169,9 +170,8 @@ def _builders(name: str) -> list[str]:
 
 def _overrides(settings: Settings) -> Iterator[Override]:
     if settings.get("purpose", "live") == "live":
-        why = "a live stack runs nothing of other people's without a digest, and their registries are not asked here"
-        yield Override("purpose", "rehearsal", why)
-    yield Override("images.allow_unpinned", "all", "the same")
+        yield Override("purpose", "rehearsal", f"a live stack runs nothing without a digest, and {_NO_DIGESTS}")
+    yield Override("images.allow_unpinned", "all", _NO_DIGESTS)
     for each in settings.get("monitoring", {}).get("receivers", ()):
         yield Override(
             f"webhooks.{each['secret']}",
