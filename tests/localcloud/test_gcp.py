@@ -15,7 +15,7 @@ import pytest
 from google.cloud import storage
 
 from localcloud.plugins.changes import Diff
-from localcloud.plugins.gcp import cloud, kinds, shape
+from localcloud.plugins.gcp import cloud, kinds, refusals, shape
 from localcloud.plugins.gcp.provider import SimulatedGoogleCloud
 from localcloud.plugins.provider import (
     Check,
@@ -690,3 +690,15 @@ def test_nothing_that_leads_to_the_real_google_cloud_is_taken(google: Google, se
     resource = _resource("pulumi:providers:gcp", "google")
     with pytest.raises(Refused, match="never asks the real one"):
         google.plugin.check_config(Check(resource, {}, {"project": PROJECT, setting: "something"}, b"", None))
+
+
+def test_what_another_project_has_under_the_same_name_holds_nothing() -> None:
+    """Staging's records kept production's zone from going."""
+    zone, records = "gcp:dns/managedZone:ManagedZone", "gcp:dns/recordSet:RecordSet"
+    there = cloud.World({})
+    for project in ("one", "two"):
+        there.add(zone, f"projects/{project}/managedZones/private", {}, there.number(), [])
+    there.add(records, "projects/two/managedZones/private/rrsets/a./A", {"managedZone": "private"}, there.number(), [])
+    refusals.removing(there, zone, "projects/one/managedZones/private", {})
+    with pytest.raises(refusals.Refusal, match="is already being used by"):
+        refusals.removing(there, zone, "projects/two/managedZones/private", {})

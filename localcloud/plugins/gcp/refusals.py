@@ -208,6 +208,12 @@ def changing(world: World, wanted: Wanted) -> None:
         _transfer(world, world.projects[wanted.project].number, inputs)
 
 
+def _project(name: str) -> str | None:
+    """The project that an id names; None where it names none."""
+    kind, _, rest = name.partition("/")
+    return rest.partition("/")[0] if kind == "projects" else None
+
+
 def removing(world: World, token: str, name: str, inputs: Mapping[str, Any]) -> None:
     """Refuse what can't go."""
     kind = KINDS[token]
@@ -228,7 +234,10 @@ def removing(world: World, token: str, name: str, inputs: Mapping[str, Any]) -> 
         return
     for holder, where in kind.holders:
         for other, held in world.of(holder).items():
-            if {name, name.rpartition("/")[2]} & {_bare(str(value)) for value in at(held.inputs, where)}:
+            # What is named without its project is of the same one.
+            elsewhere = len({_project(name), _project(other)} - {None}) > 1
+            names = {name} if elsewhere else {name, name.rpartition("/")[2]}
+            if names & {_bare(str(value)) for value in at(held.inputs, where)}:
                 raise Refusal(400, f"{name} is already being used by {other}", kind.cite)
 
 
