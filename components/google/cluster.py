@@ -291,7 +291,19 @@ def _maintenance(maintenance: Maintenance) -> container.ClusterMaintenancePolicy
             start_time=f"2026-01-01T{maintenance.start}:00Z",
             end_time=f"2026-01-0{1 + end // 24}T{end % 24:02}:{minute:02}:00Z",
             recurrence=f"FREQ=WEEKLY;BYDAY={','.join(maintenance.days)}",
-        )
+        ),
+        maintenance_exclusions=[
+            container.ClusterMaintenancePolicyMaintenanceExclusionArgs(
+                exclusion_name=each.name,
+                start_time=f"{each.first}T00:00:00Z",
+                end_time=f"{each.last}T23:59:59Z",
+                exclusion_options=container.ClusterMaintenancePolicyMaintenanceExclusionExclusionOptionsArgs(
+                    scope="NO_UPGRADES"
+                ),
+            )
+            for each in maintenance.exclusions
+        ]
+        or None,
     )
 
 

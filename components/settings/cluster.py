@@ -1,12 +1,14 @@
 """Which cluster a stack runs in: one that is there already, or one that the program makes on Google Cloud."""
 
 import re
+from collections.abc import Collection
+from datetime import date, timedelta
 from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from components.values import Network, Networks, Project, Region, Short, Strict, Text, TimeOfDay, form
+from components.values import Date, Name, Network, Networks, Project, Region, Short, Strict, Text, TimeOfDay, form
 
 
 class ExistingCluster(Strict):
@@ -95,10 +97,43 @@ class NodePool(Strict):
 
 
 Day = Literal["MO", "TU", "WE", "TH", "FR", "SA", "SU"]
+_DAYS: tuple[Day, ...] = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 
 
-# "Maintenance windows and exclusions" of GKE's documentation.
-_MAINTENANCE = 48
+# "Maintenance windows and exclusions" of GKE's documentation: hours that it wants in so many days, and how many days it
+# can be kept from any upgrade.
+_MAINTENANCE, _ROLLING, _LONGEST = 48, 32, 30
+
+
+class Exclusion(Strict):
+    """Days on which Google upgrades nothing, neither the cluster nor its nodes."""
+
+    name: Name
+    """What they are for, as Google shows it: opening-week (service levels: availability)."""
+    first: Date
+    """The first of the days, in UTC (service levels: availability)."""
+    last: Date
+    """The last of the days, in UTC; 30 days at most (service levels: availability)."""
+
+    @field_validator("first", "last")
+    @classmethod
+    def _of_the_calendar(cls, day: str) -> str:
+        date.fromisoformat(day)
+        return day
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.last < self.first:
+            raise ValueError(f"last ({self.last}) is before first ({self.first})")
+        if (length := len(self.excluded)) > _LONGEST:
+            raise ValueError(f"is {length} days long; Google is kept from upgrades for {_LONGEST} at most")
+        return self
+
+    @property
+    def excluded(self) -> Collection[date]:
+        """The days."""
+        first, last = date.fromisoformat(self.first), date.fromisoformat(self.last)
+        return [first + timedelta(days=number) for number in range((last - first).days + 1)]
 
 
 class Maintenance(Strict):
@@ -111,6 +146,9 @@ class Maintenance(Strict):
     """Time of day in UTC: after the night's backup (S11.2)."""
     hours: int = Field(default=4, ge=4, le=24)
     """Hours, 4 to 24: Google wants four at least (service levels: availability)."""
+    exclusions: Annotated[tuple[Exclusion, ...], Field(strict=False, max_length=3)] = ()
+    """When it may not although the window is open, 3 at most: days on which nothing may change (service levels:
+    availability)."""
 
     @model_validator(mode="after")
     def _long_enough(self) -> Self:
@@ -120,6 +158,29 @@ class Maintenance(Strict):
                 f"leaves Google {hours} hours in four weeks; it wants {_MAINTENANCE}: more days, or more hours"
             )
         return self
+
+    @model_validator(mode="after")
+    def _long_enough_beside_exclusions(self) -> Self:
+        excluded = {day for each in self.exclusions for day in each.excluded}
+        starts = {day - timedelta(days=number) for day in excluded for number in range(_ROLLING)}
+        for start in sorted(starts):
+            if (hours := self._hours(start, excluded)) < _MAINTENANCE:
+                raise ValueError(
+                    f"leaves Google {hours} hours in the {_ROLLING} days from {start} on; it wants {_MAINTENANCE}: "
+                    "fewer excluded days, more days of the week, or more hours"
+                )
+        return self
+
+    def _hours(self, start: date, excluded: Collection[date]) -> int:
+        """That are left in the days from start on; a window that touches an excluded day is not counted."""
+        length = timedelta(hours=int(self.start[:2]) + self.hours, minutes=int(self.start[3:]))
+        nights = 1 if length > timedelta(days=1) else 0
+        days = [start + timedelta(days=number) for number in range(_ROLLING)]
+        return self.hours * sum(
+            _DAYS[day.weekday()] in self.days
+            and not any(day + timedelta(days=number) in excluded for number in range(nights + 1))
+            for day in days
+        )
 
 
 _LABEL_KEY, _LABEL_VALUE = re.compile(r"[a-z][-_a-z0-9]{0,62}"), re.compile(r"[-_a-z0-9]{0,63}")

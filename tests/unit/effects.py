@@ -79,6 +79,7 @@ EXAMPLES: dict[str, Any] = {
     "cluster(gke).labels": {"cost-centre": "some"},
     "cluster(gke).maintenance.days": ["MO", "TU", "WE", "TH"],
     "cluster(gke).maintenance.start": "03:00",
+    "cluster(gke).maintenance.exclusions": [{"name": "opening", "first": "2027-05-01", "last": "2027-05-07"}],
     "cluster(gke).network.control_plane": "10.30.1.0/28",
     "cluster(gke).network.nodes": "10.11.0.0/20",
     "cluster(gke).network.pods": "10.65.0.0/16",

@@ -17,6 +17,9 @@ from tests.unit.parts import LEAST
 from tests.unit.recording import CHECKOUT, Made, Recording, computed, record, run_stack
 from tests.unit.stacks import buildable
 
+# Of the week, as a maintenance window names them.
+DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
+
 PLACE = "europe-west1-docker.pkg.dev/a-project"
 _OBJECT_USER = "roles/storage.objectUser"
 
@@ -256,6 +259,19 @@ def test_a_maintenance_window_may_end_on_the_next_day() -> None:
         "endTime": "2026-01-02T10:30:00Z",
         "recurrence": "FREQ=WEEKLY;BYDAY=SA",
     }
+
+
+def test_nothing_is_upgraded_on_excluded_days() -> None:
+    opening = {"name": "opening-week", "first": "2027-05-01", "last": "2027-05-07"}
+    found = google(maintenance={"days": list(DAYS), "exclusions": [opening]})
+    assert cluster(found)["maintenancePolicy"]["maintenanceExclusions"] == [
+        {
+            "exclusionName": "opening-week",
+            "startTime": "2027-05-01T00:00:00Z",
+            "endTime": "2027-05-07T23:59:59Z",
+            "exclusionOptions": {"scope": "NO_UPGRADES"},
+        }
+    ]
 
 
 # --- registry
@@ -677,3 +693,42 @@ def test_a_maintenance_window_that_google_would_refuse_is_refused_here() -> None
     (fault,) = refused(cluster=asked(maintenance={"days": ["TU"], "hours": 4}), images=images)
     assert fault.startswith("cluster.maintenance: leaves Google 16 hours in four weeks; it wants 48")
     assert told(cluster=asked(maintenance={"days": ["TU"], "hours": 12}), images=images) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "said"),
+    [
+        ("2027-05-02", "2027-05-01", "last (2027-05-01) is before first (2027-05-02)"),
+        ("2027-05-01", "2027-05-31", "is 31 days long; Google is kept from upgrades for 30 at most"),
+        ("2027-02-29", "2027-03-01", "day is out of range for month"),
+    ],
+)
+def test_days_that_google_would_not_exclude_are_refused_here(first: str, last: str, said: str) -> None:
+    (fault, *_) = refused(cluster=excluding({}, first, last), images={"registry": f"{PLACE}/x"})
+    assert said in fault
+
+
+@pytest.mark.parametrize(
+    ("window", "first", "last", "hours"),
+    [
+        ({"days": list(DAYS)}, "2027-05-01", "2027-05-21", 44),
+        # The usual window leaves just what Google wants.
+        ({}, "2027-05-04", "2027-05-04", 44),
+        # Monday's window runs into Tuesday.
+        ({"days": ["MO"], "start": "22:00", "hours": 12}, "2027-05-04", "2027-05-04", 36),
+    ],
+)
+def test_exclusions_leave_google_the_hours_that_it_wants(
+    window: dict[str, Any], first: str, last: str, hours: int
+) -> None:
+    (fault,) = refused(cluster=excluding(window, first, last), images={"registry": f"{PLACE}/x"})
+    assert f"leaves Google {hours} hours in the 32 days from" in fault
+
+
+def test_a_wide_window_bears_a_fortnight_without_upgrades() -> None:
+    wide = excluding({"days": list(DAYS)}, "2027-05-01", "2027-05-14")
+    assert told(cluster=wide, images={"registry": f"{PLACE}/x"}) == []
+
+
+def excluding(window: dict[str, Any], first: str, last: str) -> dict[str, Any]:
+    return asked(maintenance={**window, "exclusions": [{"name": "opening", "first": first, "last": last}]})
