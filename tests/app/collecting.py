@@ -157,6 +157,10 @@ class Node:
         told = httpx.get(f"http://127.0.0.1:{self._metrics}/metrics", trust_env=False).text.splitlines()
         return sum(float(line.rpartition(" ")[2]) for line in told if line.startswith((f"{name}{{", f"{name} ")))
 
+    def running(self, program: str) -> int:
+        """Its process."""
+        return self._running[program].pid
+
     def start(self, program: str, *words: str) -> None:
         with (self.folder / f"{program}.log").open("ab") as output:
             self._running[program] = subprocess.Popen(
