@@ -3,6 +3,8 @@
 They are of a moment, each volume by itself, and as if the machine had lost its power then: PostgreSQL and Redis can
 start from one, and may know less than their own backups do. What describes the volumes in the cluster is kept with
 them, and no Secret.
+
+How they come back is settled beforehand: volumes and their claims, and nothing else of what is in the cluster.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,11 +36,11 @@ class SnapshotsArgs:
 
 
 class Snapshots(ComponentResource):
-    """The plan."""
+    """The plan by which snapshots are taken, and the one by which they are brought back."""
 
     def __init__(self, name: str, args: SnapshotsArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:google:Snapshots", name, None, opts)
-        gkebackup.BackupPlan(
+        plan = gkebackup.BackupPlan(
             "snapshots",
             name=f"{args.prefix}-snapshots",
             cluster=args.cluster,
@@ -58,5 +60,26 @@ class Snapshots(ComponentResource):
             retention_policy=gkebackup.BackupPlanRetentionPolicyArgs(backup_retain_days=args.settings.keep_days),
             labels=args.labels,
             opts=ResourceOptions(parent=self, protect=args.protect),
+        )
+        gkebackup.RestorePlan(
+            "volumes",
+            name=f"{args.prefix}-volumes",
+            description="Volumes as a snapshot has them; what uses them is left alone",
+            backup_plan=plan.id,
+            cluster=args.cluster,
+            location=args.region,
+            restore_config=gkebackup.RestorePlanRestoreConfigArgs(
+                selected_namespaces=gkebackup.RestorePlanRestoreConfigSelectedNamespacesArgs(
+                    namespaces=list(args.namespaces)
+                ),
+                # A claim that is there makes way for the snapshot's; everything else that is there stays as it is.
+                namespaced_resource_restore_mode="MERGE_REPLACE_VOLUME_ON_CONFLICT",
+                volume_data_restore_policy="RESTORE_VOLUME_DATA_FROM_BACKUP",
+                cluster_resource_restore_scope=gkebackup.RestorePlanRestoreConfigClusterResourceRestoreScopeArgs(
+                    no_group_kinds=True
+                ),
+            ),
+            labels=args.labels,
+            opts=ResourceOptions(parent=self),
         )
         self.register_outputs({})

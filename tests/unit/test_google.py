@@ -636,6 +636,19 @@ def test_volumes_of_databases_have_snapshots_as_often_and_for_as_long_as_the_set
     assert google(snapshots=Snapshots(enabled=False)).of("BackupPlan") == []
 
 
+def test_a_snapshot_brings_volumes_back_and_leaves_everything_else_as_it_is(made: Recording) -> None:
+    """S11.2."""
+    plan, taken = made.one("RestorePlan", "volumes").inputs, made.one("BackupPlan", "snapshots").inputs
+    config = plan["restoreConfig"]
+    assert plan["backupPlan"] == "snapshots-id"
+    assert config["selectedNamespaces"] == taken["backupConfig"]["selectedNamespaces"]
+    assert config["clusterResourceRestoreScope"] == {"noGroupKinds": True}
+    assert (config["namespacedResourceRestoreMode"], config["volumeDataRestorePolicy"]) == (
+        "MERGE_REPLACE_VOLUME_ON_CONFLICT",
+        "RESTORE_VOLUME_DATA_FROM_BACKUP",
+    )
+
+
 def test_snapshots_are_of_every_volume_of_the_databases_class_and_of_no_secret(stacks: Stacks) -> None:
     production = stacks("production")
     config = production.one("BackupPlan", "snapshots").inputs["backupConfig"]

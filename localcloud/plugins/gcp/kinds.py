@@ -109,6 +109,7 @@ ROUTER: Final = "gcp:compute/router:Router"
 FIREWALL: Final = "gcp:compute/firewall:Firewall"
 CLUSTER: Final = "gcp:container/cluster:Cluster"
 NODE_POOL: Final = "gcp:container/nodePool:NodePool"
+BACKUP_PLAN: Final = "gcp:gkebackup/backupPlan:BackupPlan"
 ZONE: Final = "gcp:dns/managedZone:ManagedZone"
 RECORDS: Final = "gcp:dns/recordSet:RecordSet"
 CERTIFICATE: Final = "gcp:certificatemanager/certificate:Certificate"
@@ -267,7 +268,14 @@ KINDS: Final[Mapping[Token, Kind]] = {
         id="projects/{project}/managedZones/{managedZone}/rrsets/{name}/{type}",
         parents={ZONE: "projects/{project}/managedZones/{managedZone}"},
     ),
-    "gcp:gkebackup/backupPlan:BackupPlan": Kind(api="gkebackup", url=_COMPUTE, fixed=("cluster",)),
+    BACKUP_PLAN: Kind(api="gkebackup", url=_COMPUTE, fixed=("cluster",)),
+    "gcp:gkebackup/restorePlan:RestorePlan": Kind(
+        api="gkebackup",
+        url=_COMPUTE,
+        fixed=("backupPlan", "cluster"),
+        parents={BACKUP_PLAN: "{backupPlan}"},
+        cite=f"{_CLOUD}/kubernetes-engine/docs/add-on/backup-for-gke/how-to/restore-plan",
+    ),
     IDENTITIES: Kind(
         api="iam",
         roles=("iam.workloadIdentityPoolAdmin",),
