@@ -43,6 +43,10 @@ render: .venv/.ready ## Write what an update applies as a Kustomize base and ove
 audit: .venv/.ready ## Say who changed what in a stack, and when: make audit STACK=development
 	@$(LOCALCLOUD) run -- $(PYTHON) -m operations.audit report $(STACK) $(ARGUMENTS)
 
+.PHONY: cost
+cost: .venv/.ready ## Say what a stack on Google Cloud costs in a month; no project is needed: make cost STACK=production
+	@$(PYTHON) -m operations.cost $(STACK) $(ARGUMENTS)
+
 .PHONY: url
 url: .venv/.ready ## Print the application's URL
 	@$(LOCALCLOUD) url
