@@ -1,10 +1,10 @@
 """What `docs/data-protection.md` says of fields, settings and days is so in the program."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from components.fields import walk
@@ -15,7 +15,6 @@ from operations.stacks import settings_of
 from tests.unit.recording import CHECKOUT
 
 PAGE = CHECKOUT / "docs" / "data-protection.md"
-BEGIN, END = "<!-- made by tests/unit/test_data_protection.py -->\n", "<!-- until here -->"
 STACKS = ("staging", "production")
 
 
@@ -76,18 +75,11 @@ def days() -> str:
         (what, setting, *(values[stack].get(what, "none") for stack in STACKS))
         for what, setting, _ in found["production"]
     ]
-    return "\n".join(["", *table(("what", "setting", *(f"`{stack}`" for stack in STACKS)), rows), "", ""])
+    return "\n".join([*table(("what", "setting", *(f"`{stack}`" for stack in STACKS)), rows), ""])
 
 
-def test_the_days_are_the_settings(request: pytest.FixtureRequest) -> None:
-    head, begun, rest = text().partition(BEGIN)
-    found, ended, tail = rest.partition(END)
-    assert begun, f"{PAGE} has lost the line {BEGIN}"
-    assert ended, f"{PAGE} has lost the line {END}"
-    if request.config.getoption("--update-inventories", default=False):
-        PAGE.write_text(f"{head}{BEGIN}{days()}{END}{tail}")
-        return
-    assert found == days(), "review, and write anew by: make test-unit ARGUMENTS=--update-inventories"
+def test_the_days_are_the_settings(part_of_page: Callable[[Path, str], None]) -> None:
+    part_of_page(PAGE, days())
 
 
 def test_a_copy_of_a_backup_outlives_the_backup() -> None:
