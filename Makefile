@@ -47,6 +47,10 @@ audit: .venv/.ready ## Say who changed what in a stack, and when: make audit STA
 cost: .venv/.ready ## Say what a stack on Google Cloud costs in a month; no project is needed: make cost STACK=production
 	@$(PYTHON) -m operations.cost $(STACK) $(ARGUMENTS)
 
+.PHONY: preflight
+preflight: .venv/.ready ## Say what a Google Cloud project lacks for a stack; changes nothing: make preflight STACK=production
+	@$(PYTHON) -m operations.preflight $(STACK)
+
 .PHONY: url
 url: .venv/.ready ## Print the application's URL
 	@$(LOCALCLOUD) url
