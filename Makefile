@@ -47,6 +47,14 @@ rehearse: .venv/.ready ## Run a stack on a simulated Google Cloud, pods played: 
 audit: .venv/.ready ## Say who changed what in a stack, and when: make audit STACK=development
 	@$(LOCALCLOUD) run -- $(PYTHON) -m operations.audit report $(STACK) $(ARGUMENTS)
 
+.PHONY: cost
+cost: .venv/.ready ## Say what a stack on Google Cloud costs in a month; no project is needed: make cost STACK=production
+	@$(PYTHON) -m operations.cost $(STACK) $(ARGUMENTS)
+
+.PHONY: preflight
+preflight: .venv/.ready ## Say what a Google Cloud project lacks for a stack; changes nothing: make preflight STACK=production
+	@$(PYTHON) -m operations.preflight $(STACK)
+
 .PHONY: url
 url: .venv/.ready ## Print the application's URL
 	@$(LOCALCLOUD) url

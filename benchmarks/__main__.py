@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import audit, data, mixed, mocks, monitoring, policies, program, reload, web
+from benchmarks import audit, data, mixed, mocks, monitoring, policies, production, program, reload, web
 from benchmarks.commands import CHECKOUT, run, seconds
 
 RUNS = 5
@@ -41,7 +41,7 @@ def main() -> None:
         _add(table, "make up, second checkout, caches warm", _second_checkout({}), "2 min")
     again = statistics.median(seconds(["make", "up"]) for _ in range(RUNS))
     table.add_row("make up, already running", _seconds(again), "20 s")
-    for compared in program.compare(RUNS):
+    for compared in (*program.compare(RUNS), *production.measure(RUNS)):
         times = f"{compared.stack / compared.floor:.2f} x the floor of {_seconds(compared.floor)}"
         table.add_row(compared.operation, f"{_seconds(compared.stack)} ({times})", "1.5 x")
     for what, taken, target in (*mocks.measure(RUNS), *policies.measure(RUNS)):

@@ -17,6 +17,8 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from components.levels import LEVELS
+from operations.cost.estimate import estimate, is_google
+from operations.cost.report import summary as cost_summary
 from operations.delivery import checks
 from operations.delivery import comment as comments
 from operations.delivery import deploy as delivery
@@ -621,6 +623,8 @@ def show(found: Preview) -> None:
     if found.changes:
         console.print(table)
     console.print(f"{found.summary}; {found.unchanged} stay as they are")
+    if is_google(found.after):
+        console.print(cost_summary(estimate(found.before), estimate(found.after)))
 
 
 def main() -> None:

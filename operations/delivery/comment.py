@@ -11,6 +11,8 @@ from typing import Final
 
 import httpx
 
+from operations.cost.estimate import estimate, is_google
+from operations.cost.report import by_the_month, summary, unpriced
 from operations.delivery.preview import SIGNS, Change, Preview
 
 LIMIT: Final = 65_536  # characters of a comment on GitHub
@@ -82,8 +84,26 @@ def _lines(stack: str, preview: Preview, *, detail: bool) -> Iterator[str]:
     if not detail:
         yield f"Without the differences, which would be too long: they are in {_artefact(stack)}."
         yield ""
+    if not preview.errors:
+        yield from _costs(preview, detail=detail)
     rules = "" if preview.errors else " No rule of `policies/` is broken."
     yield f"{preview.unchanged} resources stay as they are.{rules}"
+
+
+def _costs(preview: Preview, *, detail: bool) -> Iterator[str]:
+    """What the stack costs, where somebody bills it."""
+    if not is_google([*preview.before, *preview.after]):
+        return
+    after = estimate(preview.after)
+    yield f"**{summary(estimate(preview.before), after)}**"
+    yield ""
+    if detail:
+        told = [*by_the_month(after), "", f"Not priced: {unpriced(after) or 'nothing'}; nor what is paid by use."]
+        yield "<details><summary>what costs how much (docs/google-cloud.md)</summary>"
+        yield ""
+        yield from _fenced("\n".join(told), "text")
+        yield "</details>"
+        yield ""
 
 
 def _list(changes: Sequence[Change], *, detail: bool) -> Iterator[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from operations.delivery.target import Target
+from policies.rules import Resource
 
 SECRET: Final = "[secret]"  # noqa: S105  as the engine writes it
 LATER: Final = "(known afterwards)"
@@ -19,6 +20,7 @@ _STATEFUL: Final = re.compile(
     r"|Bucket|BucketIAM.*|CryptoKey|KeyRing|Cluster|Repository|Secret|SecretVersion|RandomPassword|PrivateKey)$"
 )
 _HARMLESS: Final = frozenset({"same", "create", "update", "read", "refresh", "import"})
+KEPT: Final = frozenset({"same", "create", "update", "replace", "import"})  # what is there afterwards
 UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # what the engine writes for a value to come
 _SIGNED: Final = "4dabf18193072939515e22adb298388d"  # the key of what is more than plain JSON, secrets foremost
 _STEP: Final = re.compile(r'\["([^"]*)"\]|\[(\d+)\]|([^.\[\]]+)')
@@ -65,16 +67,21 @@ class Change:
 
 @dataclass(frozen=True)
 class Preview:
-    """All that would change, what is unchanged in number alone, and what went wrong on the way."""
+    """All that would change, what is unchanged in number alone, and what went wrong on the way.
+
+    before, after: every resource that there is and will be.
+    """
 
     changes: Sequence[Change]
     unchanged: int
     errors: Sequence[str]
+    before: Sequence[Resource] = ()
+    after: Sequence[Resource] = ()
 
     @classmethod
     def of_stack(cls, target: Target, *options: str) -> "Preview":
         """Ask the engine. A preview that fails is one with errors."""
-        return cls.answered(*asked(target, *options))
+        return cls.answered(*asked(target, "--show-sames", *options))
 
     @classmethod
     def answered(cls, done: subprocess.CompletedProcess[str], broken: Sequence[str]) -> "Preview":
@@ -89,12 +96,14 @@ class Preview:
 
     @classmethod
     def of(cls, text: str) -> "Preview":
-        """From what `pulumi preview --json` printed."""
+        """From what `pulumi preview --json --show-sames` printed."""
         told = json.loads(text)
-        changes = [_change(step) for step in told.get("steps", []) if step["op"] not in {"same", "refresh"}]
+        steps = told.get("steps", [])
+        changes = [_change(step) for step in steps if step["op"] not in {"same", "refresh"}]
         changes.sort(key=lambda each: (not each.needs_consent, not each.grave, each.component, each.kind, each.name))
         errors = [each["message"].strip() for each in told.get("diagnostics", []) if each["severity"] == "error"]
-        return cls(changes, told.get("changeSummary", {}).get("same", 0), errors)
+        unchanged = told.get("changeSummary", {}).get("same", 0)
+        return cls(changes, unchanged, errors, _standing(steps, "oldState"), resources_after(steps))
 
     @property
     def summary(self) -> str:
@@ -126,6 +135,24 @@ def asked(target: Target, *options: str) -> tuple[subprocess.CompletedProcess[st
             check=False,
         )
         return done, broken_rules(events.read().decode())
+
+
+def resources_after(steps: Sequence[Mapping[str, Any]]) -> list[Resource]:
+    """Every resource that there will be, from the steps of a preview with those that stay the same."""
+    return _standing([step for step in steps if step["op"] in KEPT], "newState")
+
+
+def _standing(steps: Sequence[Mapping[str, Any]], state: str) -> list[Resource]:
+    return [
+        Resource(
+            urn=step["urn"],
+            type=step["urn"].split("::")[2].rpartition("$")[2],
+            name=step["urn"].rpartition("::")[2],
+            props=found.get("inputs") or {},
+        )
+        for step in steps
+        if (found := step.get(state))
+    ]
 
 
 def broken_rules(events: str) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any, Final
 
 import yaml
 
-from operations.delivery.preview import SECRET, UNKNOWN, Preview, asked
+from operations.delivery.preview import KEPT, SECRET, UNKNOWN, Preview, asked
 from operations.delivery.problem import DeliveryError
 from operations.delivery.target import Target
 
@@ -27,7 +27,6 @@ Object = Mapping[str, Any]
 _OURS: Final = "# Written by `make render`; what is changed here by hand is lost.\n"
 _KUSTOMIZATION: Final = "kustomization.yaml"
 _FILES: Final = "*/*.yaml"  # of the objects, below an overlay or the base
-_KEPT: Final = frozenset({"same", "create", "update", "replace", "import"})
 _KUBERNETES: Final = "kubernetes"
 _NOT_OUTSIDE: Final = frozenset({_KUBERNETES, "pulumi", "vision-week"})  # the latter: providers and components
 _AUTONAMED: Final = "pulumi.com/autonamed"
@@ -48,7 +47,7 @@ class Rendered:
     @classmethod
     def of(cls, told: str) -> "Rendered":
         """From what `pulumi preview --json --show-sames` prints. Raises `DeliveryError` for what can't be written."""
-        steps = [step for step in json.loads(told).get("steps", []) if step["op"] in _KEPT]
+        steps = [step for step in json.loads(told).get("steps", []) if step["op"] in KEPT]
         outside = Counter(package for step in steps if (package := _package(step)) not in _NOT_OUTSIDE)
         made = [_object(step) for step in steps if _package(step) == _KUBERNETES]
         objects = [one for one in made if one["kind"] != "Secret"]

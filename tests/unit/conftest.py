@@ -44,6 +44,23 @@ def program(request: pytest.FixtureRequest, stacks: Stacks, stack: str) -> Recor
 
 
 @pytest.fixture
+def part_of_page(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """Compares a text with what stands in a page between the two lines that name this test, or writes it there."""
+    begin, end = f"<!-- made by {request.path.relative_to(request.config.rootpath)} -->\n", "<!-- until here -->"
+
+    def compare(page: Path, text: str) -> None:
+        head, _, rest = page.read_text().partition(begin)
+        found, ended, tail = rest.partition(end)
+        assert ended, f"{page} has lost the line {begin}or the one that ends it"
+        if request.config.getoption("--update-inventories", default=False):
+            page.write_text(f"{head}{begin}\n{text}\n{end}{tail}")
+            return
+        assert found == f"\n{text}\n", f"review, and write anew by: {UPDATE}"
+
+    return compare
+
+
+@pytest.fixture
 def reviewed(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     """Compares a text with the one of this name that was reviewed, or writes it with `--update-inventories`."""
 

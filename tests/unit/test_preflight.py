@@ -1,0 +1,216 @@
+"""What is missing before a stack is made on Google Cloud. Google is simulated: it answers as its reference has it."""
+
+import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from components.google.pipeline import CHANGES
+from components.settings import GoogleCluster
+from operations import preflight
+from operations.delivery.target import Target
+from operations.preflight import PERMISSIONS, PROGRAMS, Finding, Google, findings, token, wanted
+from operations.problem import Problem
+from tests.unit.answering import answering
+
+SETTINGS = Target.named("production").settings
+CLUSTER = SETTINGS.cluster
+assert isinstance(CLUSTER, GoogleCluster)
+PROJECT, REGION = CLUSTER.project, CLUSTER.region
+
+
+class Answers(BaseHTTPRequestHandler):
+    """Google's APIs, with a project that has everything. instead: path -> another answer. asked: of whom, what."""
+
+    instead: dict[str, tuple[int, Any]]
+    asked: list[str]
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        self.body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self._answer()
+
+    def _answer(self) -> None:
+        self.asked.append(f"{self.command} {self.headers['Authorization']}")
+        status, told = self.instead.get(self.path, (200, None))
+        content = json.dumps(told if told is not None else self._usual()).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    def _usual(self) -> Any:
+        match self.path:
+            case path if path == PROJECT_PATH:
+                return {"projectNumber": str(CLUSTER.project_number), "lifecycleState": "ACTIVE"}  # type: ignore[union-attr]
+            case path if path.endswith(":testIamPermissions"):
+                return self.body
+            case path if path.endswith("/billingInfo"):
+                return {"billingEnabled": True}
+            case path if "/services/" in path:
+                return {"state": "ENABLED"}
+        quotas = [{"metric": metric, "limit": 500.0 if "CPUS" in metric else 5000.0} for metric in wanted_here()]
+        return {"zones": ["b", "c", "d"], "quotas": [{**quota, "usage": 0.0} for quota in quotas]}
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+PROJECT_PATH = f"/v1/projects/{PROJECT}"
+BILLING_PATH = f"{PROJECT_PATH}/billingInfo"
+PERMISSIONS_PATH = f"{PROJECT_PATH}:testIamPermissions"
+REGION_PATH = f"/compute/v1/projects/{PROJECT}/regions/{REGION}"
+
+
+def wanted_here() -> dict[str, int]:
+    assert isinstance(CLUSTER, GoogleCluster)
+    return wanted(CLUSTER)
+
+
+@pytest.fixture
+def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Google, type[Answers]]]:
+    """Google, and how it answers; every program that is looked for is there."""
+    for name in PROGRAMS:
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    kind = type("Own", (Answers,), {"instead": {}, "asked": []})
+    with answering(kind) as address:
+        yield Google("a-token", lambda _api: address), kind
+
+
+def problems(google: Google) -> dict[str, str]:
+    return {one.what: one.problem for one in findings(SETTINGS, google) if one.problem}
+
+
+def test_a_project_that_has_everything_lacks_nothing(google: tuple[Google, type[Answers]]) -> None:
+    found = list(findings(SETTINGS, google[0]))
+    assert [one for one in found if one.problem] == []
+    assert len(found) == len(PROGRAMS) + 1 + 1 + len(PERMISSIONS) + 2 + 1 + len(wanted_here())
+
+
+def test_nothing_is_asked_that_changes_something(google: tuple[Google, type[Answers]]) -> None:
+    list(findings(SETTINGS, google[0]))
+    assert set(google[1].asked) == {"GET Bearer a-token", "POST Bearer a-token"}
+    # The one that is sent is the question which permissions there are.
+    assert google[1].asked.count("POST Bearer a-token") == 1
+
+
+DENIED = {"error": {"code": 403, "message": "The caller does not have permission"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "what", "problem"),
+    [
+        (PROJECT_PATH, (403, DENIED), f"the project {PROJECT}", "403: The caller does not have permission"),
+        (PROJECT_PATH, (404, {}), f"the project {PROJECT}", "404: {}"),
+        (PROJECT_PATH, (200, {"projectNumber": "7", "lifecycleState": "ACTIVE"}), f"the project {PROJECT}",
+         "its number is 7, not 100000000001"),
+        (PROJECT_PATH, (200, {"projectNumber": "7", "lifecycleState": "DELETE_REQUESTED"}), f"the project {PROJECT}",
+         "it is DELETE_REQUESTED"),
+        (BILLING_PATH, (200, {}), "billing", "nobody pays for the project"),
+        (BILLING_PATH, (403, DENIED), "billing", "can't be seen: 403: The caller does not have permission"),
+        (PERMISSIONS_PATH, (200, {"permissions": [each for each in PERMISSIONS.values() if "dns" not in each]}),
+         "roles/dns.admin", "you have no dns.managedZones.create"),
+        (f"{PROJECT_PATH}/services/serviceusage.googleapis.com", (200, {"state": "DISABLED"}), "the API serviceusage",
+         "it is not enabled"),
+    ],
+)  # fmt: skip
+def test_what_is_missing_is_named(
+    google: tuple[Google, type[Answers]], path: str, answer: tuple[int, Any], what: str, problem: str
+) -> None:
+    google[1].instead = {path: answer}
+    assert problems(google[0]) == {what: problem}
+
+
+def test_who_has_no_role_at_all_is_told_each(google: tuple[Google, type[Answers]]) -> None:
+    google[1].instead = {PERMISSIONS_PATH: (200, {})}
+    assert set(problems(google[0])) == {f"roles/{role}" for role in PERMISSIONS}
+
+
+def test_an_api_that_is_not_enabled_yet_hides_no_other_finding(google: tuple[Google, type[Answers]]) -> None:
+    disabled = {"error": {"code": 403, "message": "Compute Engine API has not been used in project 7 before"}}
+    google[1].instead = {REGION_PATH: (403, disabled), BILLING_PATH: (200, {})}
+    found = {one.what: one for one in findings(SETTINGS, google[0]) if one.problem}
+    assert found.keys() == {"billing", "region"}
+    assert "gcloud services enable" in found["region"].hint
+
+
+def test_a_region_that_is_too_small_is_found(google: tuple[Google, type[Answers]]) -> None:
+    quota = {"metric": "N2_CPUS", "limit": 100.0, "usage": 17.0}
+    google[1].instead = {REGION_PATH: (200, {"zones": ["b", "c"], "quotas": [quota]})}
+    assert problems(google[0]) == {
+        f"zones of {REGION}": "it has 2, and the platform takes 3",
+        "quota N2_CPUS": "83 are free, and 84 are needed",
+        "quota SSD_TOTAL_GB": "Google names none; 2100 are needed",
+    }
+
+
+def test_the_quotas_are_those_of_the_page() -> None:
+    """docs/google-cloud.md has the sum for production."""
+    assert wanted_here() == {"N2_CPUS": 84, "SSD_TOTAL_GB": 2100}
+    assert "= 84 N2\nprocessors" in Path("docs/google-cloud.md").read_text()
+
+
+def test_every_role_of_an_update_is_asked_for() -> None:
+    assert sorted(PERMISSIONS) == sorted(CHANGES)
+
+
+def test_a_program_that_is_not_there_is_named(google: tuple[Google, type[Answers]], tmp_path: Path) -> None:
+    (tmp_path / "kubectl").unlink()
+    assert problems(google[0]) == {"kubectl on PATH": "it is not there"}
+
+
+# --- the command
+
+
+def gcloud(folder: Path, script: str) -> None:
+    (folder / "gcloud").write_text(f"#!/bin/sh\n{script}\n")
+    (folder / "gcloud").chmod(0o755)
+
+
+def test_who_is_logged_in_has_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    gcloud(tmp_path, 'echo "of $*"')
+    assert token() == "of auth application-default print-access-token"
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [("echo 'no credentials' >&2; exit 1", "Nobody is logged in to Google Cloud: no credentials"), ("", "Nobody is")],
+)
+def test_who_is_not_logged_in_is_told_how(
+    script: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    gcloud(tmp_path, script)
+    with pytest.raises(Problem, match=said) as problem:
+        token()
+    assert "gcloud auth application-default login" in problem.value.hint
+
+
+def test_without_gcloud_nothing_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    refused = CliRunner().invoke(preflight.app, ["production"]).exception
+    assert isinstance(refused, Problem)
+    assert refused.what == "There is no gcloud on PATH."
+
+
+def test_a_stack_that_is_elsewhere_is_refused() -> None:
+    refused = CliRunner().invoke(preflight.app, ["development"]).exception
+    assert isinstance(refused, Problem)
+    assert refused.what == "development is not on Google Cloud."
+
+
+def test_what_is_missing_ends_with_an_exit_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(preflight, "token", lambda: "a-token")
+    monkeypatch.setattr(preflight, "findings", lambda *_: [Finding("billing", "nobody pays", "link it"), Finding("x")])
+    done = CliRunner().invoke(preflight.app, ["production"])
+    assert isinstance(done.exception, Problem)
+    assert "1 of 2 things are missing; nothing was changed." in done.exception.what
+    assert "nobody pays" in done.output
