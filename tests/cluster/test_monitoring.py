@@ -12,7 +12,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from components.monitoring import dashboards, rules
+from components.monitoring import subjects
 from components.settings import Alerts
 from operations.audit import command as audit
 from tests.cluster import database, store
@@ -107,7 +107,7 @@ def test_there_are_fewer_series_than_the_budget_has(
     series = value(prometheus, "max(prometheus_tsdb_head_series)")
     memory = value(prometheus, 'max(process_resident_memory_bytes{service="prometheus"})')
     record_property("series and memory of Prometheus", f"{series:.0f}, {memory / 2**20:.0f} MiB")
-    assert 0 < series < rules.SERIES_BUDGET
+    assert 0 < series < subjects.monitoring.SERIES_BUDGET
 
 
 # Panels whose questions have no answer here, and why.
@@ -125,7 +125,7 @@ def test_every_panel_of_every_dashboard_has_an_answer(prometheus: httpx.Client, 
         assert client.get("/api/exhibits", headers={"Cookie": "seen=1"}).status_code == 200
         return False
 
-    for page in (each for each in dashboards.dashboards(Alerts()) if each.name not in OF_OTHERS):
+    for page in (each for each in subjects.pages(Alerts()) if each.name not in OF_OTHERS):
         for panel in (panel for row in page.rows.values() for panel in row if panel.title not in WITHOUT_ANSWER):
             for legend, expr in panel.questions.items():
                 what = f"an answer to {legend} of {panel.title} on {page.title}"

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import yaml
 
-from components.monitoring import rules, scraping
+from components.monitoring import rules, scraping, subjects
 from components.settings import Alerts
 from tests.unit.recording import CHECKOUT, Recording
 
 SERVICES = ("app", "collector", "websocket")
 ARCHIVED = 30
-ALERTS = tuple(rules.alerts(Alerts(), SERVICES, ARCHIVED))
+ALERTS = tuple(subjects.alerts(Alerts(), SERVICES, ARCHIVED))
 NAMES = tuple(dict.fromkeys(alert.name for alert in ALERTS))
 RUNBOOKS = CHECKOUT / "docs" / "runbooks"
 
@@ -356,7 +356,7 @@ def promtool(*words: str, folder: Path) -> str:
 
 def tried(tmp_path: Path, series: dict[str, str], minute: int, expected: list[dict[str, Any]], expr: str) -> None:
     """One run of the rules on these series."""
-    (tmp_path / "rules.yml").write_text(rules.render(Alerts(), SERVICES, ARCHIVED))
+    (tmp_path / "rules.yml").write_text(rules.render(subjects.records(Alerts()), ALERTS))
     question = {"expr": expr, "eval_time": f"{minute}m", "exp_samples": expected}
     inputs = [{"series": name, "values": values} for name, values in series.items()]
     test = {"interval": "1m", "input_series": inputs, "promql_expr_test": [question]}

@@ -10,14 +10,15 @@ import pytest
 import yaml
 
 from components import haproxy, postgres, redis
-from components.monitoring import dashboards, log_page, node_exporter, probes, rules
+from components.monitoring import dashboards, log_page, node_exporter, probes, subjects
+from components.monitoring.pages import Dashboard
 from components.settings import Alerts
 from tests.questions import for_prometheus
 from tests.unit.conftest import Stacks
 from tests.unit.recording import CHECKOUT, Recording
 from tests.unit.test_monitoring_alerts import promtool, tried
 
-PAGES = tuple(dashboards.dashboards(Alerts()))
+PAGES = tuple(subjects.pages(Alerts()))
 EXPRESSIONS = [
     for_prometheus(expr)
     for page in PAGES
@@ -25,7 +26,7 @@ EXPRESSIONS = [
     for panel in panels
     for expr in panel.questions.values()
 ] + [dashboards.RELEASES]
-CONDITIONS = [alert.expr for alert in rules.alerts(Alerts(), (), 30)]
+CONDITIONS = [alert.expr for alert in subjects.alerts(Alerts(), (), 30)]
 FILES = {
     name: json.loads(text)
     for name, text in {**dashboards.files(Alerts()), f"{log_page.NAME}.json": log_page.rendered()}.items()
@@ -101,7 +102,7 @@ def test_pages_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_panels_of_a_row_are_told_apart(page: dashboards.Dashboard) -> None:
+def test_panels_of_a_row_are_told_apart(page: Dashboard) -> None:
     for panels in page.rows.values():
         assert len({panel.title for panel in panels}) == len(panels)
 
@@ -123,7 +124,7 @@ def test_every_number_of_ours_that_a_page_asks_for_is_one_that_something_gives()
     given = {f"{name}{end}" for name in app for end in ("", "_bucket")}
     given |= {f"vision_week_websocket_{name}{'_total' * (kind == 'Counter')}" for kind, name in websocket}
     given |= set(re.findall(r"vision_week_job_\w+", (CHECKOUT / "components/files/watch.py").read_text()))
-    given |= {record.name for record in rules.records(Alerts())}
+    given |= {record.name for record in subjects.records(Alerts())}
     assert asked - given == set()
     assert len(asked) > 10
 
