@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pulumi import Input, ResourceOptions
 
-from components import app, haproxy, patroni, postgres, redis, watch, websocket
+from components import app, edge, haproxy, nginx_exporter, patroni, postgres, redis, watch, websocket
 from components.backups import Backups
 from components.certificates import Authority
 from components.images import Images
@@ -30,7 +30,7 @@ from components.monitoring.node_exporter import NodeExporter, NodeExporterArgs
 from components.monitoring.probes import Probes, ProbesArgs
 from components.monitoring.prometheus import Prometheus, PrometheusArgs
 from components.monitoring.scraping import Target
-from components.settings import Settings
+from components.settings import NginxEdge, Settings
 from components.tenancy import NODE
 from components.watch import Watch, WatchArgs
 
@@ -205,11 +205,21 @@ def _targets(args: MonitoringArgs) -> Iterator[Target]:
         path="/fpm-status",
         parameters={"openmetrics": ""},
     )
+    yield Target(job="nginx", namespace=apps, service=app.NAME, port=nginx_exporter.PORT, kept=nginx_exporter.COUNTED)
+    if isinstance(args.settings.edge, NginxEdge):
+        yield Target(
+            job=edge.NAME,
+            namespace=args.namespaces["edge"],
+            service=edge.NAME,
+            port=nginx_exporter.PORT,
+            kept=nginx_exporter.COUNTED,
+        )
     yield Target(job="websocket", namespace=apps, service=websocket.NAME, port=websocket.METRICS_PORT)
     yield Target(job="patroni", namespace=data, service=postgres.NAME, port=patroni.API_PORT)
     yield Target(
         job="postgres", namespace=data, service=postgres.NAME, port=postgres.EXPORTER_PORT, kept=postgres.COUNTED
     )
+    yield Target(job="pooler", namespace=data, service=postgres.NAME, port=postgres.POOLER_EXPORTER_PORT)
     if args.backups:
         yield Target(job="backups", namespace=data, service=watch.NAME, port=watch.PORT)
     if args.settings.monitoring.kube_state_metrics:

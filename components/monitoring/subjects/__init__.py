@@ -12,6 +12,7 @@ from components.monitoring.rules import Alert, Record
 from components.monitoring.subjects import (
     application,
     containers,
+    edge,
     monitoring,
     nodes,
     objects,
@@ -36,8 +37,9 @@ def alerts(thresholds: Alerts, services: Sequence[str], archived: int | None) ->
     """
     yield from monitoring.of_targets(thresholds, services)
     yield from public_address.alerts(thresholds)
+    yield from edge.alerts()
     yield from application.alerts(thresholds)
-    yield from postgres.alerts(archived)
+    yield from postgres.alerts(archived, thresholds)
     yield from redis.alerts()
     if collector.NAME in services:
         yield from containers.alerts(thresholds)
@@ -51,7 +53,8 @@ def pages(thresholds: Alerts) -> Iterator[Dashboard]:
     yield service_levels.page(thresholds)
     yield application.page(thresholds)
     yield visitors.page()
-    yield postgres.page()
+    yield edge.page()
+    yield postgres.page(thresholds)
     yield redis.page()
     yield containers.page(thresholds)
     yield nodes.page(thresholds)

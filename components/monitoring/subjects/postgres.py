@@ -1,9 +1,10 @@
-"""PostgreSQL, its log on the way to the backups, and its backups."""
+"""PostgreSQL, its pooler, its log on the way to the backups, and its backups."""
 
 from collections.abc import Iterator
 
-from components.monitoring.pages import Dashboard, Panel
+from components.monitoring.pages import Dashboard, Panel, label, said_by, said_by_pod
 from components.monitoring.rules import NEAR, Alert
+from components.settings import Alerts
 
 # Bytes of write-ahead log that a replica may be behind for five minutes: one segment.
 _LAG = 16 * 1024**2
@@ -14,11 +15,13 @@ _WAITING = 0.5
 _IDLE = 600
 # Seconds that a backup may be late: it is caught up within an hour, and takes another one.
 _LATE = 7200
+_LOGS = said_by("data", "postgres")
 
 
-def alerts(archived: int | None) -> Iterator[Alert]:
+def alerts(archived: int | None, thresholds: Alerts) -> Iterator[Alert]:
     """Every alert. archived: seconds within which WAL must be with the backups; None where there are none."""
     yield from _of_the_database()
+    yield from _of_the_pooler(thresholds)
     if archived is not None:
         yield from _of_the_archive(archived)
     yield from _of_backups()
@@ -94,6 +97,30 @@ def _of_the_database() -> Iterator[Alert]:
     )
 
 
+def _of_the_pooler(thresholds: Alerts) -> Iterator[Alert]:
+    """By what PgBouncer beside each member counts (`files/pooler-exporter.py`)."""
+    yield Alert(
+        name="PoolerUnseen",
+        expr='pgbouncer_up{service="postgres"} == 0',
+        minutes=2,
+        severity="warning",
+        team="platform",
+        summary="The pooler at {{ $labels.instance }} gives no numbers",
+        description="It can't be asked; that somebody waits for a connection would not be told.",
+    )
+    yield Alert(
+        name="PoolerClientsWait",
+        # Whoever waits has said what it wants, and its visitor waits with it.
+        expr="max by (namespace, service, instance) (pgbouncer_pools_client_maxwait_seconds)"
+        f" > {thresholds.latency_ms / 1000:g}",
+        minutes=2,
+        severity="critical",
+        team="platform",
+        summary="Clients of the pooler at {{ $labels.instance }} wait {{ $value | humanizeDuration }} for a connection",
+        description="All connections to PostgreSQL are lent. Who waits longer than a statement may take is refused.",
+    )
+
+
 def _of_the_archive(seconds: int) -> Iterator[Alert]:
     """By how long finished WAL waits for the backups to take it (`files/postgres-exporter.yaml`)."""
     yield Alert(
@@ -139,23 +166,26 @@ def _of_backups() -> Iterator[Alert]:
     )
 
 
-def page() -> Dashboard:
+def page(thresholds: Alerts) -> Dashboard:
     """The page."""
     behind = (
         'scalar(max(patroni_xlog_location{service="postgres"}))'
         ' - (patroni_xlog_replayed_location{service="postgres"} > 0)'
     )
+    of_member, of_job = said_by_pod(_LOGS, "name"), f'{{service_name="{label("cronjob")}"}}'
     ours = '{datname="vision_week"}'
     return Dashboard(
         name="postgresql",
         title="PostgreSQL",
+        logs=_LOGS,
         rows={
             "Members": (
-                Panel(title="Primary", questions={"{{name}}": "patroni_primary"}),
-                Panel(title="Running", questions={"{{name}}": "patroni_postgres_running"}),
+                Panel(title="Primary", questions={"{{name}}": "patroni_primary"}, logs=of_member),
+                Panel(title="Running", questions={"{{name}}": "patroni_postgres_running"}, logs=of_member),
                 Panel(
                     title="Synchronous replicas",
                     questions={"{{name}}": "patroni_sync_standby"},
+                    logs=of_member,
                 ),
             ),
             "Replication": (
@@ -164,6 +194,7 @@ def page() -> Dashboard:
                     questions={"{{name}}": behind},
                     unit="bytes",
                     limit=_LAG,
+                    logs=of_member,
                 ),
                 Panel(
                     title="Written to the log by the primary",
@@ -173,7 +204,9 @@ def page() -> Dashboard:
                     unit="Bps",
                 ),
                 Panel(
-                    title="Timeline: one more with each fail-over", questions={"{{name}}": "patroni_postgres_timeline"}
+                    title="Timeline: one more with each fail-over",
+                    questions={"{{name}}": "patroni_postgres_timeline"},
+                    logs=of_member,
                 ),
             ),
             "Work": (
@@ -224,6 +257,56 @@ def page() -> Dashboard:
                     unit="bytes",
                 ),
             ),
+            "The pooler": (
+                Panel(
+                    title="Clients",
+                    questions={
+                        "served, {{instance}}": "sum by (instance) (pgbouncer_pools_client_active_connections)",
+                        "waiting, {{instance}}": "sum by (instance) (pgbouncer_pools_client_waiting_connections)",
+                    },
+                ),
+                Panel(
+                    title="Longest wait for a connection",
+                    questions={"{{instance}}": "max by (instance) (pgbouncer_pools_client_maxwait_seconds)"},
+                    unit="s",
+                    limit=thresholds.latency_ms / 1000,
+                ),
+                Panel(
+                    title="Connections lent, share of all that it may take",
+                    questions={
+                        "{{instance}}": "max by (instance) (pgbouncer_databases_current_connections)"
+                        " / max by (instance) (pgbouncer_databases_max_connections > 0)",
+                    },
+                    unit="percentunit",
+                    limit=NEAR,
+                ),
+            ),
+            "Queries through the pooler": (
+                Panel(
+                    title="Queries",
+                    questions={
+                        "{{instance}}": "sum by (instance) (rate(pgbouncer_stats_queries_pooled_total"
+                        "[$__rate_interval]))",
+                    },
+                    unit="ops",
+                ),
+                Panel(
+                    title="Time of a query, on average",
+                    questions={
+                        "all": "sum(rate(pgbouncer_stats_queries_duration_seconds_total[$__rate_interval]))"
+                        " / sum(rate(pgbouncer_stats_queries_pooled_total[$__rate_interval]))",
+                    },
+                    unit="s",
+                ),
+                Panel(
+                    title="Time that clients wait, in each second",
+                    questions={
+                        "{{instance}}": "sum by (instance) (rate(pgbouncer_stats_client_wait_seconds_total"
+                        "[$__rate_interval]))",
+                    },
+                    unit="s",
+                ),
+            ),
             "What is waited for": (
                 Panel(
                     title="Longest transaction",
@@ -249,6 +332,7 @@ def page() -> Dashboard:
                     title="Since each went well",
                     questions={"{{cronjob}}": "time() - vision_week_job_succeeded_timestamp_seconds"},
                     unit="s",
+                    logs=of_job,
                 ),
                 Panel(
                     title="Late by",
@@ -259,7 +343,7 @@ def page() -> Dashboard:
                     unit="s",
                     limit=_LATE,
                 ),
-                Panel(title="Jobs at work", questions={"{{cronjob}}": "vision_week_job_running"}),
+                Panel(title="Jobs at work", questions={"{{cronjob}}": "vision_week_job_running"}, logs=of_job),
             ),
         },
     )
