@@ -142,6 +142,7 @@ def _exporters(args: MonitoringArgs, child: ResourceOptions) -> None:
             KubeStateArgs(
                 namespace=args.namespaces["monitoring"],
                 watched=args.namespaces,
+                prefix=args.settings.namespace_prefix,
                 settings=args.settings.monitoring,
                 image=args.images.kube_state_metrics,
                 control_plane=args.control_plane,
@@ -234,19 +235,20 @@ def _targets(args: MonitoringArgs) -> Iterator[Target]:
         )
     if args.settings.monitoring.probes:
         entrance = args.settings.edge
-        yield Target(
-            job=probes.NAME,
-            namespace=own,
-            service=probes.NAME,
-            port=probes.PORT,
-            path=probes.PATH,
-            parameters={
-                "module": probes.HOW,
-                "target": probes.address(entrance, f"{args.settings.namespace_prefix}-edge"),
-            },
-            labels={"url": entrance.url},
-            kept=probes.COUNTED,
-        )
+        for probe in probes.probes(entrance):
+            yield Target(
+                job=probe.name,
+                namespace=own,
+                service=probes.NAME,
+                port=probes.PORT,
+                path=probes.PATH,
+                parameters={
+                    "module": probe.name,
+                    "target": probes.address(entrance, probe, f"{args.settings.namespace_prefix}-edge"),
+                },
+                labels={"url": probe.url},
+                kept=probes.COUNTED,
+            )
     if args.settings.monitoring.logs:
         yield Target(
             job=loki.NAME, namespace=own, service=loki.NAME, port=loki.PORT, shown=loki.NAME, kept=loki.COUNTED

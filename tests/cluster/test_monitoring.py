@@ -42,8 +42,10 @@ def test_every_target_is_up_and_every_pod_is_one(stack: Stack, prometheus: httpx
     def all_up() -> bool:
         app, websocket = pods("app", "app"), pods("app", "websocket")
         postgres, redis = pods("data", "postgres"), pods("data", "redis")
-        numbers = {"app": app, "php-fpm": app, "websocket": websocket, "patroni": postgres, "postgres": postgres}
-        numbers |= {"haproxy": redis, "redis": redis, "alertmanager": 1, "backups": 1, "probes": 1, "prometheus": 1}
+        numbers = {"app": app, "nginx": app, "php-fpm": app, "websocket": websocket, "edge": pods("edge", "edge")}
+        numbers |= {"patroni": postgres, "postgres": postgres, "pooler": postgres}
+        numbers |= {"haproxy": redis, "redis": redis, "alertmanager": 1, "backups": 1, "prometheus": 1}
+        numbers |= {"probes": 1, "probes-api": 1, "probes-websocket": 1}
         return states(prometheus) == {job: ["up"] * number for job, number in numbers.items()}
 
     wait_for(all_up, "every target to be up", patience=150, every=1)
@@ -72,6 +74,7 @@ def test_the_exporters_get_an_answer_to_all_that_they_ask(prometheus: httpx.Clie
     """Of replicas, too, which refuse some questions that a primary answers."""
     for fine, members in (
         ("pg_up == 1 unless pg_exporter_last_scrape_error == 1", database.MEMBERS),
+        ("pgbouncer_up == 1", database.MEMBERS),
         ("redis_up == 1", store.MEMBERS),
     ):
         wait_for(partial(value, prometheus, f"count({fine}) == {members}"), fine, patience=60, every=1)
@@ -80,16 +83,19 @@ def test_the_exporters_get_an_answer_to_all_that_they_ask(prometheus: httpx.Clie
 def test_the_public_address_answers_and_its_certificate_is_the_one_that_visitors_are_shown(
     stack: Stack, prometheus: httpx.Client, trusted: ssl.SSLContext
 ) -> None:
-    """Asked under its public name, and trusted by the stack's own authority alone."""
-    url = stack.outputs()["url"]
-    wait_for(partial(value, prometheus, f'probe_success{{url="{url}"}} == 1'), "an answer", patience=60, every=1)
+    """Asked under its public names, and trusted by the stack's own authority alone."""
+    edge = stack.settings["config"]["vision-week:edge"]
+    names = (stack.outputs()["url"], f"https://{edge['api_host']}:{PORT}", f"wss://{edge['websocket_host']}:{PORT}/ws")
+    for url in names:
+        wait_for(partial(value, prometheus, f'probe_success{{url="{url}"}} == 1'), url, patience=60, every=1)
     with (
         socket.create_connection(("127.0.0.1", PORT), timeout=30) as connection,
         trusted.wrap_socket(connection, server_hostname=HOST) as secured,
     ):
         shown = secured.getpeercert()
     assert shown
-    assert value(prometheus, "probe_ssl_earliest_cert_expiry") == ssl.cert_time_to_seconds(str(shown["notAfter"]))
+    told = f'probe_ssl_earliest_cert_expiry{{url="{names[0]}"}}'
+    assert value(prometheus, told) == ssl.cert_time_to_seconds(str(shown["notAfter"]))
 
 
 def test_every_rule_is_evaluated_without_a_fault(prometheus: httpx.Client) -> None:

@@ -153,6 +153,11 @@ def nginx(*, clients: int, answered: int) -> dict[str, str]:
     }
 
 
+def node(name: str) -> str:
+    """Whether a node is ready."""
+    return f'kube_node_status_condition{{node="{name}",condition="Ready",status="true"}}'
+
+
 def certificate(days: int) -> dict[str, str]:
     """One that is over after as many days."""
     return {f"probe_ssl_earliest_cert_expiry{{{_PUBLIC}}}": f"{days * 24 * 3600}x60"}
@@ -309,6 +314,10 @@ CASES = {
             f"redis_aof_last_write_status{{{_MEMBER}}}": "1x60",
             f"redis_rdb_last_bgsave_status{{{_MEMBER}}}": "1x5 0 1x60",
         },
+    ),
+    # Away; and away for three minutes, while another one is there.
+    "NodeNotReady": Case(
+        {node("a"): "1x60", node("b"): "1x5 0x60"}, {node("a"): "1x60", node("b"): "1x5 0x3 1x60"}, minute=15
     ),
     "ContainerDoesNotStart": Case(
         {waiting("CrashLoopBackOff"): "1x60"},

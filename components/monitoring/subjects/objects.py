@@ -1,4 +1,4 @@
-"""Our Kubernetes objects, by what the cluster says of them (`kube_state.py`)."""
+"""Our Kubernetes objects and the nodes that they are on, by what the cluster says of them (`kube_state.py`)."""
 
 from collections.abc import Iterator
 
@@ -7,6 +7,15 @@ from components.monitoring.rules import Alert
 
 def alerts() -> Iterator[Alert]:
     """Every alert."""
+    yield Alert(
+        name="NodeNotReady",
+        expr='max by (node) (kube_node_status_condition{condition="Ready",status="true"}) == 0',
+        minutes=5,
+        severity="critical",
+        team="platform",
+        summary="The node {{ $labels.node }} is not ready",
+        description="It says that it is not well, or says nothing. Its pods are made anew elsewhere, if there is room.",
+    )
     yield Alert(
         name="ContainerDoesNotStart",
         # Between two tries it runs for a moment.
