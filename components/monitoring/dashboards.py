@@ -5,15 +5,19 @@ every one of them of a running Prometheus and wants an answer. What has a servic
 """
 
 import json
+import re
 from collections.abc import Mapping
 from functools import reduce
 from typing import Any
+from urllib.parse import quote
 
 from grafana_foundation_sdk.builders import common, dashboard, prometheus, stat, table, timeseries
+from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.common import GraphThresholdsStyleMode, LegendDisplayMode, LegendPlacement
 from grafana_foundation_sdk.models.dashboard import (
     DashboardCursorSync,
+    DashboardLink,
     DashboardLinkType,
     DataSourceRef,
     DataTransformerConfig,
@@ -36,9 +40,12 @@ _WIDE, _NARROW, _HIGH, _LOW = 8, 4, 8, 4
 RELEASES = "count by (version) (vision_week_build_info) unless count by (version) (vision_week_build_info offset 5m)"
 
 
-def files(thresholds: Alerts) -> dict[str, str]:
-    """File name -> a dashboard as Grafana reads it; that of logs is `log_page.py`'s."""
-    return {f"{each.name}.json": _rendered(each) for each in subjects.pages(thresholds)}
+def files(thresholds: Alerts, *, logs: str | None) -> dict[str, str]:
+    """File name -> a dashboard as Grafana reads it; that of logs is `log_page.py`'s.
+
+    logs: the source that panels lead to; None where none are kept.
+    """
+    return {f"{each.name}.json": _rendered(each, logs) for each in subjects.pages(thresholds)}
 
 
 def page(name: str, title: str) -> dashboard.Dashboard:
@@ -82,19 +89,35 @@ def choice(name: str, source: DataSourceRef, query: Mapping[str, Any]) -> dashbo
     )
 
 
-def _rendered(page_: Dashboard) -> str:
+def _rendered(page_: Dashboard, logs: str | None) -> str:
     built = page(page_.name, page_.title)
     for name, query in page_.choices.items():
         # Grafana's number for a question of this form.
         built = built.with_variable(choice(name, _REFERENCE, {"qryType": 1, "query": query}))
     for title, panels in page_.rows.items():
         built = reduce(
-            lambda so_far, panel: so_far.with_panel(_panel(panel)), panels, built.with_row(dashboard.Row(title))
+            lambda so_far, panel: so_far.with_panel(_panel(panel, _ways(panel.logs or page_.logs, logs))),
+            panels,
+            built.with_row(dashboard.Row(title)),
         )
     return written(built)
 
 
-def _panel(panel: Panel) -> timeseries.Panel | stat.Panel | table.Panel:
+def _ways(lines: str | None, source: str | None) -> list[Builder[DashboardLink]]:
+    """From a panel to the lines about it, at the time that is looked at."""
+    if lines is None or source is None:
+        return []
+    asked = {"refId": "A", "datasource": {"type": "loki", "uid": source}, "expr": lines}
+    pane = {"datasource": source, "queries": [asked], "range": {"from": "${__from}", "to": "${__to}"}}
+    # Grafana finds what it is to put in where that is written as it is.
+    panes = "".join(
+        part if part.startswith("${") else quote(part)
+        for part in re.split(r"(\$\{[\w.]+\})", json.dumps({"logs": pane}))
+    )
+    return [dashboard.DashboardLink("Logs").url(f"/explore?schemaVersion=1&panes={panes}")]
+
+
+def _panel(panel: Panel, ways: list[Builder[DashboardLink]]) -> timeseries.Panel | stat.Panel | table.Panel:
     made: timeseries.Panel | stat.Panel | table.Panel
     match panel.kind:
         case "graph":
@@ -112,6 +135,8 @@ def _panel(panel: Panel) -> timeseries.Panel | stat.Panel | table.Panel:
                 .with_transformation(DataTransformerConfig(id_val="organize", options={"excludeByName": hidden}))
             )
     made = made.title(panel.title).datasource(_REFERENCE).unit(panel.unit).thresholds(_thresholds(panel))
+    if ways:
+        made = made.data_links(ways)
     for number, (legend, expr) in enumerate(panel.questions.items()):
         question = prometheus.Dataquery().expr(expr).legend_format(legend).ref_id(chr(ord("A") + number))
         match panel.kind:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from components.monitoring.pages import Dashboard, Panel
+from components.monitoring.pages import Dashboard, Panel, said_by
 from components.monitoring.rules import Alert
 from components.monitoring.subjects import service_levels
 from components.settings import Alerts
@@ -58,10 +58,11 @@ def page(thresholds: Alerts) -> Dashboard:
         f"{percent} %": f"histogram_quantile({percent / 100:g}, sum by (le) (rate({seconds}[$__rate_interval])))"
         for percent in (50, 95, 99)
     }
-    websocket = "vision_week_websocket"
+    websocket, of_websocket = "vision_week_websocket", said_by("app", "websocket")
     return Dashboard(
         name="application",
         title="Application",
+        logs=said_by("app", "app"),
         rows={
             "Requests": (
                 Panel(
@@ -109,7 +110,7 @@ def page(thresholds: Alerts) -> Dashboard:
                 ),
             ),
             "WebSocket": (
-                Panel(title="Connections", questions={"{{instance}}": f"{websocket}_connections"}),
+                Panel(title="Connections", questions={"{{instance}}": f"{websocket}_connections"}, logs=of_websocket),
                 Panel(
                     title="Messages",
                     questions={
@@ -118,6 +119,7 @@ def page(thresholds: Alerts) -> Dashboard:
                         "delivered": f"sum(rate({websocket}_messages_delivered_total[$__rate_interval]))",
                     },
                     unit="ops",
+                    logs=of_websocket,
                 ),
                 Panel(
                     title="Attempts to connect",
@@ -125,6 +127,7 @@ def page(thresholds: Alerts) -> Dashboard:
                         "{{result}}": f"sum by (result) (rate({websocket}_handshakes_total[$__rate_interval]))",
                     },
                     unit="ops",
+                    logs=of_websocket,
                 ),
             ),
         },

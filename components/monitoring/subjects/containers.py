@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from components.monitoring.pages import Dashboard, Panel
+from components.monitoring.pages import Dashboard, Panel, label, said_by_pod
 from components.monitoring.rules import Alert
 from components.settings import Alerts
 
 # What is chosen at the top of the page of containers.
 _CHOSEN = '{namespace=~"$namespace",pod=~"$pod"}'
+_LOGS = f'{{k8s_namespace_name="{label("namespace")}"}}'
 _EACH = "by (namespace, pod, container)"
 
 
@@ -35,9 +36,11 @@ def alerts(thresholds: Alerts) -> Iterator[Alert]:
 
 def page(thresholds: Alerts) -> Dashboard:
     """The page."""
+    of_pod = said_by_pod(_LOGS, "pod")
     return Dashboard(
         name="containers",
         title="Containers",
+        logs=_LOGS,
         choices={
             "namespace": "label_values(container_memory_rss, namespace)",
             "pod": 'label_values(container_memory_rss{namespace=~"$namespace"}, pod)',
@@ -48,6 +51,7 @@ def page(thresholds: Alerts) -> Dashboard:
                     title="Processor",
                     questions={"{{pod}} {{container}}": f"topk(20, {cpu_share(_CHOSEN)})"},
                     unit="percentunit",
+                    logs=of_pod,
                     limit=thresholds.cpu_percent / 100,
                 ),
                 Panel(
@@ -59,11 +63,13 @@ def page(thresholds: Alerts) -> Dashboard:
                         " (rate(container_cpu_cfs_periods_total[$__rate_interval])))"
                     },
                     unit="percentunit",
+                    logs=of_pod,
                 ),
                 Panel(
                     title="Memory of the limit",
                     questions={"{{pod}} {{container}}": f"topk(20, {memory_share(_CHOSEN)})"},
                     unit="percentunit",
+                    logs=of_pod,
                     limit=thresholds.memory_percent / 100,
                 ),
             ),

@@ -6,8 +6,10 @@
 
 from collections.abc import Iterator
 
-from components.monitoring.pages import Dashboard, Panel
+from components.monitoring.pages import Dashboard, Panel, said_by, said_by_pod
 from components.monitoring.rules import NEAR, Alert
+
+_LOGS = said_by("data", "redis")
 
 
 def alerts() -> Iterator[Alert]:
@@ -95,14 +97,18 @@ def page() -> Dashboard:
     def found(proxy: str) -> str:
         return f'max by (server) (haproxy_server_status{{service="redis",proxy="{proxy}",state="UP"}})'
 
+    of_member = said_by_pod(_LOGS, "server")
     clients = '{service="redis",proxy="redis"}'
     return Dashboard(
         name="redis",
         title="Redis",
+        logs=_LOGS,
         rows={
             "Members": (
-                Panel(title="Primary", questions={"{{server}}": found("alone")}),
-                Panel(title="Primary that replicas follow", questions={"{{server}}": found("replicated")}),
+                Panel(title="Primary", questions={"{{server}}": found("alone")}, logs=of_member),
+                Panel(
+                    title="Primary that replicas follow", questions={"{{server}}": found("replicated")}, logs=of_member
+                ),
                 Panel(
                     title="Time to say what it is",
                     questions={
@@ -110,6 +116,7 @@ def page() -> Dashboard:
                         '(haproxy_server_check_duration_seconds{service="redis",proxy="alone"})',
                     },
                     unit="s",
+                    logs=of_member,
                 ),
             ),
             "Clients": (
