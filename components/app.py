@@ -11,7 +11,7 @@ from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import apps, autoscaling, batch, core, meta, networking
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
-from components import bounds, hot_reload, kubernetes
+from components import bounds, hot_reload, kubernetes, nginx_exporter
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.logins import Login
 from components.scaling import autoscaler, disruption_budget, fixed_replicas, rolling
@@ -76,7 +76,8 @@ class Uploads:
 class AppArgs:
     """What the application needs.
 
-    image, release: what runs. settings: how much of it. timeouts: how long each waits for the next.
+    image, release: what runs. exporter_image: of what tells Prometheus of its nginx.
+    settings: how much of it. timeouts: how long each waits for the next.
     names: our name of a variable -> the application's, where it has another; a password's own name makes it a
         variable. constants: variables besides.
     clients: who may ask it.
@@ -94,6 +95,7 @@ class AppArgs:
     names: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     image: Input[str]
+    exporter_image: Input[str]
     release: str
     database: Database
     redis: Store
@@ -167,6 +169,7 @@ class App(ComponentResource):
                     before=[hot_reload.filler(args.image, args.settings.nginx_resources)]
                     if args.settings.hot_reload
                     else [],
+                    beside=[nginx_exporter.container(args.exporter_image, args.settings.exporter_resources)],
                     service_account=account,
                     annotations=args.uploads.annotations,
                     configuration=kubernetes.checksum(environment, self._nginx_files, secrets),

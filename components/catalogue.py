@@ -53,6 +53,7 @@ CATALOGUE = {
     ),
     "loki": CatalogueImage(repository="docker.io/grafana/loki", tag="3.7.8"),
     "nginx": CatalogueImage(repository="docker.io/nginxinc/nginx-unprivileged", tag="1.28-bookworm"),
+    "nginx-exporter": CatalogueImage(repository="docker.io/nginx/nginx-prometheus-exporter", tag="1.4.0"),
     "node-exporter": CatalogueImage(repository="docker.io/prom/node-exporter", tag="v1.9.1"),
     "prometheus": CatalogueImage(repository="docker.io/prom/prometheus", tag="v3.5.0"),
     "redis": CatalogueImage(repository="docker.io/library/redis", tag="7.4-bookworm"),

@@ -74,6 +74,7 @@ class Images(ComponentResource):
     kube_state_metrics: str
     loki: str
     nginx: str
+    nginx_exporter: str
     node_exporter: str
     prometheus: str
     redis: str
@@ -117,6 +118,7 @@ class Images(ComponentResource):
         self.haproxy = self._published("haproxy")
         self.loki = self._published("loki")
         self.nginx = self._published("nginx")
+        self.nginx_exporter = self._published("nginx-exporter")
         self.node_exporter = self._published("node-exporter")
         self.prometheus = self._published("prometheus")
         self.redis = self._published("redis")

@@ -114,8 +114,8 @@ class Container:
     liveness: core.v1.ProbeArgs | None = None
     pre_stop: Sequence[str] | None = None
 
-    def args(self) -> core.v1.ContainerArgs:
-        """The container as Kubernetes takes it."""
+    def args(self, restart: str | None = None) -> core.v1.ContainerArgs:
+        """The container as Kubernetes takes it. restart: another policy than the pod's."""
         requests = {"cpu": self.resources.cpu, "memory": self.resources.memory}
         limits = {"cpu": self.resources.cpu_limit, "memory": self.resources.memory}
         return core.v1.ContainerArgs(
@@ -131,6 +131,7 @@ class Container:
             readiness_probe=self.readiness,
             liveness_probe=self.liveness,
             lifecycle=_before_stop(self.pre_stop) if self.pre_stop else None,
+            restart_policy=restart,
             security_context=core.v1.SecurityContextArgs(
                 allow_privilege_escalation=False,
                 read_only_root_filesystem=True,
@@ -148,6 +149,7 @@ def pod(
     configuration: Input[str],
     grace: int,
     before: Sequence[Container] = (),
+    beside: Sequence[Container] = (),
     annotations: Mapping[str, str] | None = None,
     token: bool = False,
     restart: str | None = None,
@@ -158,8 +160,9 @@ def pod(
     """The hardened pod that all workloads run (S7.2, Pod Security `restricted`).
 
     configuration: checksum of what it reads. grace: seconds to end in. before: run to their end before the others
-    start. annotations: for whoever adds something to it. token: it talks to the Kubernetes API. pool: the nodes that
-    are kept for it. groups: that it is in besides its own. every_node: also on nodes that are kept for others.
+    start. beside: start before the others, too, and end after them (Kubernetes' sidecars). annotations: for whoever
+    adds something to it. token: it talks to the Kubernetes API. pool: the nodes that are kept for it. groups: that it
+    is in besides its own. every_node: also on nodes that are kept for others.
     Its pods avoid each other's nodes (weight 100: S5.1) and are spread over zones, as far as there are any.
     """
     same = meta.v1.LabelSelectorArgs(match_labels=selector(name))
@@ -204,7 +207,7 @@ def pod(
                     label_selector=same,
                 )
             ],
-            init_containers=[container.args() for container in before] or None,
+            init_containers=[*(each.args() for each in before), *(each.args("Always") for each in beside)] or None,
             containers=[container.args() for container in containers],
             volumes=list(volumes) or None,
             restart_policy=restart,
@@ -399,14 +402,29 @@ def bound(
 ) -> rbac.v1.RoleBinding:
     """The rights of a role, given to a service account. about: where the role is."""
     return rbac.v1.RoleBinding(
-        name,
-        metadata=about,
-        role_ref=rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind="Role", name=role.metadata.name),
-        subjects=[
-            rbac.v1.SubjectArgs(kind="ServiceAccount", name=account.metadata.name, namespace=account.metadata.namespace)
-        ],
-        opts=opts,
+        name, metadata=about, role_ref=_role(role.metadata.name, "Role"), subjects=[_subject(account)], opts=opts
     )
+
+
+def bound_everywhere(
+    name: str,
+    about: meta.v1.ObjectMetaArgs,
+    role: rbac.v1.ClusterRole,
+    account: core.v1.ServiceAccount,
+    opts: ResourceOptions,
+) -> rbac.v1.ClusterRoleBinding:
+    """The same of a role in the cluster as a whole."""
+    return rbac.v1.ClusterRoleBinding(
+        name, metadata=about, role_ref=_role(role.metadata.name, "ClusterRole"), subjects=[_subject(account)], opts=opts
+    )
+
+
+def _role(name: Input[str], kind: str) -> rbac.v1.RoleRefArgs:
+    return rbac.v1.RoleRefArgs(api_group="rbac.authorization.k8s.io", kind=kind, name=name)
+
+
+def _subject(account: core.v1.ServiceAccount) -> rbac.v1.SubjectArgs:
+    return rbac.v1.SubjectArgs(kind="ServiceAccount", name=account.metadata.name, namespace=account.metadata.namespace)
 
 
 def _variable(name: str, value: Input[str] | core.v1.EnvVarSourceArgs) -> core.v1.EnvVarArgs:

@@ -212,6 +212,7 @@ class Platform(ComponentResource):
                 names=settings.source.variables,
                 constants=settings.source.constants,
                 image=images.app,
+                exporter_image=images.nginx_exporter,
                 release=settings.release,
                 database=Database(
                     endpoint=database.pooled,
@@ -268,6 +269,7 @@ class Platform(ComponentResource):
                 applications=namespaces["app"],
                 settings=settings.edge,
                 image=images.nginx,
+                exporter_image=images.nginx_exporter,
                 authority=authority,
                 app=Backend(service=app.NAME, endpoint=application.endpoint, peer=app_pods),
                 websocket=Backend(service=websocket.NAME, endpoint=live.endpoint, peer=websocket_pods),
@@ -321,6 +323,7 @@ class Platform(ComponentResource):
             **{"kube-state-metrics": images.kube_state_metrics},
             loki=images.loki,
             nginx=images.nginx,
+            **{"nginx-exporter": images.nginx_exporter},
             **{"node-exporter": images.node_exporter},
             prometheus=images.prometheus,
             redis=images.redis,

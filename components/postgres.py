@@ -6,8 +6,8 @@ The Endpoints are made here, so that Patroni needs no right to create any, and m
 
 It never reads Secrets through the API: passwords are files. Nobody connects as superuser but over the pod's own socket.
 There, beside each member, a container keeps the database's roles as the files say (`files/postgres-roles.sh`), a pooler
-takes in who comes and goes by the hundred (`pooler.py`), and another one tells Prometheus what PostgreSQL counts. It is
-there whether anybody asks or not: who begins to watch, or ends, rolls no database for it.
+takes in who comes and goes by the hundred (`pooler.py`), and two tell Prometheus what PostgreSQL and the pooler count.
+They are there whether anybody asks or not: who begins to watch, or ends, rolls no database for it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,6 +34,8 @@ DATABASE = "vision_week"
 OWNER = "vision_week_owner"
 APP = "vision_week_app"
 EXPORTER_PORT = 9187
+# As PgBouncer's exporters have it.
+POOLER_EXPORTER_PORT = 9127
 # What is kept of what the exporter tells: not what it tells of itself, and of PostgreSQL's 250 settings two bounds.
 COUNTED = (
     "pg_(up|archive_waiting_seconds|exporter_last_scrape_error|settings_max_connections|settings_max_slot_wal_keep_size_bytes"
@@ -42,8 +44,9 @@ COUNTED = (
 )
 _DIRECT = {"postgresql": patroni.PORT}
 _FILES = "/etc/vision-week"
-_OWN_FILES = ("roles.sql", "logins.sql", "postgres-roles.sh", "postgres-exporter.yaml")
+_OWN_FILES = ("roles.sql", "logins.sql", "postgres-roles.sh", "postgres-exporter.yaml", "pooler-exporter.py")
 _QUESTIONS = "/etc/postgres-exporter/questions.yaml"
+_POOLER_EXPORTER = "/etc/pooler-exporter/main.py"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -331,7 +334,14 @@ class Postgres(ComponentResource):
         )
         return kubernetes.pod(
             NAME,
-            [member, roles, pooling, _exporter(settings, self._args.image), *([archive.server] if archive else [])],
+            [
+                member,
+                roles,
+                pooling,
+                _exporter(settings, self._args.image),
+                *([archive.server] if archive else []),
+            ],
+            beside=[_pooler_exporter(settings, self._args.image)],
             volumes=[
                 *(archive.volumes if archive else []),
                 kubernetes.projected(
@@ -399,6 +409,23 @@ def _exporter(settings: PostgresSettings, image: Input[str]) -> Container:
         ],
         # Its own page, which asks nothing of PostgreSQL.
         liveness=kubernetes.http_probe("/", "exporter", period=30, failures=3),
+    )
+
+
+def _pooler_exporter(settings: PostgresSettings, image: Input[str]) -> Container:
+    """The same of the pooler, after which it ends."""
+    return Container(
+        name="pooler-exporter",
+        image=image,
+        # With Patroni's own library for PostgreSQL.
+        command=["/opt/patroni/bin/python", _POOLER_EXPORTER, str(POOLER_EXPORTER_PORT)],
+        resources=settings.pooler_exporter_resources,
+        ports={"pooler-exporter": POOLER_EXPORTER_PORT},
+        mounts=[
+            Mount(volume="run", path=pooler.SOCKETS, read_only=True),
+            Mount(volume="files", path=_POOLER_EXPORTER, file="pooler-exporter.py", read_only=True),
+        ],
+        liveness=kubernetes.http_probe("/", "pooler-exporter", period=30, failures=3),
     )
 
 

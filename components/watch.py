@@ -1,7 +1,8 @@
 """What tells Prometheus of the backups' jobs: when each last began, and when it last went well.
 
 It may look at these CronJobs by name, and at nothing else. What runs there is `files/watch.py`; what is concluded from
-its numbers is in `monitoring/rules.py`. It is not asked how a job failed: the Job and its pod's log say that.
+its numbers is in `monitoring/subjects/postgres.py`. It is not asked how a job failed: the Job and its pod's log say
+that.
 """
 
 from collections.abc import Mapping, Sequence

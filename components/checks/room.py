@@ -56,18 +56,18 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
     watched = settings.monitoring
     return {
         "app": [
-            (app.replicas.max + 1, _at_most(_of_app(settings), app_sized)),
+            (app.replicas.max + 1, _of_app(settings, app_sized)),
             (1, [app.php_resources]),
             (websocket.replicas.max + 1, _at_most([websocket.resources], websocket_sized)),
         ],
         "data": [
-            (postgres.members, _at_most(_member(postgres), sized)),
+            (postgres.members, _member(postgres, sized)),
             # A server and what watches, each with one more in a roll-out; three jobs at once (a backup, a check, and
             # what is weekly), and a restore by somebody.
             (backups.servers + 7 if backups.enabled else 0, [backups.resources]),
             (redis.members, _at_most(_redis_pod(redis), sized)),
         ],
-        "edge": [(edge.replicas + 1, _at_most([edge.resources], sized))] if isinstance(edge, NginxEdge) else [],
+        "edge": [(edge.replicas + 1, _of_edge(edge, sized))] if isinstance(edge, NginxEdge) else [],
         "monitoring": [
             (watched.replicas, [watched.prometheus_resources]),
             (watched.replicas, [watched.alertmanager_resources]),
@@ -93,26 +93,33 @@ def _nodes(settings: Settings) -> int:
     return settings.cluster.most_nodes if isinstance(settings.cluster, GoogleCluster) else 1
 
 
-def _member(postgres: Postgres) -> list[Resources]:
-    """What a member's containers ask for: the database, its roles, pooler and exporter, and the backups' server."""
-    return [
+def _member(postgres: Postgres, sized: bool) -> list[Resources]:
+    """What a member's containers ask for: the database, its roles, pooler and exporter, and the backups' server. The
+    pooler's exporter is sized by nobody."""
+    containers = [
         postgres.resources,
         postgres.roles_resources,
         postgres.pooler_resources,
         postgres.exporter_resources,
         *([postgres.backups.resources] if postgres.backups.enabled else []),
     ]
+    return [*_at_most(containers, sized), postgres.pooler_exporter_resources]
 
 
 def _redis_pod(redis: Redis) -> list[Resources]:
     return [redis.resources, redis.sentinel_resources, redis.haproxy_resources, redis.exporter_resources]
 
 
-def _of_app(settings: Settings) -> list[Resources]:
-    """The containers of the application's pod; GKE adds the one that mounts the bucket of uploads."""
+def _of_app(settings: Settings, sized: bool) -> list[Resources]:
+    """The containers of the application's pod; GKE adds the one that mounts the bucket of uploads. nginx's exporter is
+    sized by nobody."""
     app = settings.app
     mounting = [bounds.mounting(app)] if isinstance(settings.cluster, GoogleCluster) else []
-    return [app.nginx_resources, app.php_resources, *mounting]
+    return [*_at_most([app.nginx_resources, app.php_resources, *mounting], sized), app.exporter_resources]
+
+
+def _of_edge(edge: NginxEdge, sized: bool) -> list[Resources]:
+    return [*_at_most([edge.resources], sized), edge.exporter_resources]
 
 
 def _at_most(pod: list[Resources], sized: bool) -> list[Resources]:
@@ -130,18 +137,18 @@ def sized_pods_fit_a_node(settings: Settings) -> Iterator[Fault]:
         return
     app, websocket, redis, edge = settings.app, settings.websocket, settings.redis, settings.edge
     pods = [
-        ("postgres.resources", "data", _member(settings.postgres)),
-        ("redis.resources", "data", _redis_pod(redis)),
+        ("postgres.resources", "data", _member(settings.postgres, sized=True)),
+        ("redis.resources", "data", _at_most(_redis_pod(redis), sized=True)),
     ]
     if not app.replicas.autoscaled:
-        pods.append(("app.php_resources", "apps", _of_app(settings)))
+        pods.append(("app.php_resources", "apps", _of_app(settings, sized=True)))
     if not websocket.replicas.autoscaled:
-        pods.append(("websocket.resources", "apps", [websocket.resources]))
+        pods.append(("websocket.resources", "apps", _at_most([websocket.resources], sized=True)))
     if isinstance(edge, NginxEdge):
-        pods.append(("edge.resources", "apps", [edge.resources]))
+        pods.append(("edge.resources", "apps", _of_edge(edge, sized=True)))
     for path, pool, pod in pods:
         machine: NodePool = getattr(cluster, pool)
-        most, room = sum((amount(each.cpu_limit) for each in pod), Decimal(0)), machine.cores - _NODES_OWN
+        most, room = sum((amount(each.cpu) for each in pod), Decimal(0)), machine.cores - _NODES_OWN
         if most > room:
             yield Fault(
                 f"{path}.cpu_limit",

@@ -41,7 +41,7 @@ class EdgeArgs:
     """What the edge needs.
 
     namespace: its own. applications: where its backends are, and routes to them.
-    image: of our load balancer, where that is the flavour.
+    image: of our load balancer, where that is the flavour. exporter_image: of what tells Prometheus of it.
     authority: signs its certificate. app, websocket: where requests go.
     body: MiB that a request's body may have. timeouts: how long each waits for the next.
     whole_addresses: the logs show whole addresses of clients.
@@ -53,6 +53,7 @@ class EdgeArgs:
     applications: Namespace
     settings: EdgeSettings
     image: Input[str]
+    exporter_image: Input[str]
     authority: Authority
     app: Backend
     websocket: Backend

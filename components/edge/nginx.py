@@ -11,7 +11,7 @@ from pulumi import Input, Output, ResourceOptions
 from pulumi_kubernetes import apps, core, meta, networking
 from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
-from components import kubernetes
+from components import kubernetes, nginx_exporter
 from components.edge.arguments import (
     API_PATHS,
     API_PREFIX,
@@ -75,6 +75,7 @@ def build(args: EdgeArgs, settings: NginxEdge, child: ResourceOptions) -> None:
             template=kubernetes.pod(
                 NAME,
                 [container],
+                beside=[nginx_exporter.container(args.exporter_image, settings.exporter_resources)],
                 volumes=[
                     kubernetes.config_files("config", config.metadata.name),
                     kubernetes.secret_files("tls", secret.metadata.name),

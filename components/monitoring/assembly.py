@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pulumi import Input, ResourceOptions
 
-from components import app, haproxy, patroni, postgres, redis, watch, websocket
+from components import app, edge, haproxy, nginx_exporter, patroni, postgres, redis, watch, websocket
 from components.backups import Backups
 from components.certificates import Authority
 from components.images import Images
@@ -30,7 +30,7 @@ from components.monitoring.node_exporter import NodeExporter, NodeExporterArgs
 from components.monitoring.probes import Probes, ProbesArgs
 from components.monitoring.prometheus import Prometheus, PrometheusArgs
 from components.monitoring.scraping import Target
-from components.settings import Settings
+from components.settings import NginxEdge, Settings
 from components.tenancy import NODE
 from components.watch import Watch, WatchArgs
 
@@ -142,6 +142,7 @@ def _exporters(args: MonitoringArgs, child: ResourceOptions) -> None:
             KubeStateArgs(
                 namespace=args.namespaces["monitoring"],
                 watched=args.namespaces,
+                prefix=args.settings.namespace_prefix,
                 settings=args.settings.monitoring,
                 image=args.images.kube_state_metrics,
                 control_plane=args.control_plane,
@@ -205,11 +206,21 @@ def _targets(args: MonitoringArgs) -> Iterator[Target]:
         path="/fpm-status",
         parameters={"openmetrics": ""},
     )
+    yield Target(job="nginx", namespace=apps, service=app.NAME, port=nginx_exporter.PORT, kept=nginx_exporter.COUNTED)
+    if isinstance(args.settings.edge, NginxEdge):
+        yield Target(
+            job=edge.NAME,
+            namespace=args.namespaces["edge"],
+            service=edge.NAME,
+            port=nginx_exporter.PORT,
+            kept=nginx_exporter.COUNTED,
+        )
     yield Target(job="websocket", namespace=apps, service=websocket.NAME, port=websocket.METRICS_PORT)
     yield Target(job="patroni", namespace=data, service=postgres.NAME, port=patroni.API_PORT)
     yield Target(
         job="postgres", namespace=data, service=postgres.NAME, port=postgres.EXPORTER_PORT, kept=postgres.COUNTED
     )
+    yield Target(job="pooler", namespace=data, service=postgres.NAME, port=postgres.POOLER_EXPORTER_PORT)
     if args.backups:
         yield Target(job="backups", namespace=data, service=watch.NAME, port=watch.PORT)
     if args.settings.monitoring.kube_state_metrics:
@@ -224,19 +235,20 @@ def _targets(args: MonitoringArgs) -> Iterator[Target]:
         )
     if args.settings.monitoring.probes:
         entrance = args.settings.edge
-        yield Target(
-            job=probes.NAME,
-            namespace=own,
-            service=probes.NAME,
-            port=probes.PORT,
-            path=probes.PATH,
-            parameters={
-                "module": probes.HOW,
-                "target": probes.address(entrance, f"{args.settings.namespace_prefix}-edge"),
-            },
-            labels={"url": entrance.url},
-            kept=probes.COUNTED,
-        )
+        for probe in probes.probes(entrance):
+            yield Target(
+                job=probe.name,
+                namespace=own,
+                service=probes.NAME,
+                port=probes.PORT,
+                path=probes.PATH,
+                parameters={
+                    "module": probe.name,
+                    "target": probes.address(entrance, probe, f"{args.settings.namespace_prefix}-edge"),
+                },
+                labels={"url": probe.url},
+                kept=probes.COUNTED,
+            )
     if args.settings.monitoring.logs:
         yield Target(
             job=loki.NAME, namespace=own, service=loki.NAME, port=loki.PORT, shown=loki.NAME, kept=loki.COUNTED

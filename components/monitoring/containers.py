@@ -38,23 +38,14 @@ METRICS = (
 
 def rights(name: str, account: core.v1.ServiceAccount, opts: ResourceOptions) -> Sequence[Resource]:
     """What the collector may: read nodes' numbers. name: unique in the cluster."""
+    about = metadata(name, None, app=NAME)
     role = rbac.v1.ClusterRole(
         NAME,
-        metadata=metadata(name, None, app=NAME),
+        metadata=about,
         rules=[rbac.v1.PolicyRuleArgs(api_groups=[""], resources=["nodes/metrics"], verbs=["get"])],
         opts=opts,
     )
-    binding = rbac.v1.ClusterRoleBinding(
-        NAME,
-        metadata=metadata(name, None, app=NAME),
-        role_ref=rbac.v1.RoleRefArgs(
-            api_group="rbac.authorization.k8s.io", kind="ClusterRole", name=role.metadata.name
-        ),
-        subjects=[
-            rbac.v1.SubjectArgs(kind="ServiceAccount", name=account.metadata.name, namespace=account.metadata.namespace)
-        ],
-        opts=opts,
-    )
+    binding = kubernetes.bound_everywhere(NAME, about, role, account, opts)
     return role, binding
 
 

@@ -65,7 +65,7 @@ class Grafana(ComponentResource):
             ),
             "folder.yaml": _FOLDER,
         }
-        pages = dashboards.files(args.settings.alerts)
+        pages = dashboards.files(args.settings.alerts, logs=log_page.SOURCE if args.loki else None)
         asked = [kubernetes.to([args.peer], args.prometheus.port)]
         if args.loki:
             pages[f"{log_page.NAME}.json"] = log_page.rendered()

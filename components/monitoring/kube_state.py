@@ -1,8 +1,8 @@
 """kube-state-metrics: what the cluster says of our objects, as numbers.
 
-It lists what is in the stack's own namespaces, of the kinds that a rule or a page asks for, and nothing else: it has no
-role in the cluster as a whole, and may read no Secret and no ConfigMap (DECISIONS: namespaces). Its image can't be had
-on the local cluster, which therefore goes without.
+It lists what is in the stack's own namespaces, of the kinds that a rule or a page asks for, and nothing else: of the
+cluster as a whole it may see the nodes, and it may read no Secret and no ConfigMap (DECISIONS: namespaces). Its image
+can't be had on the local cluster, which therefore goes without.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,6 +25,9 @@ _KINDS: Mapping[str, Sequence[str]] = {
     "autoscaling": ("horizontalpodautoscalers",),
     "batch": ("jobs",),
 }
+# Of the cluster as a whole. Asked for several namespaces, this version tells of a node once for each of them: each time
+# the same, of which Prometheus takes in one.
+_NODES = "nodes"
 # What is taken in of them: each pod has some forty series otherwise.
 METRICS = (
     "kube_deployment_spec_replicas",
@@ -33,6 +36,7 @@ METRICS = (
     "kube_horizontalpodautoscaler_spec_min_replicas",
     "kube_horizontalpodautoscaler_status_desired_replicas",
     "kube_job_failed",
+    "kube_node_status_condition",
     "kube_persistentvolumeclaim_status_phase",
     "kube_pod_container_status_restarts_total",
     "kube_pod_container_status_waiting_reason",
@@ -46,12 +50,13 @@ METRICS = (
 class KubeStateArgs:
     """What it needs.
 
-    namespace: its own. watched: area -> namespace whose objects it tells of.
+    namespace: its own. watched: area -> namespace whose objects it tells of. prefix: of names in the cluster.
     settings: what it may use. image: of kube-state-metrics. control_plane: addresses of the API server.
     """
 
     namespace: Namespace
     watched: Mapping[str, Namespace]
+    prefix: str
     settings: Monitoring
     image: Input[str]
     control_plane: Sequence[str]
@@ -66,7 +71,8 @@ class KubeState(ComponentResource):
         about = metadata(NAME, args.namespace.name, app=NAME)
         account = core.v1.ServiceAccount(NAME, metadata=about, automount_service_account_token=False, opts=child)
         rights = [
-            right for area, namespace in args.watched.items() for right in _rights(area, namespace, account, child)
+            *(right for area, namespace in args.watched.items() for right in _rights(area, namespace, account, child)),
+            *_sight_of_nodes(f"{args.prefix}-{NAME}", account, child),
         ]
         policy = networking.v1.NetworkPolicy(
             NAME,
@@ -81,7 +87,7 @@ class KubeState(ComponentResource):
             command=[
                 f"/{NAME}",
                 Output.format("--namespaces={0}", watched),
-                f"--resources={','.join(sorted(kind for kinds in _KINDS.values() for kind in kinds))}",
+                f"--resources={','.join(sorted([_NODES, *(kind for kinds in _KINDS.values() for kind in kinds)]))}",
                 f"--metric-allowlist={','.join(METRICS)}",
                 f"--port={PORT}",
                 f"--telemetry-port={_SELF}",
@@ -126,4 +132,17 @@ def _rights(
         opts=child,
     )
     binding = kubernetes.bound(f"{NAME}-{area}", about, role, account, child)
+    return role, binding
+
+
+def _sight_of_nodes(name: str, account: core.v1.ServiceAccount, child: ResourceOptions) -> Sequence[Resource]:
+    """To list and watch the nodes, which are in no namespace. name: unique in the cluster."""
+    about = metadata(name, None, app=NAME)
+    role = rbac.v1.ClusterRole(
+        NAME,
+        metadata=about,
+        rules=[rbac.v1.PolicyRuleArgs(api_groups=[""], resources=[_NODES], verbs=["list", "watch"])],
+        opts=child,
+    )
+    binding = kubernetes.bound_everywhere(NAME, about, role, account, child)
     return role, binding

@@ -1,14 +1,16 @@
-"""Asks for the application as visitors do: by its public name, under TLS, through the edge and down to PHP.
+"""Asks for the application as visitors do: by its public names, under TLS, through the edge and down to who answers.
 
 What a visitor meets first, a name that leads nowhere or a certificate that is over, no number of our own pods tells.
 The answer that is wanted is 200 from `/health`, over a certificate that whoever should have signed did sign, for that
-name. Prometheus' blackbox_exporter does the asking, each time that Prometheus asks it.
+name; of the WebSocket service's own name it is that service's 426 to who asks for `/ws` and doesn't go on to WebSocket.
+Prometheus' blackbox_exporter does the asking, each time that Prometheus asks it.
 
 Our own load balancer is asked at its Service, under the public name: what is in front of that, the name's address and
 the cluster's way in, is not tried. With the other flavours the public address itself is asked, from within, which is
 unverified until a cluster of such a kind was there.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,13 +26,24 @@ from components.settings import Edge, GatewayEdge, IngressEdge, Monitoring, Ngin
 NAME = "probes"
 PORT = 9115
 PATH = "/probe"
-# How it asks: the name of that in its configuration.
-HOW = "public"
 # What is taken in of some thirty numbers.
 COUNTED = "probe_(duration_seconds|ssl_earliest_cert_expiry|success)"
-# Cheap, and real: PHP answers it among visitors' requests.
-_ASKED = "/health"
 _FILES = "/etc/probes"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """One name that visitors use.
+
+    name: of the job, and of how it is asked. host: the public name. url: what its numbers are labelled with.
+    path: what is asked for. status: what is to be heard.
+    """
+
+    name: str
+    host: str
+    url: str
+    path: str
+    status: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,27 +106,47 @@ class Probes(ComponentResource):
         self.register_outputs({})
 
 
-def address(settings: Edge, namespace: str) -> str:
+def probes(settings: Edge) -> Iterator[Probe]:
+    """Each name once, whatever it is for."""
+    # Cheap, and real: PHP answers it among visitors' requests.
+    health = "/health"
+    yield Probe(name=NAME, host=settings.host, url=settings.url, path=health, status=200)
+    if settings.api_host is not None:
+        url = f"https://{settings.authority_of(settings.api_host)}"
+        yield Probe(name=f"{NAME}-api", host=settings.api_host, url=url, path=health, status=200)
+    if settings.websocket_host is not None:
+        url = settings.websocket_address
+        yield Probe(name=f"{NAME}-websocket", host=settings.websocket_host, url=url, path="/ws", status=426)
+
+
+def address(settings: Edge, probe: Probe, namespace: str) -> str:
     """What is asked; `namespace` is the edge's."""
     if isinstance(settings, NginxEdge):
-        return f"https://{edge.NAME}.{namespace}.svc.{kubernetes.DOMAIN}{_ASKED}"
-    return f"{settings.url}{_ASKED}"
+        return f"https://{edge.NAME}.{namespace}.svc.{kubernetes.DOMAIN}{probe.path}"
+    return f"https://{settings.authority_of(probe.host)}{probe.path}"
 
 
 def configuration(settings: Edge) -> str:
     """How it asks, and what it wants to hear."""
+    modules = {
+        probe.name: {"prober": "http", "timeout": "5s", "http": _http(settings, probe)} for probe in probes(settings)
+    }
+    return yaml.safe_dump({"modules": modules}, sort_keys=False)
+
+
+def _http(settings: Edge, probe: Probe) -> dict[str, Any]:
     http: dict[str, Any] = {
         "fail_if_not_ssl": True,
-        "valid_status_codes": [200],
+        "valid_status_codes": [probe.status],
         "follow_redirects": False,
         # What the policy lets it reach.
         "preferred_ip_protocol": "ip4",
         "tls_config": {"ca_file": f"{_FILES}/authority.pem"} if _signed_by_the_stack(settings) else {},
     }
     if isinstance(settings, NginxEdge):
-        http["headers"] = {"Host": settings.authority_of(settings.host)}
-        http["tls_config"]["server_name"] = settings.host
-    return yaml.safe_dump({"modules": {HOW: {"prober": "http", "timeout": "5s", "http": http}}}, sort_keys=False)
+        http["headers"] = {"Host": settings.authority_of(probe.host)}
+        http["tls_config"]["server_name"] = probe.host
+    return http
 
 
 def _signed_by_the_stack(settings: Edge) -> bool:

@@ -14,7 +14,7 @@ from pulumi_kubernetes.policy.v1 import PodDisruptionBudget
 
 from components import kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
-from components.monitoring import rules, scraping
+from components.monitoring import rules, scraping, subjects
 from components.monitoring.scraping import Target
 from components.scaling import disruption_budget
 from components.settings import Monitoring
@@ -64,9 +64,7 @@ class Prometheus(ComponentResource):
             "prometheus.yml": Output.all(*(each.namespace.name for each in targets)).apply(
                 lambda names: scraping.configuration(targets, names, args.alerted)
             ),
-            "rules.yml": rules.render(
-                args.settings.alerts, sorted({each.service for each in args.targets}), args.archived
-            ),
+            "rules.yml": _rules(args),
             "authority.pem": args.authority,
         }
         config = core.v1.ConfigMap(NAME, metadata=about, data=files, opts=self._child)
@@ -190,6 +188,11 @@ class Prometheus(ComponentResource):
             # What was not yet in blocks is read again: minutes after a crash.
             startup=kubernetes.http_probe("/-/ready", "metrics", period=2, failures=300),
         )
+
+
+def _rules(args: PrometheusArgs) -> str:
+    thresholds, services = args.settings.alerts, sorted({each.service for each in args.targets})
+    return rules.render(subjects.records(thresholds), subjects.alerts(thresholds, services, args.archived))
 
 
 def _ports(targets: Iterable[Target]) -> list[int]:

@@ -48,6 +48,8 @@ class App(Strict):
     """What one request may take in PHP, at least 1Mi (S6, beyond)."""
     nginx_resources: Resources = Resources(cpu="100m", cpu_limit="1", memory="128Mi")
     """Of nginx in each pod (S7 beyond: limits)."""
+    exporter_resources: Resources = Resources(cpu="10m", cpu_limit="100m", memory="32Mi")
+    """Of what tells Prometheus of nginx in each pod (S8.1)."""
     php_resources: Resources = Resources(cpu="500m", cpu_limit="2", memory="768Mi")
     """Of PHP-FPM in each pod, and of the migrations (S6, beyond)."""
     debugger: AddressAndPort | None = None

@@ -68,7 +68,7 @@ class Tenancy(Strict):
     """Of the application, the WebSocket service and the migrations (service levels: HPA and quota)."""
     data: Quota = Quota(pods=24, cpu="28", memory="32Gi")
     """Of PostgreSQL, its backups and Redis (service levels: HPA and quota)."""
-    edge: Quota = Quota(pods=12, cpu="4", memory="4Gi")
+    edge: Quota = Quota(pods=12, cpu="5", memory="4Gi")
     """Of our own load balancer (service levels: HPA and quota)."""
     monitoring: Quota = Quota(pods=24, cpu="8", memory="24Gi")
     """Of metrics, dashboards, alerts and logs (S8)."""

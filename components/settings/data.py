@@ -72,10 +72,12 @@ class Postgres(Strict):
     """Of each member; buffers and connections must fit the memory (S5.2)."""
     roles_resources: Resources = Resources(cpu="10m", cpu_limit="100m", memory="32Mi")
     """Of what keeps the roles of the database, beside each member (S7.3)."""
-    exporter_resources: Resources = Resources(cpu="10m", cpu_limit="100m", memory="48Mi")
+    exporter_resources: Resources = Resources(cpu="10m", cpu_limit="90m", memory="48Mi")
     """Of what tells Prometheus of each member (S8.1)."""
     pooler_resources: Resources = Resources(cpu="50m", cpu_limit="1", memory="64Mi")
     """Of the pooler that the application connects to, beside each member; it uses one core at most (S6, beyond)."""
+    pooler_exporter_resources: Resources = Resources(cpu="10m", cpu_limit="100m", memory="48Mi")
+    """Of what tells Prometheus of each pooler (S8.1)."""
     disruptions: int = Field(default=1, ge=1, le=2)
     """Members that a drained node may take away at once, 1 to 2; a majority stays (S5, beyond)."""
     backups: Backups = Backups()

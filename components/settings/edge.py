@@ -20,7 +20,7 @@ from components.values import (
 )
 
 NGINX_CONNECTIONS = 4096
-"""That one pod has open at once, clients' and its own; `edge.conf` has the number."""
+"""That one pod has open at once, clients' and its own; `edge.conf` and `images/app/nginx.conf` have the number."""
 _TLS_KIB = 52
 """Of each client that has begun TLS; measured with OpenSSL 3.0: 31 to 52."""
 _NGINX_SHARED = 36
@@ -105,6 +105,8 @@ class NginxEdge(EdgeBase):
     """Pods that a drained node may take away at once, 1 to 5; at least one stays (S5, beyond)."""
     resources: Resources = Resources(cpu="100m", cpu_limit="1", memory="256Mi")
     """Of each pod (S7 beyond: limits)."""
+    exporter_resources: Resources = Resources(cpu="10m", cpu_limit="100m", memory="32Mi")
+    """Of what tells Prometheus of each pod (S8.1)."""
 
     @property
     def memory(self) -> int:

@@ -135,6 +135,13 @@ STAND_INS = (
         differs="blackbox_exporter 0.23 instead of 0.27; may not ping",
     ),
     StandIn(
+        name="nginx-exporter",
+        reference="docker.io/nginx/nginx-prometheus-exporter:1.4.0",
+        contract="/usr/bin/nginx-prometheus-exporter; runs as any uid; listens on 9113; reads nginx's stub_status",
+        differs="nginx-prometheus-exporter 0.11 instead of 1.4: ends when nginx doesn't answer it at its start, after "
+        "as many tries as NGINX_RETRIES has",
+    ),
+    StandIn(
         name="node-exporter",
         reference="docker.io/prom/node-exporter:v1.9.1",
         contract="/bin/node_exporter; runs as any uid; listens on 9100",

@@ -12,7 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
-from components.monitoring import dashboards, rules
+from components.monitoring import subjects
+from components.monitoring.subjects.containers import cpu_share, memory_share
 from components.settings import Alerts
 from localcloud.images import logs
 from tests.cluster.asking import answers, asked
@@ -127,11 +128,11 @@ def test_what_every_container_of_ours_uses_is_known_and_of_nobody_else(stack: St
             for each in pod["spec"]["containers"]
         }
 
-    wait_for(lambda: told(rules.memory_share()) >= running(), "the memory of every container", patience=180, every=3)
-    wait_for(lambda: told(rules.cpu_share()) >= running(), "the processor of every container", patience=180, every=3)
+    wait_for(lambda: told(memory_share()) >= running(), "the memory of every container", patience=180, every=3)
+    wait_for(lambda: told(cpu_share()) >= running(), "the processor of every container", patience=180, every=3)
     found = asked(prometheus, "query", query='count by (namespace) ({job="containers",container!=""})')["result"]
     assert {each["metric"]["namespace"] for each in found} == {f"{PREFIX}-{area}" for area in AREAS}
-    (page,) = (each for each in dashboards.dashboards(Alerts()) if each.name == "containers")
+    (page,) = (each for each in subjects.pages(Alerts()) if each.name == "containers")
     for panel in (panel for row in page.rows.values() for panel in row):
         for expr in panel.questions.values():
             wait_for(partial(answers, prometheus, for_prometheus(expr)), panel.title, patience=120, every=1)

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from components.monitoring import dashboards, rules
+from components.monitoring import subjects
 from components.settings import Alerts
 from operations.audit import command as audit
 from tests.cluster import database, store
@@ -42,8 +42,10 @@ def test_every_target_is_up_and_every_pod_is_one(stack: Stack, prometheus: httpx
     def all_up() -> bool:
         app, websocket = pods("app", "app"), pods("app", "websocket")
         postgres, redis = pods("data", "postgres"), pods("data", "redis")
-        numbers = {"app": app, "php-fpm": app, "websocket": websocket, "patroni": postgres, "postgres": postgres}
-        numbers |= {"haproxy": redis, "redis": redis, "alertmanager": 1, "backups": 1, "probes": 1, "prometheus": 1}
+        numbers = {"app": app, "nginx": app, "php-fpm": app, "websocket": websocket, "edge": pods("edge", "edge")}
+        numbers |= {"patroni": postgres, "postgres": postgres, "pooler": postgres}
+        numbers |= {"haproxy": redis, "redis": redis, "alertmanager": 1, "backups": 1, "prometheus": 1}
+        numbers |= {"probes": 1, "probes-api": 1, "probes-websocket": 1}
         return states(prometheus) == {job: ["up"] * number for job, number in numbers.items()}
 
     wait_for(all_up, "every target to be up", patience=150, every=1)
@@ -72,6 +74,7 @@ def test_the_exporters_get_an_answer_to_all_that_they_ask(prometheus: httpx.Clie
     """Of replicas, too, which refuse some questions that a primary answers."""
     for fine, members in (
         ("pg_up == 1 unless pg_exporter_last_scrape_error == 1", database.MEMBERS),
+        ("pgbouncer_up == 1", database.MEMBERS),
         ("redis_up == 1", store.MEMBERS),
     ):
         wait_for(partial(value, prometheus, f"count({fine}) == {members}"), fine, patience=60, every=1)
@@ -80,16 +83,19 @@ def test_the_exporters_get_an_answer_to_all_that_they_ask(prometheus: httpx.Clie
 def test_the_public_address_answers_and_its_certificate_is_the_one_that_visitors_are_shown(
     stack: Stack, prometheus: httpx.Client, trusted: ssl.SSLContext
 ) -> None:
-    """Asked under its public name, and trusted by the stack's own authority alone."""
-    url = stack.outputs()["url"]
-    wait_for(partial(value, prometheus, f'probe_success{{url="{url}"}} == 1'), "an answer", patience=60, every=1)
+    """Asked under its public names, and trusted by the stack's own authority alone."""
+    edge = stack.settings["config"]["vision-week:edge"]
+    names = (stack.outputs()["url"], f"https://{edge['api_host']}:{PORT}", f"wss://{edge['websocket_host']}:{PORT}/ws")
+    for url in names:
+        wait_for(partial(value, prometheus, f'probe_success{{url="{url}"}} == 1'), url, patience=60, every=1)
     with (
         socket.create_connection(("127.0.0.1", PORT), timeout=30) as connection,
         trusted.wrap_socket(connection, server_hostname=HOST) as secured,
     ):
         shown = secured.getpeercert()
     assert shown
-    assert value(prometheus, "probe_ssl_earliest_cert_expiry") == ssl.cert_time_to_seconds(str(shown["notAfter"]))
+    told = f'probe_ssl_earliest_cert_expiry{{url="{names[0]}"}}'
+    assert value(prometheus, told) == ssl.cert_time_to_seconds(str(shown["notAfter"]))
 
 
 def test_every_rule_is_evaluated_without_a_fault(prometheus: httpx.Client) -> None:
@@ -107,7 +113,7 @@ def test_there_are_fewer_series_than_the_budget_has(
     series = value(prometheus, "max(prometheus_tsdb_head_series)")
     memory = value(prometheus, 'max(process_resident_memory_bytes{service="prometheus"})')
     record_property("series and memory of Prometheus", f"{series:.0f}, {memory / 2**20:.0f} MiB")
-    assert 0 < series < rules.SERIES_BUDGET
+    assert 0 < series < subjects.monitoring.SERIES_BUDGET
 
 
 # Panels whose questions have no answer here, and why.
@@ -125,7 +131,7 @@ def test_every_panel_of_every_dashboard_has_an_answer(prometheus: httpx.Client, 
         assert client.get("/api/exhibits", headers={"Cookie": "seen=1"}).status_code == 200
         return False
 
-    for page in (each for each in dashboards.dashboards(Alerts()) if each.name not in OF_OTHERS):
+    for page in (each for each in subjects.pages(Alerts()) if each.name not in OF_OTHERS):
         for panel in (panel for row in page.rows.values() for panel in row if panel.title not in WITHOUT_ANSWER):
             for legend, expr in panel.questions.items():
                 what = f"an answer to {legend} of {panel.title} on {page.title}"

@@ -22,10 +22,10 @@ Found = TypeVar("Found")
 
 # What listens: the pods' name -> their area, and the ports.
 SERVERS: Mapping[str, tuple[str, tuple[int, ...]]] = {
-    "edge": ("edge", (8443, 8080, 8081)),
-    "app": ("app", (8080, 8081)),
+    "edge": ("edge", (8443, 8080, 8081, 9113)),
+    "app": ("app", (8080, 8081, 9113)),
     "websocket": ("app", (8090, 8091)),
-    "postgres": ("data", (5432, 6432, 8008, 9187)),
+    "postgres": ("data", (5432, 6432, 8008, 9127, 9187)),
     "redis": ("data", (6379, 6380, 8404, 9121, 26379)),
     "prometheus": ("monitoring", (9090,)),
     "alertmanager": ("monitoring", (9093,)),
@@ -66,8 +66,11 @@ ALLOWED = {
     ("postgres", "postgres", 5432),
     ("postgres", "postgres", 8008),
     ("prometheus", "app", 8081),
+    ("prometheus", "app", 9113),
+    ("prometheus", "edge", 9113),
     ("prometheus", "websocket", 8091),
     ("prometheus", "postgres", 8008),
+    ("prometheus", "postgres", 9127),
     ("prometheus", "postgres", 9187),
     ("prometheus", "redis", 8404),
     ("prometheus", "redis", 9121),

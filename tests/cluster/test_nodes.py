@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from components.monitoring import dashboards
+from components.monitoring import subjects
 from components.settings import Alerts
 from localcloud.cluster import layout
 from tests.cluster.asking import answers, asked, value
@@ -50,7 +50,7 @@ def test_every_node_has_a_pod_that_tells_of_its_processors_memory_and_disk(prome
 
 def test_every_panel_on_nodes_has_an_answer(prometheus: httpx.Client) -> None:
     """S8.2"""
-    (page,) = (each for each in dashboards.dashboards(Alerts()) if each.name == "nodes")
+    (page,) = (each for each in subjects.pages(Alerts()) if each.name == "nodes")
     for panel in (panel for row in page.rows.values() for panel in row):
         for legend, expr in panel.questions.items():
             what = f"an answer to {legend} of {panel.title}"

@@ -58,6 +58,7 @@ ALERTMANAGER = "docker.io/prom/alertmanager:v0.28.1"
 BLACKBOX_EXPORTER = "docker.io/prom/blackbox-exporter:v0.27.0"
 NODE_EXPORTER = "docker.io/prom/node-exporter:v1.9.1"
 PROMETHEUS = "docker.io/prom/prometheus:v3.5.0"
+NGINX_EXPORTER = "docker.io/nginx/nginx-prometheus-exporter:1.4.0"
 REDIS_EXPORTER = "docker.io/oliver006/redis_exporter:v1.67.0"
 
 NGINX_RUNS = ("nginx.pid", "ls", "/tmp")  # noqa: S108  # the container's own
@@ -170,6 +171,11 @@ def test_alertmanager_runs_as_any_user_and_amtool_is_beside_it(tmp_path: Path) -
     with Container(address(ALERTMANAGER), options=options) as alertmanager:
         words = ("amtool", "--alertmanager.url=http://localhost:9093", "config", "routes")
         alertmanager.until("receiver: a", *words)
+
+
+def test_nginx_exporter_runs_as_any_user_and_says_what_it_is() -> None:
+    command = ("/usr/bin/nginx-prometheus-exporter", "--version")
+    assert "NGINX Prometheus Exporter" in run(NGINX_EXPORTER, *command, options=("--entrypoint=",))
 
 
 def test_redis_exporter_runs_as_any_user_and_says_what_it_is() -> None:

@@ -37,6 +37,7 @@ def built(
                 applications=namespace(applications),
                 settings=settings(edge={**FLAVOURS[flavour], **changes}).edge,
                 image="registry.example/nginx:1",
+                exporter_image="registry.example/exporter:1",
                 authority=Authority("authority", AuthorityArgs(common_name="here CA")),
                 app=Backend(service="app", endpoint=app, peer=pods_of(applications, "app")),
                 websocket=Backend(service="websocket", endpoint=websocket, peer=pods_of(applications, "websocket")),

@@ -40,6 +40,7 @@ _OF_CONTAINERS = {
     "name",
     "ports",
     "resources",
+    "restartPolicy",
     "securityContext",
     "volumeMounts",
     *_PROBES,

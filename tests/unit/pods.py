@@ -56,15 +56,13 @@ class Pod:
 
     @property
     def containers(self) -> list[Mapping[str, Any]]:
-        """All of them, those that end before the others start too."""
+        """All of them, those that start before the others too."""
         return [*self.spec.get("initContainers", []), *self.spec["containers"]]
 
     @property
     def ports(self) -> Mapping[str, int]:
         return {
-            port["name"]: port["containerPort"]
-            for container in self.spec["containers"]
-            for port in container.get("ports", [])
+            port["name"]: port["containerPort"] for container in self.containers for port in container.get("ports", [])
         }
 
     @property

@@ -12,7 +12,7 @@ import pulumi
 import pytest
 import yaml
 
-from components.monitoring import alertmanager, rules
+from components.monitoring import alertmanager, rules, subjects
 from components.settings import Alerts, Receiver
 from tests.app.processes import free_port
 from tests.unit.conftest import Stacks
@@ -27,7 +27,7 @@ RECEIVERS = (
     Receiver(name="outside", secret="four", severities=("heartbeat",)),
 )
 ADDRESSES = {each.name: f"https://hooks.example/{each.secret}" for each in RECEIVERS}
-ALERTS = tuple(rules.alerts(Alerts(), ("app",), 30))
+ALERTS = tuple(subjects.alerts(Alerts(), ("app",), 30))
 
 
 def program(name: str) -> str:

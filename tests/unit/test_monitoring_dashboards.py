@@ -5,19 +5,21 @@ import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
 
-from components import haproxy, postgres, redis
-from components.monitoring import dashboards, log_page, node_exporter, probes, rules
+from components import haproxy, nginx_exporter, postgres, redis
+from components.monitoring import dashboards, kube_state, log_page, node_exporter, probes, subjects
+from components.monitoring.pages import Dashboard
 from components.settings import Alerts
 from tests.questions import for_prometheus
 from tests.unit.conftest import Stacks
 from tests.unit.recording import CHECKOUT, Recording
 from tests.unit.test_monitoring_alerts import promtool, tried
 
-PAGES = tuple(dashboards.dashboards(Alerts()))
+PAGES = tuple(subjects.pages(Alerts()))
 EXPRESSIONS = [
     for_prometheus(expr)
     for page in PAGES
@@ -25,10 +27,13 @@ EXPRESSIONS = [
     for panel in panels
     for expr in panel.questions.values()
 ] + [dashboards.RELEASES]
-CONDITIONS = [alert.expr for alert in rules.alerts(Alerts(), (), 30)]
+CONDITIONS = [alert.expr for alert in subjects.alerts(Alerts(), (), 30)]
 FILES = {
     name: json.loads(text)
-    for name, text in {**dashboards.files(Alerts()), f"{log_page.NAME}.json": log_page.rendered()}.items()
+    for name, text in {
+        **dashboards.files(Alerts(), logs=log_page.SOURCE),
+        f"{log_page.NAME}.json": log_page.rendered(),
+    }.items()
 }
 
 
@@ -96,12 +101,45 @@ def test_what_questions_leave_open_is_chosen_at_the_top_of_the_page(name: str) -
     assert {open_ for expr in asked for open_ in re.findall(r"\$([a-z]\w*)", expr)} == choices
 
 
+def links(panel: dict[str, Any]) -> list[str]:
+    return [link["url"] for link in panel["fieldConfig"]["defaults"].get("links", [])]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_a_panel_of_what_says_something_leads_to_what_it_said_at_the_time_that_is_looked_at(page: Dashboard) -> None:
+    panels = {panel["title"]: panel for panel in FILES[f"{page.name}.json"]["panels"] if panel["type"] != "row"}
+    for panel in (panel for row in page.rows.values() for panel in row):
+        lines = panel.logs or page.logs
+        if lines is None:
+            assert links(panels[panel.title]) == []
+            continue
+        (url,) = links(panels[panel.title])
+        (pane,) = json.loads(parse_qs(urlsplit(url).query)["panes"][0]).values()
+        (question,) = pane["queries"]
+        assert (pane["datasource"], question["datasource"]) == (
+            log_page.SOURCE,
+            {"type": "loki", "uid": log_page.SOURCE},
+        )
+        assert question["expr"] == lines
+        assert pane["range"] == {"from": "${__from}", "to": "${__to}"}
+        # What Grafana is to put in must be there as it is, and be a label of everything that can be clicked.
+        for name in re.findall(r"\$\{__field\.labels\.(\w+)\}", lines):
+            assert f"${{__field.labels.{name}}}" in url
+            for legend, expr in panel.questions.items():
+                assert f"{{{{{name}}}}}" in legend or re.search(rf"by \([^)]*\b{name}\b", expr)
+
+
+def test_without_logs_nothing_leads_to_them() -> None:
+    for text in dashboards.files(Alerts(), logs=None).values():
+        assert "/explore" not in text
+
+
 def test_pages_are_told_apart() -> None:
     assert len({page.name for page in PAGES}) == len({page.title for page in PAGES}) == len(PAGES)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_panels_of_a_row_are_told_apart(page: dashboards.Dashboard) -> None:
+def test_panels_of_a_row_are_told_apart(page: Dashboard) -> None:
     for panels in page.rows.values():
         assert len({panel.title for panel in panels}) == len(panels)
 
@@ -112,9 +150,10 @@ def test_every_question_is_promql(tmp_path: Path) -> None:
     assert f"{len(EXPRESSIONS)} rules found" in promtool("check", "rules", "rules.yml", folder=tmp_path)
 
 
-def test_every_number_of_ours_that_a_page_asks_for_is_one_that_something_gives() -> None:
+def test_every_number_that_a_page_or_an_alert_asks_of_us_is_one_that_something_gives() -> None:
     """A name with a typing error is PromQL, too; its panel would be empty for ever."""
-    asked = {name for expr in EXPRESSIONS for name in re.findall(r"vision_week[\w:]+", expr)}
+    names = re.compile(r"vision_week[\w:]+|(?:kube|pgbouncer)_\w+")
+    asked = {name for expr in (*EXPRESSIONS, *CONDITIONS) for name in names.findall(expr)}
     app = set(re.findall(r"vision_week_\w+", (CHECKOUT / "app/src/Metrics.php").read_text()))
     websocket = re.findall(
         r"(Counter|Gauge)\(\s*f\"{name}(\w+)",
@@ -123,7 +162,8 @@ def test_every_number_of_ours_that_a_page_asks_for_is_one_that_something_gives()
     given = {f"{name}{end}" for name in app for end in ("", "_bucket")}
     given |= {f"vision_week_websocket_{name}{'_total' * (kind == 'Counter')}" for kind, name in websocket}
     given |= set(re.findall(r"vision_week_job_\w+", (CHECKOUT / "components/files/watch.py").read_text()))
-    given |= {record.name for record in rules.records(Alerts())}
+    given |= set(re.findall(r"pgbouncer_\w+", (CHECKOUT / "components/files/pooler-exporter.py").read_text()))
+    given |= {*kube_state.METRICS, *(record.name for record in subjects.records(Alerts()))}
     assert asked - given == set()
     assert len(asked) > 10
 
@@ -135,6 +175,7 @@ def test_every_number_of_ours_that_a_page_asks_for_is_one_that_something_gives()
         ("redis", redis.COUNTED),
         ("haproxy", haproxy.COUNTED),
         ("node", node_exporter.COUNTED),
+        ("nginx", nginx_exporter.COUNTED),
         ("probe", probes.COUNTED),
     ],
 )
@@ -162,7 +203,7 @@ def test_the_levels_of_the_service_are_lines_and_colours() -> None:
 
 
 def test_another_goal_is_another_line() -> None:
-    page = json.loads(dashboards.files(Alerts(availability_percent=99.5))["service-levels.json"])
+    page = json.loads(dashboards.files(Alerts(availability_percent=99.5), logs=None)["service-levels.json"])
     (panel,) = [each for each in page["panels"] if each["title"] == "Requests that succeed, 3 days"]
     assert limits(panel)[1] == ("green", 0.995)
 

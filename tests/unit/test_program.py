@@ -26,6 +26,7 @@ def test_what_the_stack_is_for_comes_out(development: Recording) -> None:
         "haproxy",
         "postgres",
         "nginx",
+        "nginx-exporter",
         "node-exporter",
         "prometheus",
         "redis",

@@ -27,7 +27,8 @@ BUCKETS = {
     stack: {("app", "169.254.169.254/32", 80), ("app", "199.36.153.4/30", 443)} for stack in ("staging", "production")
 } | {"development": set()}
 # From Alertmanager to its like, where there are several, and to the web hooks of those who are told; Grafana asks,
-# what tells of the cluster's objects asks the API server, and the nodes' logs go to who keeps them.
+# what tells of the cluster's objects asks the API server, and the nodes' logs go to who keeps them. Our own load
+# balancer's numbers are asked for where there is one.
 WATCHING = {
     stack: {
         ("alertmanager", "alertmanager", 9094),
@@ -44,7 +45,7 @@ WATCHING = {
         *(("kube-state-metrics", CONTROL_PLANES[stack], port) for port in (443, 6443)),
     }
     for stack in ("staging", "production")
-} | {"development": set()}
+} | {"development": {("prometheus", "edge", 9113)}}
 # From a member to the repository, from a job to a member, and from both to a bucket; from Prometheus to what knows how
 # the jobs went, and from there to the API server. An engineer's stack has none.
 _BUCKET = (("0.0.0.0/0", 443), ("169.254.169.252/32", 988), ("169.254.169.254/32", 80))
@@ -84,8 +85,10 @@ def test_the_connections_that_are_allowed_are_these(program: Recording, stack: s
         ("postgres", CONTROL_PLANES[stack], 443),
         ("postgres", CONTROL_PLANES[stack], 6443),
         ("prometheus", "app", 8081),
+        ("prometheus", "app", 9113),
         ("prometheus", "websocket", 8091),
         ("prometheus", "postgres", 8008),
+        ("prometheus", "postgres", 9127),
         ("prometheus", "postgres", 9187),
         ("prometheus", "redis", 8404),
         ("prometheus", "redis", 9121),

@@ -97,6 +97,7 @@ def test_our_images_run_by_digest_and_others_by_exact_version(stacks: Stacks, st
     names = (
         "library/haproxy:3.2-bookworm",
         "library/redis:7.4-bookworm",
+        "nginx/nginx-prometheus-exporter:1.4.0",
         "oliver006/redis_exporter:v1.67.0",
         "prom/prometheus:v3.5.0",
         "prom/alertmanager:v0.28.1",

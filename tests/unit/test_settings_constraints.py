@@ -251,15 +251,18 @@ ITEMS: dict[str, tuple[dict[str, Any], dict[str, tuple[list[Any], list[Any]]]]] 
 
 # Fields of models that stand in several places; one of them stands for all.
 SAME_AS = {
+    "app.exporter_resources": "websocket.resources",
     "app.nginx_resources": "websocket.resources",
     "app.php_resources": "websocket.resources",
     "cluster.data": "cluster.apps",
+    "edge.exporter_resources": "websocket.resources",
     "edge.resources": "websocket.resources",
     "postgres.backups.resources": "websocket.resources",
     "postgres.resources": "websocket.resources",
     "redis.resources": "websocket.resources",
     "postgres.roles_resources": "websocket.resources",
     "postgres.pooler_resources": "websocket.resources",
+    "postgres.pooler_exporter_resources": "websocket.resources",
     "redis.sentinel_resources": "websocket.resources",
     "redis.haproxy_resources": "websocket.resources",
     "postgres.exporter_resources": "websocket.resources",
