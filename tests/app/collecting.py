@@ -32,17 +32,37 @@ class Line:
     text: str
     level: str
     where: Mapping[str, str]
+    trace: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a trace that reached the store. caller: number of the span that it is a part of; '' of none."""
+
+    name: str
+    trace: str
+    number: str
+    caller: str
+    seconds: float
+    about: Mapping[str, str]
+    failed: bool
 
 
 class Store:
-    """Stands in for Loki: takes what the collector brings, under TLS, and knows it by heart."""
+    """Stands in for Loki and for what keeps traces: takes OTLP's JSON, and knows it by heart.
 
-    def __init__(self, port: int, certificate: Path) -> None:
-        self._port = port
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(certificate / "tls.crt", certificate / "tls.key")
+    certificate: the folder with that for TLS; None where it is spoken to in clear.
+    """
+
+    def __init__(self, port: int, certificate: Path | None) -> None:
+        self.port = port
+        self._context: ssl.SSLContext | None = None
+        if certificate:
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._context.load_cert_chain(certificate / "tls.crt", certificate / "tls.key")
         self._server: ThreadingHTTPServer | None = None
         self.lines: list[Line] = []
+        self.spans: list[Span] = []
 
     def up(self) -> None:
         told = self._told
@@ -62,8 +82,9 @@ class Store:
             def log_message(self, *_: Any) -> None:
                 """Nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
-        self._server.socket = self._context.wrap_socket(self._server.socket, server_side=True)
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        if self._context:
+            self._server.socket = self._context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def down(self) -> None:
@@ -73,12 +94,33 @@ class Store:
         self._server = None
 
     def _told(self, path: str, body: Mapping[str, Any]) -> None:
-        assert path == "/otlp/v1/logs"
-        for resource in body["resourceLogs"]:
-            where = {each["key"]: next(iter(each["value"].values())) for each in resource["resource"]["attributes"]}
+        assert path in {"/otlp/v1/logs", "/v1/logs", "/v1/traces"}
+        for resource in body.get("resourceLogs", []):
+            where = _known(resource["resource"])
             for scope in resource["scopeLogs"]:
                 for record in scope["logRecords"]:
-                    self.lines.append(Line(record["body"]["stringValue"], record["severityText"], where))
+                    text, level = record["body"]["stringValue"], record["severityText"]
+                    self.lines.append(Line(text, level, where, record.get("traceId", "")))
+        for resource in body.get("resourceSpans", []):
+            where = _known(resource["resource"])
+            for scope in resource["scopeSpans"]:
+                self.spans.extend(_span(span, where) for span in scope["spans"])
+
+
+def _known(of: Mapping[str, Any]) -> dict[str, str]:
+    return {each["key"]: next(iter(each["value"].values())) for each in of.get("attributes", [])}
+
+
+def _span(span: Mapping[str, Any], where: Mapping[str, str]) -> Span:
+    return Span(
+        name=span["name"],
+        trace=span["traceId"],
+        number=span["spanId"],
+        caller=span.get("parentSpanId", ""),
+        seconds=(int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"])) / 1e9,
+        about={**where, **_known(span)},
+        failed=span["status"].get("code") == 2,  # OTLP's STATUS_CODE_ERROR
+    )
 
 
 class Node:

@@ -81,6 +81,7 @@ def test_every_image_may_be_allowed_at_once() -> None:
         "collector",
         "grafana",
         "haproxy",
+        "jaeger",
         "kube-state-metrics",
         "loki",
         "nginx",
@@ -210,8 +211,8 @@ def resources(**changes: Any) -> dict[str, Any]:
         (
             {"images": {"registry": "registry.example/vision-week", "allow_unpinned": ["redsi"]}},
             "images.allow_unpinned[0]: is not in the catalogue, which has only "
-            "alertmanager, blackbox-exporter, collector, grafana, haproxy, kube-state-metrics, loki, nginx, "
-            "node-exporter, prometheus, redis, redis-exporter",
+            "alertmanager, blackbox-exporter, collector, grafana, haproxy, jaeger, kube-state-metrics, loki, "
+            "nginx, node-exporter, prometheus, redis, redis-exporter",
         ),
         ({"edge": {"url": "https://a.example"}}, "edge.flavour: is required; one of nginx, gateway, ingress"),
         (
