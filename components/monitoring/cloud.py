@@ -47,7 +47,6 @@ def configuration(
     lines: the queue of those that wait. traced: there are spans, too.
     """
     said = [f'set(resource.attributes["{name}"], "{value}")' for name, value in cloud.resource.items()]
-    exporter = {"endpoint": endpoint, "auth": {"authenticator": _LOGIN}}
     logs = {
         "processors": ["memory_limiter", "transform", "transform/google"],
         "exporters": ["otlp_http", "otlp_http/google-logs"],
@@ -62,14 +61,16 @@ def configuration(
             "processors": {
                 "transform/google": {
                     "error_mode": "silent",
-                    "log_statements": [{"context": "resource", "statements": said}],
-                    "trace_statements": [{"context": "resource", "statements": said}],
+                    **{
+                        f"{kind}_statements": [{"context": "resource", "statements": list(said)}]
+                        for kind in ("log", "trace")
+                    },
                 }
             },
             "exporters": {
                 # A Google that is away stops no file: what is full is let go, and Loki has it.
-                "otlp_http/google-logs": {**exporter, "sending_queue": {**lines, "block_on_overflow": False}},
-                **({"otlp_http/google-traces": {**exporter, "sending_queue": QUEUE}} if traced else {}),
+                "otlp_http/google-logs": _exporter(endpoint, {**lines, "block_on_overflow": False}),
+                **({"otlp_http/google-traces": _exporter(endpoint, QUEUE)} if traced else {}),
             },
             "service": {
                 "extensions": ["health_check", "file_storage", _LOGIN],
@@ -79,3 +80,7 @@ def configuration(
         sort_keys=False,
         width=1000,
     )
+
+
+def _exporter(endpoint: str, queue: Mapping[str, Any]) -> dict[str, Any]:
+    return {"endpoint": endpoint, "auth": {"authenticator": _LOGIN}, "sending_queue": dict(queue)}

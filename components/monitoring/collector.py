@@ -205,7 +205,7 @@ def _configurations(args: CollectorArgs) -> dict[str, Input[str]]:
             place = Output.format("https://{0}:{1}", args.spans.endpoint.host, args.spans.endpoint.port)
             made["traces.yaml"] = place.apply(lambda url: traces.configuration(exporter(url, shown), said))
     if args.cloud:
-        made["google.yaml"] = cloud.configuration(args.cloud, _queue(), traced=bool(args.tellers))
+        made["google.yaml"] = cloud.configuration(args.cloud, queue(), traced=bool(args.tellers))
     return made
 
 
@@ -271,7 +271,7 @@ def configuration(
                 "memory_limiter": {"check_interval": "1s", "limit_percentage": 80, "spike_limit_percentage": 20},
                 "transform": {"error_mode": "silent", "log_statements": list(_statements(truncated=truncated))},
             },
-            "exporters": {"otlp_http": {**exporter(f"{store}/otlp", shown, files), "sending_queue": _queue()}},
+            "exporters": {"otlp_http": {**exporter(f"{store}/otlp", shown, files), "sending_queue": queue()}},
             "service": {
                 "extensions": ["health_check", "file_storage"],
                 "pipelines": {
@@ -317,7 +317,7 @@ def exporter(endpoint: str, shown: str, files: str = _FILES) -> dict[str, Any]:
     }
 
 
-def _queue() -> dict[str, Any]:
+def queue() -> dict[str, Any]:
     """Of lines, which lose nothing."""
     return {
         "storage": "file_storage",

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import yaml
 
-from components.monitoring import collector, loki
+from components.monitoring import cloud, collector, loki, traces
 from localcloud import toolchain
 from tests.app.processes import free_port
 from tests.waiting import wait_for
@@ -126,11 +126,17 @@ def _span(span: Mapping[str, Any], where: Mapping[str, str]) -> Span:
 class Node:
     """A node's log files, and the collector that reads them. port: where the store is to be."""
 
-    def __init__(self, folder: Path, *, truncated: bool = True, encoding: str = "json") -> None:
-        """encoding: of what is sent; the platform's is `proto`, and the stand-in reads JSON alone."""
+    def __init__(
+        self, folder: Path, *, truncated: bool = True, encoding: str = "json", google: int | None = None
+    ) -> None:
+        """encoding: of what is sent; the platform's is `proto`, and the stand-in reads JSON alone. google: the port of
+        what stands in for Google's Telemetry API, where it keeps lines and spans."""
         self.folder, self.queue = folder, folder / "queue"
         self.port = free_port()
-        self._truncated, self._encoding = truncated, encoding
+        self.spans = free_port()
+        # Where the collector brings spans.
+        self.traces = self.port
+        self._truncated, self._encoding, self._google = truncated, encoding, google
         self._health, self._metrics = free_port(), free_port()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         for place in ("queue", "files", "logs"):
@@ -154,11 +160,13 @@ class Node:
             health=f"127.0.0.1:{self._health}",
             metrics=("127.0.0.1", self._metrics),
         )
-        configuration = yaml.safe_load(text)
-        configuration["exporters"]["otlp_http"]["encoding"] = self._encoding
-        file = self.folder / "files/collector.yaml"
-        file.write_text(yaml.safe_dump(configuration, width=1000))
-        self.start("otelcol-contrib", f"--config={file}", *collector.GATES)
+        said = list(collector.of_spans(truncated=self._truncated))
+        store = collector.exporter(f"https://127.0.0.1:{self.traces}", loki.NAME, str(self.folder / "files"))
+        parts = [text, traces.configuration(None if self._google else store, said, address=f"127.0.0.1:{self.spans}")]
+        if self._google:
+            parts.append(self._to_google(self._google))
+        files = [self._written(number, part) for number, part in enumerate(parts)]
+        self.start("otelcol-contrib", *(f"--config={file}" for file in files), *collector.GATES)
 
         def ready() -> bool:
             try:
@@ -167,6 +175,26 @@ class Node:
                 return False
 
         self.wait("otelcol-contrib", ready)
+
+    def _written(self, number: int, part: str) -> Path:
+        configuration = yaml.safe_load(part)
+        for exporter in configuration.get("exporters", {}).values():
+            exporter["encoding"] = self._encoding
+        file = self.folder / f"files/collector-{number}.yaml"
+        file.write_text(yaml.safe_dump(configuration, width=1000))
+        return file
+
+    def _to_google(self, port: int) -> str:
+        """What is added for Google, but for the extension that logs in, which can't be had."""
+        there = cloud.Cloud(project="a-project", region="europe-west1", cluster="vision-week")
+        part = yaml.safe_load(
+            cloud.configuration(there, collector.queue(), traced=True, endpoint=f"http://127.0.0.1:{port}")
+        )
+        (login,) = part.pop("extensions")
+        part["service"]["extensions"].remove(login)
+        for exporter in part["exporters"].values():
+            assert exporter.pop("auth") == {"authenticator": login}
+        return yaml.safe_dump(part)
 
     def down(self, program: str = "otelcol-contrib", sign: signal.Signals = signal.SIGKILL) -> None:
         """Killed, it has no moment to write anything down."""
