@@ -10,8 +10,7 @@ container, by default). A new pod begins with empty hands and reads all files an
 its time and text, and not found twice.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +21,9 @@ from pulumi_kubernetes import apps, core, meta, networking
 from components import kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.levels import KEYS, LEVELS, SEVERITIES, WORDS
-from components.monitoring import cloud, containers, traces
+from components.monitoring import cloud, containers, redaction, traces
 from components.monitoring.cloud import Cloud
+from components.monitoring.redaction import literal
 from components.settings import Monitoring
 from components.values import MEBIBYTE, mebibytes
 
@@ -52,38 +52,6 @@ QUEUE = 256
 # Without it a line is marked as read while it waits for others in memory.
 GATES = ("--feature-gates=stanza.synchronousLogEmitter",)
 
-GONE = "[redacted]"
-_NAMES = (
-    r"[\w-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|private[_-]?key|authorization|cookie|session_id|"
-    r"credentials?)"
-)
-# What a secret looks like -> what stands there instead. The first four know it by its name: in JSON, in a text of
-# JSON's that is JSON again, in a query or a form, in a header.
-REDACTIONS: Mapping[str, str] = {
-    rf'(?i)("{_NAMES}"\s*:\s*")(?:[^"\\]|\\.)*': f"${{1}}{GONE}",
-    rf'(?i)(\\"{_NAMES}\\"\s*:\s*\\")(?:[^"\\]|\\\\(?:\\.|[^"\\]))*': f"${{1}}{GONE}",
-    rf"(?i)\b({_NAMES}=)[^\s&;,\"'\\]+": f"${{1}}{GONE}",
-    r"(?i)\b(bearer|basic)(\s+)[a-z0-9._~+/=-]{8,}": f"${{1}}${{2}}{GONE}",
-    r"(://[^\s:/@]*:)[^\s/@]+@": f"${{1}}{GONE}@",
-    r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)": f"{GONE} ${{1}}",
-    # Tokens by their form: JSON Web Tokens, Google's, GitHub's.
-    r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*": GONE,
-    r"\bya29\.[A-Za-z0-9_-]{16,}": GONE,
-    r"\bgh[oprsu]_[A-Za-z0-9]{30,}": GONE,
-}
-# The first two numbers of addresses of the internet: not 10, 127, 172.16 to 172.31, or 192.168, which are pods', nodes'
-# and services'. They say which pod was asked, and who isn't one is shortened by nginx already.
-_PUBLIC = (
-    r"(?:[1-9]|1[1-9]|[2-9]\d|1[01]\d|12[0-689]|1[3-68]\d|17[013-9]|19[013-9]|2\d\d)\.\d{1,3}"
-    r"|172\.(?:\d|1[0-5]|3[2-9]|[4-9]\d|[12]\d\d)"
-    r"|192\.(?:\d|\d\d|1[0-57-9]\d|16[0-79]|2\d\d)"
-)
-# As nginx shortens them: the network of 256 addresses, and of IPv6 the /48.
-ADDRESSES: Mapping[str, str] = {
-    rf"\b({_PUBLIC})\.(\d{{1,3}})\.\d{{1,3}}\b": "${1}.${2}.0",
-    r"\b([23][0-9a-fA-F]{3}:[0-9a-fA-F]{1,4}:[0-9a-fA-F]{1,4}):[0-9a-fA-F:]*[0-9a-fA-F]": "${1}::",
-    r"\b([23][0-9a-fA-F]{3}(?::[0-9a-fA-F]{1,4})?)::[0-9a-fA-F:]*": "${1}::",
-}
 # Kubernetes' names of pods, by who made them: those of a Deployment and of Jobs end with a template's or a moment's
 # mark and a random one, which have no vowels but where Pulumi made them; those of a StatefulSet with a number.
 _RANDOM = "[bcdfghjklmnpqrstvwxz2456789]"
@@ -198,7 +166,7 @@ def _configurations(args: CollectorArgs) -> dict[str, Input[str]]:
         "containers.yaml": Output.all(*(each.name for each in args.watched)).apply(containers.configuration),
     }
     if args.tellers:
-        said = list(of_spans(truncated=truncated))
+        said = list(redaction.of_spans(truncated=truncated))
         made["traces.yaml"] = traces.configuration(None, said)
         if args.spans:
             shown = args.spans.shown
@@ -334,13 +302,6 @@ def queue() -> dict[str, Any]:
     }
 
 
-def of_spans(*, truncated: bool) -> Iterator[str]:
-    """What is taken out of a span: as out of lines, and whatever has a secret's name."""
-    yield f"delete_matching_keys(span.attributes, {_literal(f'(?i)^{_NAMES}$')})"
-    for pattern, instead in {**REDACTIONS, **(ADDRESSES if truncated else {})}.items():
-        yield f'replace_all_patterns(span.attributes, "value", {_literal(pattern)}, {_literal(instead)})'
-
-
 def _operators() -> Iterator[dict[str, Any]]:
     """What containerd wrote about a line, and where from; a long one is put together again.
 
@@ -387,17 +348,13 @@ def _statements(*, truncated: bool) -> Iterator[dict[str, Any]]:
         "context": "resource",
         "statements": [
             f'set({service}, resource.attributes["k8s.pod.name"])',
-            *(f"replace_pattern({service}, {_literal(each)}, {_literal('${1}')})" for each in _OF_PODS),
+            *(f"replace_pattern({service}, {literal(each)}, {literal('${1}')})" for each in _OF_PODS),
         ],
     }
-    taken_out = {**REDACTIONS, **(ADDRESSES if truncated else {})}
     yield {
         "context": "log",
         "statements": [
-            *(
-                f"replace_pattern(log.body, {_literal(pattern)}, {_literal(instead)})"
-                for pattern, instead in taken_out.items()
-            ),
+            *redaction.of_lines(truncated=truncated),
             # They say what is known already, and a line that is read again must be the same line.
             'delete_matching_keys(log.attributes, "^(log.file.path|part|time)$$")',
             "set(log.observed_time_unix_nano, 0)",
@@ -409,7 +366,7 @@ def _statements(*, truncated: bool) -> Iterator[dict[str, Any]]:
             *(
                 statement
                 for level in LEVELS
-                for said in [_literal(f"(?i)^({'|'.join(_words(level))})$")]
+                for said in [literal(f"(?i)^({'|'.join(_words(level))})$")]
                 for statement in (
                     f'set(log.severity_number, {SEVERITIES[level]}) where IsMatch(log.cache["said"], {said})',
                     f'set(log.severity_text, "{level}") where IsMatch(log.cache["said"], {said})',
@@ -422,8 +379,3 @@ def _statements(*, truncated: bool) -> Iterator[dict[str, Any]]:
 
 def _words(level: str) -> list[str]:
     return [level, *(word for word, same in WORDS.items() if same == level)]
-
-
-def _literal(text: str) -> str:
-    """A text in that language; `$` is the configuration's own, and must be written twice in it."""
-    return json.dumps(text).replace("$", "$$")

@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import yaml
 
-from components.monitoring import cloud, collector, loki, traces
+from components.monitoring import cloud, collector, loki, redaction, traces
 from localcloud import toolchain
 from tests.app.processes import free_port
 from tests.waiting import wait_for
@@ -160,7 +160,7 @@ class Node:
             health=f"127.0.0.1:{self._health}",
             metrics=("127.0.0.1", self._metrics),
         )
-        said = list(collector.of_spans(truncated=self._truncated))
+        said = list(redaction.of_spans(truncated=self._truncated))
         store = collector.exporter(f"https://127.0.0.1:{self.traces}", loki.NAME, str(self.folder / "files"))
         parts = [text, traces.configuration(None if self._google else store, said, address=f"127.0.0.1:{self.spans}")]
         if self._google:
