@@ -5,6 +5,7 @@ declare(strict_types=1);
 namespace VisionWeek;
 
 use Closure;
+use RuntimeException;
 use Throwable;
 use VisionWeek\Http\Request;
 
@@ -117,10 +118,16 @@ final class Trace
             'request.id' => $this->requestId,
         ];
         $this->add("{$method} {$route}", self::SERVER, $this->handedOver, self::now(), $about, $status >= 500, $this->root);
+        // From here on the visitor waits for nothing more.
+        if (function_exists('fastcgi_finish_request')) {
+            fastcgi_finish_request();
+        }
         try {
             $this->tell();
         } catch (Throwable $error) {
-            apcu_enabled() && apcu_store(self::AWAY, true, self::PAUSE);
+            if (apcu_enabled()) {
+                apcu_store(self::AWAY, true, self::PAUSE);
+            }
             $this->log->debug('a trace is lost', ['cause' => $error->getMessage()]);
         }
     }
@@ -178,10 +185,10 @@ final class Trace
         stream_set_timeout($connection, 0, (int) (self::PATIENCE * 1e6));
         fwrite($connection, "POST /v1/traces HTTP/1.1\r\nHost: {$host}\r\nConnection: close\r\n"
             . 'Content-Type: application/json' . "\r\nContent-Length: " . strlen($body) . "\r\n\r\n{$body}");
-        $answer = (string) fgets($connection);
+        $answer = trim((string) fgets($connection));
         fclose($connection);
         if (!str_contains($answer, ' 200 ')) {
-            $this->log->debug('a trace is refused', ['cause' => trim($answer)]);
+            throw new RuntimeException($answer === '' ? 'no answer in time' : $answer);
         }
     }
 

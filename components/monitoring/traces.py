@@ -5,7 +5,7 @@ they leave the node redacted and under TLS, as lines do (`collector.py`). What w
 memory, and what doesn't fit is lost: a trace is there to find out why something took long, and no record of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import yaml
@@ -62,7 +62,7 @@ def configuration(
                     "trace_statements": [{"context": "span", "statements": list(statements)}],
                 }
             },
-            **({"exporters": {"otlp_http/traces": {**exporter, "sending_queue": QUEUE}}} if exporter else {}),
+            **({"exporters": {"otlp_http/traces": {**exporter, "sending_queue": dict(QUEUE)}}} if exporter else {}),
             "service": {
                 "pipelines": {"traces": {**pipeline, **({"exporters": ["otlp_http/traces"]} if exporter else {})}}
             },
@@ -72,7 +72,7 @@ def configuration(
     )
 
 
-QUEUE = {
+QUEUE: Mapping[str, Any] = {
     "sizer": "bytes",
     "queue_size": _QUEUE * MEBIBYTE,
     "num_consumers": 2,

@@ -2,6 +2,7 @@
 waits for who is told."""
 
 import re
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -177,6 +178,24 @@ def test_nobody_notices_that_who_is_told_is_away(folder: Path, postgres: Postgre
     assert len(lost) == 1
 
 
+def test_a_collector_that_says_nothing_is_left_alone_for_a_while(
+    folder: Path, postgres: Postgres, redis: Redis
+) -> None:
+    """As one on a node that stands still: connections come about, and no answer does."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        environment = {**told_to(silent.getsockname()[1]), "LOG_LEVEL": "debug"}
+        patient = Site(folder / "patient-traces", postgres, redis, environment=environment)
+        patient.start()
+        try:
+            with patient.client() as client:
+                assert client.get("/api/session").status_code == 200
+                wait_for(lambda: patient.logged("cause", "no answer in time"), "a line of it")
+                assert client.get("/api/session").status_code == 200
+        finally:
+            patient.stop()
+        assert len(patient.logged("message", "a trace is lost")) == 1
+
+
 def test_a_bucket_of_latencies_has_an_example_for_who_can_read_it(followed: Site, store: Store) -> None:
     """S8.1: from a number to the trace of a request that made it."""
     with followed.client() as client:
@@ -203,7 +222,7 @@ def test_what_has_examples_is_open_metrics(followed: Site) -> None:
 
     with followed.inside() as there:
         text = there.get("/metrics", headers={"Accept": "application/openmetrics-text"}).text
-    families = {family.name: family for family in text_string_to_metric_families(text)}
+    families = {family.name: family for family in text_string_to_metric_families(text)}  # type: ignore[no-untyped-call]
     assert families["vision_week_http_requests"].type == "counter"
     assert families["vision_week_http_request_duration_seconds"].type == "histogram"
     assert "vision_week_build_info" in families
