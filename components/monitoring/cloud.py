@@ -5,7 +5,7 @@ and as themselves, by Workload Identity. So what arrives there has been redacted
 which would bring what pods write as it is, is off for workloads (`components/google/cluster.py`). Loki goes on while
 Google is away, and what doesn't fit into the queue meanwhile is in Loki alone.
 
-That Google takes it is **unverified**: the extension that logs in can't be had here. The rest is tried with a stand-in.
+That Google takes it is **unverified**: the extension that logs in can't be had here.
 """
 
 from collections.abc import Mapping

@@ -165,6 +165,8 @@ def configuration(
                 "jaeger_storage": {"backends": {"volume": {"badger": store}}},
                 "jaeger_query": {
                     "storage": {"traces": "volume"},
+                    # It would tell of itself to itself.
+                    "enable_tracing": False,
                     "http": {"endpoint": f"{address}:{pages}", "tls": tls},
                     # Nobody asks by this, and it can't be left out.
                     "grpc": {"endpoint": f"127.0.0.1:{pages + 1}"},
