@@ -83,6 +83,10 @@ compose-down: .venv/.ready ## Remove what `make compose-up` made, its data inclu
 logs-up: .venv/.ready ## Have what keeps logs: Loki and the collector; the first time they are built, for long minutes
 	@$(LOCALCLOUD) logs-up
 
+.PHONY: traces-up
+traces-up: .venv/.ready ## Have what keeps traces, too: Jaeger, beside Loki and the collector; the first time it is built, for long minutes
+	@$(LOCALCLOUD) traces-up
+
 .PHONY: vpa-up
 vpa-up: .venv/.ready ## Add the vertical autoscaler to the local cluster; the first time it is built, for minutes
 	@$(LOCALCLOUD) vpa-up

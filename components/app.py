@@ -73,6 +73,15 @@ class Uploads:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Tracing:
+    """Where it tells what requests did, in OTLP over HTTP, and of how many. peer: the pods there. percent: of all."""
+
+    endpoint: Endpoint
+    peer: networking.v1.NetworkPolicyPeerArgs
+    percent: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class AppArgs:
     """What the application needs.
 
@@ -85,6 +94,7 @@ class AppArgs:
     notice: seconds until all clients have heard that a pod is going.
     nginx_settings: files of `images/app/nginx/settings` that the edge makes otherwise, by name.
     after: what must be ready before the migrations run.
+    tracing: of requests; None without any.
     rollout_timeout: seconds in which the next new pod must become ready.
     protect: the uploads are not removed before this is taken away.
     """
@@ -105,6 +115,7 @@ class AppArgs:
     nginx_settings: Mapping[str, str]
     uploads: Uploads
     after: Sequence[Resource]
+    tracing: Tracing | None = None
     rollout_timeout: int
     protect: bool
 
@@ -247,7 +258,21 @@ class App(ComponentResource):
             "UPLOAD_LIMIT": str(bounds.upload(settings.limits)),
             "WEBSOCKET_PATH": self._args.websocket,
         }
-        return {**self._database(self._args.database.endpoint), **self._named(variables)}
+        return {**self._database(self._args.database.endpoint), **self._named(variables), **self._tracing()}
+
+    def _tracing(self) -> dict[str, Input[str]]:
+        """OpenTelemetry's own variables, which every library for it reads."""
+        tracing = self._args.tracing
+        if tracing is None:
+            return {}
+        there = tracing.endpoint
+        return {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": Output.format("http://{0}:{1}", there.host, there.port),
+            "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
+            "OTEL_SERVICE_NAME": NAME,
+            "OTEL_TRACES_SAMPLER": "traceidratio",
+            "OTEL_TRACES_SAMPLER_ARG": f"{tracing.percent / 100:g}",
+        }
 
     def _database(self, endpoint: Endpoint) -> dict[str, Input[str]]:
         database = self._args.database
@@ -283,9 +308,9 @@ class App(ComponentResource):
         }
 
     def _connections(self) -> networking.v1.NetworkPolicySpecArgs:
-        """The edge to nginx; PHP to its database, to Redis and to the one debugger that is named; its uploads' mount to
-        where they are."""
-        database, redis = self._args.database, self._args.redis
+        """The edge to nginx; PHP to its database, to Redis, to the collector of traces and to the one debugger that is
+        named; its uploads' mount to where they are."""
+        database, redis, tracing = self._args.database, self._args.redis, self._args.tracing
         return kubernetes.allow(
             NAME,
             ingress=[kubernetes.from_(self._args.clients, PORT)],
@@ -295,6 +320,7 @@ class App(ComponentResource):
                 kubernetes.to([redis.peer], redis.endpoint.port),
                 *self._args.uploads.connections,
                 *self._to_debugger(),
+                *([kubernetes.to([tracing.peer], tracing.endpoint.port)] if tracing else []),
             ],
         )
 

@@ -48,6 +48,7 @@ CATALOGUE = {
     "collector": CatalogueImage(repository="docker.io/otel/opentelemetry-collector-contrib", tag="0.149.0"),
     "grafana": CatalogueImage(repository="docker.io/grafana/grafana", tag="12.1.0"),
     "haproxy": CatalogueImage(repository="docker.io/library/haproxy", tag="3.2-bookworm"),
+    "jaeger": CatalogueImage(repository="docker.io/jaegertracing/jaeger", tag="2.13.0"),
     "kube-state-metrics": CatalogueImage(
         repository="registry.k8s.io/kube-state-metrics/kube-state-metrics", tag="v2.17.0"
     ),

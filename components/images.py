@@ -71,6 +71,7 @@ class Images(ComponentResource):
     blackbox_exporter: str
     collector: str
     grafana: str
+    jaeger: str
     kube_state_metrics: str
     loki: str
     nginx: str
@@ -114,6 +115,7 @@ class Images(ComponentResource):
         self.blackbox_exporter = self._published("blackbox-exporter")
         self.collector = self._published("collector")
         self.grafana = self._published("grafana")
+        self.jaeger = self._published("jaeger")
         self.kube_state_metrics = self._published("kube-state-metrics")
         self.haproxy = self._published("haproxy")
         self.loki = self._published("loki")

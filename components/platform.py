@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
-from pulumi_kubernetes import core
+from pulumi_kubernetes import core, networking
 
 from components import app, bounds, catalogue, edge, monitoring, pgbackrest, postgres, redis, websocket
 from components.app import App, AppArgs, Database, Store, Uploads
@@ -14,7 +14,7 @@ from components.cluster import Cluster, ClusterArgs
 from components.edge import Backend, Edge, EdgeArgs
 from components.images import Images, ImagesArgs
 from components.kubernetes import pods_of
-from components.monitoring import MonitoringArgs
+from components.monitoring import MonitoringArgs, collector
 from components.postgres import Postgres, PostgresArgs
 from components.redis import Redis, RedisArgs
 from components.retirement import Retirement, RetirementArgs
@@ -36,7 +36,7 @@ class _Ground:
     made it; uploads_ready: without which nobody can mount it.
     backups: the same for them. keep: puts a secret away, by a name, apart from the state.
     mirrors: host of somebody's registry -> what stands in its place. registry: what must be there before a push.
-    edge: what must be there before a Gateway.
+    edge: what must be there before a Gateway. to_google: connections to Google's APIs.
     """
 
     context: str
@@ -54,6 +54,7 @@ class _Ground:
     backups: Output[str] | None = None
     keep: Callable[[str, Input[str]], None] | None = None
     edge: Sequence[Resource] = ()
+    to_google: Sequence[networking.v1.NetworkPolicyEgressRuleArgs] = ()
 
 
 class Platform(ComponentResource):
@@ -233,6 +234,7 @@ class Platform(ComponentResource):
                 },
                 uploads=_uploads(settings, ground, inside),
                 after=[database, memory],
+                tracing=monitoring.tracing(settings, namespaces),
                 rollout_timeout=settings.rollout_timeout,
                 protect=settings.protect,
             ),
@@ -292,6 +294,7 @@ class Platform(ComponentResource):
                     backups=backups,
                     control_plane=ground.control_plane,
                     nodes=ground.nodes,
+                    to_google=ground.to_google,
                 ),
                 inside,
             )
@@ -317,6 +320,7 @@ class Platform(ComponentResource):
             **{"blackbox-exporter": images.blackbox_exporter},
             collector=images.collector,
             grafana=images.grafana,
+            jaeger=images.jaeger,
             websocket=images.websocket,
             postgres=images.postgres,
             haproxy=images.haproxy,
@@ -353,6 +357,7 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
     # Only here: whoever has a cluster already doesn't wait for Google's types to load.
     from components.google.access import CONTEXT  # noqa: PLC0415
     from components.google.foundation import Foundation, FoundationArgs  # noqa: PLC0415
+    from components.google.network import to_apis  # noqa: PLC0415
 
     pools = {"data": "data"}
     google = Foundation(
@@ -372,6 +377,9 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
                 f"{settings.namespace_prefix}-{area}"
                 for area in ("data", *(["monitoring"] if settings.monitoring.enabled else []))
             ],
+            telemetry_writer=_telemetry_writer(settings),
+            traced=settings.monitoring.traces.enabled,
+            logs_days=settings.monitoring.logs_days,
             protect=settings.protect,
             edge=settings.edge if isinstance(settings.edge, GatewayEdge) else None,
         ),
@@ -393,6 +401,7 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
         backups=google.backups,
         keep=google.keep,
         edge=google.edge_ready,
+        to_google=to_apis(),
     )
 
 
@@ -402,6 +411,14 @@ def _bucket_writers(settings: Settings) -> Sequence[str]:
     if not chosen.enabled or chosen.repository == "volume" or chosen.bucket:
         return ()
     return [f"ns/{settings.namespace_prefix}-data/sa/{name}" for name in (pgbackrest.REPOSITORY, pgbackrest.JOBS)]
+
+
+def _telemetry_writer(settings: Settings) -> str | None:
+    """Who brings logs and traces to Google; nobody, where there are none."""
+    watched = settings.monitoring
+    if not (watched.enabled and watched.logs):
+        return None
+    return f"ns/{settings.namespace_prefix}-{NODE}/sa/{collector.NAME}"
 
 
 def _bucket(settings: Settings, ground: _Ground) -> Input[str] | None:

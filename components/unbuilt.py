@@ -1,7 +1,7 @@
 """What a stack asks for and the program does not build: refused, because a setting without effect is a broken promise.
 
-Two kinds. A setting that is marked `LATER` where it is declared may not be given, and what is on unless switched off
-must be switched off, in so many words, in the stack's file.
+A setting that is marked `LATER` where it is declared may not be given; and what is on unless switched off must be
+switched off, in so many words, in the stack's file, where it can't be had.
 Such settings are checked all the same: a stack file can be complete before the program is.
 """
 
@@ -51,11 +51,7 @@ def _later(model: BaseModel, path: str) -> Iterator[Fault]:
     for name, info in type(model).model_fields.items():
         value, here = getattr(model, name), f"{path}.{name}".removeprefix(".")
         if LATER in info.metadata:
-            switch = value if isinstance(value, bool) else getattr(value, "enabled", None)
-            if switch is True:
-                at = here if isinstance(value, bool) else f"{here}.enabled"
-                yield Fault(at, "is on unless switched off, and not built yet", "write false")
-            elif switch is None and name in model.model_fields_set:
+            if name in model.model_fields_set:
                 yield Fault(here, "is not built yet, and would have no effect", "leave it out")
         # What belongs to something that is switched off asks for nothing.
         elif isinstance(value, BaseModel) and getattr(value, "enabled", True):

@@ -174,6 +174,15 @@ def logs_up() -> None:
 
 
 @app.command()
+def traces_up() -> None:
+    """Have the local registry give what keeps logs and traces: those of logs-up, and Jaeger."""
+    _kubeconfig()
+    with step("Images of what keeps logs and traces") as progress:
+        images.logs.up(progress, traces=True)
+    say("Set vision-week:monitoring.logs and vision-week:monitoring.traces.enabled to true.")
+
+
+@app.command()
 def vpa_down() -> None:
     """Remove the local cluster's vertical autoscaler."""
     _kubeconfig()

@@ -25,7 +25,8 @@ $file = $options['password-file'] === '-' ? 'php://stdin' : $options['password-f
 $name = is_string($options['name'] ?? null) ? $options['name'] : strstr($options['email'], '@', true);
 
 try {
-    $users = new Users(new Database(Settings::fromEnvironment()));
+    $settings = Settings::fromEnvironment();
+    $users = new Users(new Database($settings, new Trace($settings, new Log($settings->logLevel))));
     $users->save($options['email'], (string) $name, Settings::secret($file));
 } catch (Away $away) {
     fwrite(STDERR, "create-user.php: {$away->getMessage()} {$away->getPrevious()?->getMessage()}\n");

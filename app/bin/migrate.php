@@ -28,7 +28,7 @@ $deadline = time() + WAIT_SECONDS;
 
 while (true) {
     try {
-        $connection = (new Database($settings))->connection();
+        $connection = (new Database($settings, new Trace($settings, $log)))->connection();
         $count = (new Migrator($connection, __DIR__ . '/../migrations', $log))->run();
         $log->info('schema is up to date', ['applied' => $count]);
         exit(0);

@@ -32,7 +32,8 @@ final class Application
     {
         $start = hrtime(true);
         $log = $this->services->log;
-        $log->setRequestId($request->id);
+        $log->setRequest($request->id, $request->traceId);
+        $this->services->trace->begin($request);
         set_error_handler(static function (int $level, string $message, string $file, int $line): bool {
             // `@` lowers error_reporting to the fatal ones: the caller looks at the result instead.
             return (error_reporting() & $level) !== 0
@@ -55,6 +56,7 @@ final class Application
             if (!headers_sent()) {
                 $problem->response($request->id)->send();
             }
+            $this->services->trace->end($request->method, $this->route, 500);
         });
         // From here on such an error is one line of JSON with the request's number: ours. PHP's own would be a second.
         ini_set('log_errors', '0');
@@ -66,13 +68,15 @@ final class Application
         $response->send();
 
         $seconds = (hrtime(true) - $start) / 1e9;
-        $this->services->metrics->request($request->method, $this->route, $response->status, $seconds);
+        $trace = $this->services->trace;
+        $this->services->metrics->request($request->method, $this->route, $response->status, $seconds, $trace->example());
         $log->debug('request', [
             'method' => $request->method,
             'route' => $this->route,
             'status' => $response->status,
             'seconds' => round($seconds, 4),
         ]);
+        $trace->end($request->method, $this->route, $response->status);
     }
 
     public function handle(Request $request): Response

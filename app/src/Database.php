@@ -22,9 +22,11 @@ final class Database
      */
     private const AWAY = '/^(08|57P|57014|53|25006)/';
 
+    private const SYSTEM = ['db.system.name' => 'postgresql'];
+
     private ?PDO $connection = null;
 
-    public function __construct(private readonly Settings $settings)
+    public function __construct(private readonly Settings $settings, private readonly Trace $trace)
     {
     }
 
@@ -51,7 +53,7 @@ final class Database
     {
         if ($this->connection === null) {
             try {
-                $this->connection = $this->connect();
+                $this->connection = $this->trace->asked('connect to the database', self::SYSTEM, fn (string $_) => $this->connect());
             } catch (PDOException $error) {
                 throw $this->translate($error, connecting: true);
             }
@@ -64,9 +66,13 @@ final class Database
     {
         $connection = $this->connection();
         try {
-            $statement = $connection->prepare($sql);
-            $statement->execute($values);
-            return $statement;
+            // The text of a question has none of its values.
+            $about = ['db.query.text' => $sql] + self::SYSTEM;
+            return $this->trace->asked(strtok($sql, " \n"), $about, function (string $span) use ($connection, $sql, $values) {
+                $statement = $connection->prepare($sql . $this->trace->comment($span));
+                $statement->execute($values);
+                return $statement;
+            });
         } catch (PDOException $error) {
             throw $this->translate($error, connecting: false);
         }

@@ -26,7 +26,7 @@ final class KeyValue
 
     private ?Away $away = null;
 
-    public function __construct(private readonly Settings $settings)
+    public function __construct(private readonly Settings $settings, private readonly Trace $trace)
     {
     }
 
@@ -36,6 +36,16 @@ final class KeyValue
      * @return T
      */
     public function use(Closure $use): mixed
+    {
+        return $this->trace->asked('Redis', ['db.system.name' => 'redis'], fn (string $_) => $this->used($use));
+    }
+
+    /**
+     * @template T
+     * @param Closure(Redis): T $use
+     * @return T
+     */
+    private function used(Closure $use): mixed
     {
         if ($this->away !== null) {
             // One request waits for a dead Redis once, not once a call.

@@ -9,16 +9,17 @@ final class Log
 {
     private const LEVELS = ['debug' => 0, 'info' => 1, 'warning' => 2, 'error' => 3];
 
-    private string $requestId = '';
+    /** @var array<string, string> */
+    private array $request = [];
 
     public function __construct(private readonly string $level)
     {
     }
 
-    /** Every later line carries this, which nginx's access log has too. */
-    public function setRequestId(string $id): void
+    /** Every later line carries these, which nginx's access log has too. */
+    public function setRequest(string $id, string $traceId): void
     {
-        $this->requestId = $id;
+        $this->request = ['request_id' => $id, 'trace_id' => $traceId];
     }
 
     /** @param array<string, mixed> $fields */
@@ -52,10 +53,7 @@ final class Log
             return;
         }
         $line = ['time' => gmdate('Y-m-d\TH:i:s') . substr(sprintf('%.3F', microtime(true)), -4) . 'Z']
-            + ['level' => $level, 'service' => 'app', 'message' => $message];
-        if ($this->requestId !== '') {
-            $line['request_id'] = $this->requestId;
-        }
+            + ['level' => $level, 'service' => 'app', 'message' => $message] + $this->request;
         $flags = JSON_UNESCAPED_SLASHES | JSON_UNESCAPED_UNICODE | JSON_INVALID_UTF8_SUBSTITUTE | JSON_PARTIAL_OUTPUT_ON_ERROR;
         file_put_contents('php://stderr', json_encode($line + $fields, $flags) . "\n");
     }

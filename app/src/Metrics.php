@@ -7,7 +7,8 @@ namespace VisionWeek;
 use APCUIterator;
 
 /**
- * Counters of this pod in Prometheus' text format.
+ * Counters of this pod in Prometheus' text format, or in OpenMetrics', which has the trace of one request beside each
+ * bucket of latencies that it fell into.
  *
  * They live in APCu, which all PHP-FPM workers of one pod share and which is gone with the pod: that is how Prometheus
  * expects a counter to behave. Keeping them in Redis would make every request wait for the network.
@@ -15,6 +16,10 @@ use APCUIterator;
 final class Metrics
 {
     private const PREFIX = 'metric|';
+    private const EXAMPLES = 'example|';
+
+    /** Seconds that a request is an example of how long they take. */
+    private const RECENT = 300;
 
     /** name => [type, help, the label sets that exist from the start (a series that appears late hides its first step)] */
     private const DECLARED = [
@@ -45,7 +50,8 @@ final class Metrics
         $this->add($name . '|' . $this->format($labels), $by);
     }
 
-    public function request(string $method, string $route, int $status, float $seconds): void
+    /** @param string $traceId where the request can be looked up; '' where it can't */
+    public function request(string $method, string $route, int $status, float $seconds, string $traceId): void
     {
         $this->count('vision_week_http_requests_total', [
             'method' => in_array($method, ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'], true) ? $method : 'other',
@@ -61,11 +67,15 @@ final class Metrics
         }
         $name = 'vision_week_http_request_duration_seconds|' . $this->format(['route' => $route]);
         $this->add("{$name}|{$bucket}", 1);
+        if ($traceId !== '' && apcu_enabled()) {
+            $example = sprintf('{trace_id="%s"} %.6F %.3F', $traceId, $seconds, microtime(true));
+            apcu_store(self::EXAMPLES . "{$name}|{$bucket}", $example, self::RECENT);
+        }
         // APCu adds whole numbers atomically, so the sum is kept in microseconds.
         $this->add("{$name}|sum", (int) round($seconds * 1_000_000));
     }
 
-    public function render(string $version, string $environment): string
+    public function render(string $version, string $environment, bool $open = false): string
     {
         $values = [];
         foreach (new APCUIterator('/^' . preg_quote(self::PREFIX, '/') . '/') as $entry) {
@@ -74,36 +84,39 @@ final class Metrics
         }
         $text = '';
         foreach (self::DECLARED as $name => [$type, $help, $initial]) {
-            $text .= "# HELP {$name} {$help}\n# TYPE {$name} {$type}\n";
+            $family = $open ? preg_replace('/_total$/', '', $name) : $name;
+            $text .= "# HELP {$family} {$help}\n# TYPE {$family} {$type}\n";
             $series = ($values[$name] ?? []) + array_fill_keys($initial, ['' => 0]);
             ksort($series);
             foreach ($series as $labels => $parts) {
                 $text .= $type === 'histogram'
-                    ? $this->histogram($name, (string) $labels, $parts)
+                    ? $this->histogram($name, (string) $labels, $parts, $open)
                     : $this->line($name, (string) $labels, $parts['']);
             }
         }
         $text .= "# HELP vision_week_build_info What is running.\n# TYPE vision_week_build_info gauge\n";
-        return $text . $this->line('vision_week_build_info', $this->format(['version' => $version, 'environment' => $environment]), 1);
+        $text .= $this->line('vision_week_build_info', $this->format(['version' => $version, 'environment' => $environment]), 1);
+        return $open ? "{$text}# EOF\n" : $text;
     }
 
     /** @param array<array-key, int> $parts */
-    private function histogram(string $name, string $labels, array $parts): string
+    private function histogram(string $name, string $labels, array $parts, bool $open): string
     {
         $text = '';
         $count = 0;
         foreach ([...array_map(strval(...), self::BUCKETS), '+Inf'] as $bound) {
             $count += $parts[$bound] ?? 0;
-            $text .= $this->line("{$name}_bucket", "{$labels},le=\"{$bound}\"", $count);
+            $example = $open ? apcu_fetch(self::EXAMPLES . "{$name}|{$labels}|{$bound}") : false;
+            $text .= $this->line("{$name}_bucket", "{$labels},le=\"{$bound}\"", $count, (string) $example);
         }
         return $text
             . $this->line("{$name}_sum", $labels, ($parts['sum'] ?? 0) / 1_000_000)
             . $this->line("{$name}_count", $labels, $count);
     }
 
-    private function line(string $name, string $labels, int|float $value): string
+    private function line(string $name, string $labels, int|float $value, string $example = ''): string
     {
-        return $name . ($labels === '' ? '' : "{{$labels}}") . " {$value}\n";
+        return $name . ($labels === '' ? '' : "{{$labels}}") . " {$value}" . ($example === '' ? '' : " # {$example}") . "\n";
     }
 
     /** @param array<string, string> $labels */

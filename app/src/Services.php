@@ -21,6 +21,7 @@ final class Services
 {
     public readonly Log $log;
     public readonly Metrics $metrics;
+    public readonly Trace $trace;
     public readonly Router $router;
 
     public function __construct(public readonly Settings $settings)
@@ -28,8 +29,9 @@ final class Services
         $this->log = new Log($settings->logLevel);
         $this->metrics = new Metrics();
 
-        $database = new Database($settings);
-        $store = new KeyValue($settings);
+        $this->trace = new Trace($settings, $this->log);
+        $database = new Database($settings, $this->trace);
+        $store = new KeyValue($settings, $this->trace);
         $cache = new Cache($store, $this->metrics, $this->log);
         $sessions = new Sessions($store, $settings->sessionLifetime);
         $exhibits = new Exhibits($database, $cache);

@@ -35,6 +35,8 @@ final class Settings
         public readonly int $loginsPerMinute,
         public readonly int $uploadLimit,
         public readonly string $websocketPath,
+        public readonly string $tracesAddress,
+        public readonly float $tracesShare,
     ) {
     }
 
@@ -61,6 +63,9 @@ final class Settings
             loginsPerMinute: self::number('LOGINS_PER_MINUTE', 5),
             uploadLimit: self::number('UPLOAD_LIMIT', 10_000_000),
             websocketPath: self::text('WEBSOCKET_PATH', '/ws'),
+            // OpenTelemetry's own names. Nowhere by itself; `http://host:port`.
+            tracesAddress: self::text('OTEL_EXPORTER_OTLP_ENDPOINT', ''),
+            tracesShare: (float) self::text('OTEL_TRACES_SAMPLER_ARG', '1'),
         );
     }
 

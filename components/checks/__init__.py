@@ -7,7 +7,7 @@ change, so that the person who reads it has nothing to look up. What a stack mus
 
 from collections.abc import Callable, Iterator
 
-from components.checks import application, disks, members, networks, room, times, uploads
+from components.checks import application, disks, members, networks, room, times, uploads, watching
 from components.checks.fault import Fault
 from components.settings import Settings
 
@@ -42,4 +42,5 @@ _CHECKS: tuple[Callable[[Settings], Iterator[Fault]], ...] = (
     application.source_is_one_place,
     application.variables_are_told_apart,
     application.names_are_told_apart,
+    watching.traces_have_somebody_to_take_them_in,
 )

@@ -53,7 +53,7 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
     )
     backups, sized = postgres.backups, settings.vertical_autoscaling
     app_sized, websocket_sized = (sized and not each.replicas.autoscaled for each in (app, websocket))
-    watched = settings.monitoring
+    watched, on_google = settings.monitoring, isinstance(settings.cluster, GoogleCluster)
     return {
         "app": [
             (app.replicas.max + 1, _of_app(settings, app_sized)),
@@ -76,6 +76,7 @@ def _demand(settings: Settings) -> dict[str, list[tuple[int, list[Resources]]]]:
             *([(2, [watched.kube_state_resources])] if watched.kube_state_metrics else []),
             *([(2, [watched.probes_resources])] if watched.probes else []),
             *([(1, [watched.loki_resources])] if watched.logs else []),
+            *([(1, [watched.traces.resources])] if watched.traces.enabled and not on_google else []),
         ]
         if watched.enabled
         else [],

@@ -16,6 +16,7 @@ from components.google.network import Network, NetworkArgs
 from components.google.registry import Registry, RegistryArgs
 from components.google.services import Services, ServicesArgs
 from components.google.snapshots import Snapshots, SnapshotsArgs
+from components.google.telemetry import Telemetry, TelemetryArgs
 from components.google.uploads import Uploads, UploadsArgs
 from components.google.vault import Vault, VaultArgs
 from components.settings import GatewayEdge
@@ -32,6 +33,8 @@ class FoundationArgs:
     uploads_user: the Kubernetes service account that mounts the uploads (`ns/NAMESPACE/sa/NAME`).
     uploads_days: in which a former version of one can be had back.
     snapshots: of the volumes in the namespaces snapshots_of.
+    telemetry_writer: the identity that brings logs, and traces where traced; None, and Google keeps none.
+    logs_days: that logs are kept.
     backups: the pods' identities that write backups, `ns/NAMESPACE/sa/ACCOUNT`; none, and no bucket is made for them.
     backups_copied_by: number of the project that keeps a copy of them, if one does.
     protect: whether what holds data can be removed. edge: None where that is not Google's balancer.
@@ -48,6 +51,9 @@ class FoundationArgs:
     uploads_days: int
     snapshots: SnapshotsSettings
     snapshots_of: Sequence[str]
+    telemetry_writer: str | None
+    traced: bool
+    logs_days: int
     protect: bool
     edge: GatewayEdge | None
 
@@ -174,6 +180,22 @@ class Foundation(ComponentResource):
                     key=keys["cluster"].id,
                     protect=args.protect,
                     labels=bill("snapshots"),
+                ),
+                opts=inside,
+            )
+        if args.telemetry_writer:
+            Telemetry(
+                "telemetry",
+                TelemetryArgs(
+                    project=project,
+                    number=chosen.project_number,
+                    prefix=args.prefix,
+                    region=region,
+                    writer=args.telemetry_writer,
+                    traced=args.traced,
+                    days=args.logs_days,
+                    identities=cluster.pools,
+                    after=services.ready,
                 ),
                 opts=inside,
             )

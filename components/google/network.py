@@ -4,8 +4,8 @@ Nothing in it has a public address. Nodes reach Google's APIs from within, every
 reaches them but through the load balancer: whatever comes in otherwise is refused, and the refusal logged. Of the
 connections there are, half are logged too, enough to see who talked to whom (S7.1).
 
-Cloud Storage is found at four addresses that Google keeps for networks like this one, so that a pod can be let through
-to them and to nothing else of the internet.
+Cloud Storage, and the API that takes in logs and traces, are found at four addresses that Google keeps for networks
+like this one, so that a pod can be let through to them and to nothing else of the internet.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,9 @@ from ipaddress import IPv4Network
 
 from pulumi import ComponentResource, Output, Resource, ResourceOptions
 from pulumi_gcp import compute, dns
+from pulumi_kubernetes import networking
 
+from components import kubernetes
 from components.settings import ClusterNetwork
 
 # Of the subnet's secondary ranges, and the tag of every node.
@@ -23,7 +25,8 @@ PODS, SERVICES = "pods", "services"
 GOOGLE_APIS = "199.36.153.4/30"
 # Where a pod gets the tokens of its own identity, with Dataplane V2 ("Workload Identity Federation for GKE").
 METADATA_SERVER = "169.254.169.254/32"
-_STORAGE = "storage.googleapis.com."
+# APIs that pods call.
+_CALLED = {"storage": "Cloud Storage", "telemetry": "Logs and traces"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +49,7 @@ class Network(ComponentResource):
     """A network for one cluster.
 
     id, nodes, control_plane: of the network and its two subnets. way_out: without which no node starts.
-    storage: without which no pod reaches Cloud Storage.
+    storage, telemetry: without which no pod reaches Cloud Storage, or what takes in logs and traces.
     """
 
     id: Output[str]
@@ -54,6 +57,7 @@ class Network(ComponentResource):
     control_plane: Output[str]
     way_out: Sequence[Resource]
     storage: Sequence[Resource]
+    telemetry: Sequence[Resource]
 
     def __init__(self, name: str, args: NetworkArgs, opts: ResourceOptions | None = None) -> None:
         super().__init__("vision-week:google:Network", name, None, opts)
@@ -116,11 +120,19 @@ class Network(ComponentResource):
             log_config=compute.FirewallLogConfigArgs(metadata="INCLUDE_ALL_METADATA"),
             opts=child,
         )
+        found = {api: self._found_within(api, network, args) for api in _CALLED}
+        self.id, self.nodes, self.control_plane = network.id, nodes.id, control_plane.id
+        self.way_out, self.storage, self.telemetry = [nat], [found["storage"]], [found["telemetry"]]
+        self.register_outputs({"id": self.id, "nodes": self.nodes, "control_plane": self.control_plane})
+
+    def _found_within(self, api: str, network: compute.Network, args: NetworkArgs) -> dns.RecordSet:
+        """An API's name leads to the four addresses."""
+        child, name = ResourceOptions(parent=self), f"{api}.googleapis.com."
         zone = dns.ManagedZone(
-            "storage",
-            name=f"{args.prefix}-storage",
-            dns_name=_STORAGE,
-            description="Cloud Storage, for pods that are let through to nothing else",
+            api,
+            name=f"{args.prefix}-{api}",
+            dns_name=name,
+            description=f"{_CALLED[api]}, for pods that are let through to nothing else",
             visibility="private",
             private_visibility_config=dns.ManagedZonePrivateVisibilityConfigArgs(
                 networks=[dns.ManagedZonePrivateVisibilityConfigNetworkArgs(network_url=network.id)]
@@ -128,18 +140,23 @@ class Network(ComponentResource):
             labels=args.labels,
             opts=child,
         )
-        addresses = dns.RecordSet(
-            "storage",
+        return dns.RecordSet(
+            api,
             managed_zone=zone.name,
-            name=_STORAGE,
+            name=name,
             type="A",
             ttl=300,
             rrdatas=[str(address) for address in IPv4Network(GOOGLE_APIS)],
             opts=child,
         )
-        self.id, self.nodes, self.control_plane = network.id, nodes.id, control_plane.id
-        self.way_out, self.storage = [nat], [addresses]
-        self.register_outputs({"id": self.id, "nodes": self.nodes, "control_plane": self.control_plane})
+
+
+def to_apis() -> Sequence[networking.v1.NetworkPolicyEgressRuleArgs]:
+    """A pod's connections to those, as itself."""
+    return [
+        kubernetes.to([kubernetes.addresses(METADATA_SERVER)], 80),
+        kubernetes.to([kubernetes.addresses(GOOGLE_APIS)], 443),
+    ]
 
 
 def _flow_logs() -> compute.SubnetworkLogConfigArgs:

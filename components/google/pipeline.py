@@ -25,6 +25,7 @@ CHANGES = (
     "gkebackup.admin",
     "iam.serviceAccountAdmin",
     "iam.serviceAccountUser",
+    "logging.configWriter",
     "pubsub.admin",
     "resourcemanager.projectIamAdmin",
     "secretmanager.admin",

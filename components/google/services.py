@@ -20,6 +20,7 @@ APIS = (
     "certificatemanager",
     "cloudkms",
     "cloudresourcemanager",
+    "cloudtrace",
     "compute",
     "container",
     "containersecurity",
@@ -34,6 +35,7 @@ APIS = (
     "secretmanager",
     "serviceusage",
     "storage",
+    "telemetry",
 )
 
 

@@ -16,7 +16,7 @@ from pulumi import ComponentResource, Input, Output, Resource, ResourceOptions
 from pulumi_kubernetes import core, networking
 
 from components import bounds, kubernetes
-from components.google.network import GOOGLE_APIS, METADATA_SERVER
+from components.google import network
 from components.kubernetes import metadata
 from components.settings import App
 
@@ -97,8 +97,5 @@ class Volume(ComponentResource):
             "gke-gcsfuse/memory-limit": mounting.memory,
             "gke-gcsfuse/ephemeral-storage-limit": f"{bounds.staged(args.settings)}Mi",
         }
-        self.connections = [
-            kubernetes.to([kubernetes.addresses(METADATA_SERVER)], 80),
-            kubernetes.to([kubernetes.addresses(GOOGLE_APIS)], 443),
-        ]
+        self.connections = network.to_apis()
         self.register_outputs({"name": self.name})

@@ -1,5 +1,5 @@
 """What is watched: Prometheus asks and concludes, Alertmanager tells, Grafana shows; Loki keeps what was said."""
 
-from components.monitoring.assembly import MonitoringArgs, build
+from components.monitoring.assembly import MonitoringArgs, build, tracing
 
-__all__ = ["MonitoringArgs", "build"]
+__all__ = ["MonitoringArgs", "build", "tracing"]

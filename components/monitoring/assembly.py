@@ -4,33 +4,39 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pulumi import Input, ResourceOptions
+from pulumi_kubernetes import networking
 
 from components import app, edge, haproxy, nginx_exporter, patroni, postgres, redis, watch, websocket
+from components.app import Tracing
 from components.backups import Backups
 from components.certificates import Authority
 from components.images import Images
-from components.kubernetes import Endpoint, Namespace, pods_of
+from components.kubernetes import Namespace, pods_of
 from components.monitoring import (
     alertmanager,
     collector,
     containers,
     grafana,
+    jaeger,
     kube_state,
     loki,
     node_exporter,
     probes,
     prometheus,
+    traces,
 )
 from components.monitoring.alertmanager import Alertmanager, AlertmanagerArgs
-from components.monitoring.collector import Collector, CollectorArgs
+from components.monitoring.cloud import Cloud
+from components.monitoring.collector import Collector, CollectorArgs, Store
 from components.monitoring.grafana import Grafana, GrafanaArgs
+from components.monitoring.jaeger import Jaeger, JaegerArgs
 from components.monitoring.kube_state import KubeState, KubeStateArgs
 from components.monitoring.loki import Loki, LokiArgs
 from components.monitoring.node_exporter import NodeExporter, NodeExporterArgs
 from components.monitoring.probes import Probes, ProbesArgs
 from components.monitoring.prometheus import Prometheus, PrometheusArgs
 from components.monitoring.scraping import Target
-from components.settings import NginxEdge, Settings
+from components.settings import GoogleCluster, NginxEdge, Settings
 from components.tenancy import NODE
 from components.watch import Watch, WatchArgs
 
@@ -42,6 +48,7 @@ class MonitoringArgs:
     namespaces: area -> namespace. settings: the stack's. images: what runs. storage_class: of volumes.
     authority: signs certificates. backups: whose jobs are watched; None where there are none.
     control_plane, nodes: addresses of the API server and of the nodes.
+    to_google: connections to Google's APIs, where the cluster is one of Google's.
     """
 
     namespaces: Mapping[str, Namespace]
@@ -52,6 +59,20 @@ class MonitoringArgs:
     backups: Backups | None
     control_plane: Sequence[str]
     nodes: Sequence[str]
+    to_google: Sequence[networking.v1.NetworkPolicyEgressRuleArgs] = ()
+
+
+def tracing(settings: Settings, namespaces: Mapping[str, Namespace]) -> Tracing | None:
+    """Where the application tells its spans; None where nobody wants them."""
+    chosen = settings.monitoring
+    if not (chosen.enabled and chosen.traces.enabled):
+        return None
+    collectors = namespaces[NODE]
+    return Tracing(
+        endpoint=traces.endpoint(collector.NAME, collectors),
+        peer=pods_of(collectors.name, collector.NAME),
+        percent=chosen.traces.percent,
+    )
 
 
 def build(args: MonitoringArgs, child: ResourceOptions) -> None:
@@ -72,7 +93,7 @@ def build(args: MonitoringArgs, child: ResourceOptions) -> None:
     )
     _exporters(args, child)
     grafana_pods = [pods_of(own.name, grafana.NAME)] if settings.monitoring.grafana else []
-    kept = None
+    kept, followed = None, _traces(args, grafana_pods, child)
     if settings.monitoring.logs:
         kept = Loki(
             "loki",
@@ -88,7 +109,7 @@ def build(args: MonitoringArgs, child: ResourceOptions) -> None:
             ),
             opts=child,
         )
-        _collect(args, kept.endpoint, child)
+        _collect(args, kept, followed, child)
     watching = Prometheus(
         "prometheus",
         PrometheusArgs(
@@ -116,6 +137,9 @@ def build(args: MonitoringArgs, child: ResourceOptions) -> None:
                 peer=pods_of(own.name, prometheus.NAME),
                 loki=kept.endpoint if kept else None,
                 loki_peer=pods_of(own.name, loki.NAME),
+                traces=followed.pages if followed else None,
+                traces_peer=pods_of(own.name, jaeger.NAME),
+                cloud=_cloud(settings) if settings.monitoring.traces.enabled else None,
                 authority=args.authority.certificate,
             ),
             opts=child,
@@ -174,8 +198,39 @@ def _exporters(args: MonitoringArgs, child: ResourceOptions) -> None:
         )
 
 
-def _collect(args: MonitoringArgs, store: Endpoint, child: ResourceOptions) -> None:
-    """Bring what pods write to where it is kept."""
+def _cloud(settings: Settings) -> Cloud | None:
+    """The Google that keeps lines and traces; None where the cluster isn't one of Google's."""
+    if not isinstance(settings.cluster, GoogleCluster):
+        return None
+    return Cloud(project=settings.cluster.project, region=settings.cluster.region, cluster=settings.namespace_prefix)
+
+
+def _traces(
+    args: MonitoringArgs, readers: Sequence[networking.v1.NetworkPolicyPeerArgs], child: ResourceOptions
+) -> Jaeger | None:
+    """What keeps traces, where no cloud does."""
+    if not args.settings.monitoring.traces.enabled or _cloud(args.settings):
+        return None
+    return Jaeger(
+        "jaeger",
+        JaegerArgs(
+            namespace=args.namespaces["monitoring"],
+            collectors=pods_of(args.namespaces[NODE].name, collector.NAME),
+            readers=readers,
+            settings=args.settings.monitoring.traces,
+            authority=args.authority,
+            image=args.images.jaeger,
+            storage_class=args.storage_class,
+            protect=args.settings.protect,
+        ),
+        opts=child,
+    )
+
+
+def _collect(args: MonitoringArgs, kept: Loki, followed: Jaeger | None, child: ResourceOptions) -> None:
+    """Bring what pods write, and what they tell of requests, to where it is kept."""
+    own = args.namespaces["monitoring"].name
+    traced = args.settings.monitoring.traces.enabled
     Collector(
         "collector",
         CollectorArgs(
@@ -183,9 +238,13 @@ def _collect(args: MonitoringArgs, store: Endpoint, child: ResourceOptions) -> N
             watched=[namespace for area, namespace in args.namespaces.items() if area != NODE],
             prefix=args.settings.namespace_prefix,
             nodes=args.nodes,
-            store=store,
-            peer=pods_of(args.namespaces["monitoring"].name, loki.NAME),
-            shown=loki.NAME,
+            lines=Store(endpoint=kept.endpoint, peer=pods_of(own, loki.NAME), shown=loki.NAME),
+            tellers=[pods_of(args.namespaces["app"].name, app.NAME)] if traced else [],
+            spans=Store(endpoint=followed.endpoint, peer=pods_of(own, jaeger.NAME), shown=jaeger.NAME)
+            if followed
+            else None,
+            cloud=_cloud(args.settings),
+            connections=args.to_google,
             authority=args.authority.certificate,
             settings=args.settings.monitoring,
             image=args.images.collector,
@@ -253,6 +312,10 @@ def _targets(args: MonitoringArgs) -> Iterator[Target]:
         yield Target(
             job=loki.NAME, namespace=own, service=loki.NAME, port=loki.PORT, shown=loki.NAME, kept=loki.COUNTED
         )
+        if args.settings.monitoring.traces.enabled and not _cloud(args.settings):
+            yield Target(
+                job=jaeger.NAME, namespace=own, service=jaeger.NAME, port=jaeger.METRICS_PORT, kept=jaeger.COUNTED
+            )
         on_nodes = args.namespaces[NODE]
         yield Target(
             job=collector.NAME,

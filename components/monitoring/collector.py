@@ -1,4 +1,4 @@
-"""OpenTelemetry Collector, on every node: brings what the stack's pods write to Loki.
+"""OpenTelemetry Collector, on every node: brings what the stack's pods write to Loki, and their traces (`traces.py`).
 
 It reads the files that the node keeps of each container, as user 1000 in the group that may read them, and writes
 nothing of the node's (DECISIONS: namespaces). What must not be kept is taken out before a line leaves the node, and
@@ -10,8 +10,7 @@ container, by default). A new pod begins with empty hands and reads all files an
 its time and text, and not found twice.
 """
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +21,9 @@ from pulumi_kubernetes import apps, core, meta, networking
 from components import kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.levels import KEYS, LEVELS, SEVERITIES, WORDS
-from components.monitoring import containers
+from components.monitoring import cloud, containers, redaction, traces
+from components.monitoring.cloud import Cloud
+from components.monitoring.redaction import literal
 from components.settings import Monitoring
 from components.values import MEBIBYTE, mebibytes
 
@@ -33,8 +34,8 @@ COUNTED = "|".join(
     (
         "up",
         "otelcol_exporter_queue_(capacity|size)",
-        "otelcol_exporter_(send_failed|sent)_log_records",
-        "otelcol_receiver_(accepted|refused)_log_records",
+        "otelcol_exporter_(enqueue_failed|send_failed|sent)_(log_records|spans)",
+        "otelcol_receiver_(accepted|refused)_(log_records|spans)",
         "process_resident_memory_bytes|otelcol_process_memory_rss",
     )
 )
@@ -51,38 +52,6 @@ QUEUE = 256
 # Without it a line is marked as read while it waits for others in memory.
 GATES = ("--feature-gates=stanza.synchronousLogEmitter",)
 
-GONE = "[redacted]"
-_NAMES = (
-    r"[\w-]*(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|private[_-]?key|authorization|cookie|session_id|"
-    r"credentials?)"
-)
-# What a secret looks like -> what stands there instead. The first four know it by its name: in JSON, in a text of
-# JSON's that is JSON again, in a query or a form, in a header.
-REDACTIONS: Mapping[str, str] = {
-    rf'(?i)("{_NAMES}"\s*:\s*")(?:[^"\\]|\\.)*': f"${{1}}{GONE}",
-    rf'(?i)(\\"{_NAMES}\\"\s*:\s*\\")(?:[^"\\]|\\\\(?:\\.|[^"\\]))*': f"${{1}}{GONE}",
-    rf"(?i)\b({_NAMES}=)[^\s&;,\"'\\]+": f"${{1}}{GONE}",
-    r"(?i)\b(bearer|basic)(\s+)[a-z0-9._~+/=-]{8,}": f"${{1}}${{2}}{GONE}",
-    r"(://[^\s:/@]*:)[^\s/@]+@": f"${{1}}{GONE}@",
-    r"-----BEGIN ([A-Z ]*PRIVATE KEY)-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)": f"{GONE} ${{1}}",
-    # Tokens by their form: JSON Web Tokens, Google's, GitHub's.
-    r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*": GONE,
-    r"\bya29\.[A-Za-z0-9_-]{16,}": GONE,
-    r"\bgh[oprsu]_[A-Za-z0-9]{30,}": GONE,
-}
-# The first two numbers of addresses of the internet: not 10, 127, 172.16 to 172.31, or 192.168, which are pods', nodes'
-# and services'. They say which pod was asked, and who isn't one is shortened by nginx already.
-_PUBLIC = (
-    r"(?:[1-9]|1[1-9]|[2-9]\d|1[01]\d|12[0-689]|1[3-68]\d|17[013-9]|19[013-9]|2\d\d)\.\d{1,3}"
-    r"|172\.(?:\d|1[0-5]|3[2-9]|[4-9]\d|[12]\d\d)"
-    r"|192\.(?:\d|\d\d|1[0-57-9]\d|16[0-79]|2\d\d)"
-)
-# As nginx shortens them: the network of 256 addresses, and of IPv6 the /48.
-ADDRESSES: Mapping[str, str] = {
-    rf"\b({_PUBLIC})\.(\d{{1,3}})\.\d{{1,3}}\b": "${1}.${2}.0",
-    r"\b([23][0-9a-fA-F]{3}:[0-9a-fA-F]{1,4}:[0-9a-fA-F]{1,4}):[0-9a-fA-F:]*[0-9a-fA-F]": "${1}::",
-    r"\b([23][0-9a-fA-F]{3}(?::[0-9a-fA-F]{1,4})?)::[0-9a-fA-F:]*": "${1}::",
-}
 # Kubernetes' names of pods, by who made them: those of a Deployment and of Jobs end with a template's or a moment's
 # mark and a random one, which have no vowels but where Pulumi made them; those of a StatefulSet with a number.
 _RANDOM = "[bcdfghjklmnpqrstvwxz2456789]"
@@ -90,25 +59,37 @@ _OF_PODS = (rf"^(.*?)(?:-(?:[0-9]{{8}}|[0-9a-f]{{8}}|{_RANDOM}{{5,10}}))?-{_RAND
 
 
 @dataclass(frozen=True, kw_only=True)
+class Store:
+    """Where something is brought, under TLS. peer: its pods. shown: the name in its certificate."""
+
+    endpoint: Endpoint
+    peer: networking.v1.NetworkPolicyPeerArgs
+    shown: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class CollectorArgs:
     """What the collectors need.
 
     namespace: their own. watched: namespaces whose pods they read. prefix: of names in the cluster.
-    nodes: addresses of those that they are on. store: where lines go, under TLS.
-    peer: the same, as the other side of a connection. shown: the name in its certificate.
-    authority: PEM of who signed that. settings: what each may use. image: of the collector.
+    nodes: addresses of those that they are on. lines: where lines go. authority: PEM of who signed its certificate.
+    settings: what each may use. image: of the collector.
+    tellers: pods that tell spans; without any, none are taken in. spans: where those go; None where `cloud` has them.
+    cloud: the Google that keeps both, too; None elsewhere. connections: that this takes.
     """
 
     namespace: Namespace
     watched: Sequence[Namespace]
     prefix: str
     nodes: Sequence[str]
-    store: Endpoint
-    peer: networking.v1.NetworkPolicyPeerArgs
-    shown: str
+    lines: Store
     authority: Input[str]
     settings: Monitoring
     image: Input[str]
+    tellers: Sequence[networking.v1.NetworkPolicyPeerArgs] = ()
+    spans: Store | None = None
+    cloud: Cloud | None = None
+    connections: Sequence[networking.v1.NetworkPolicyEgressRuleArgs] = ()
 
 
 class Collector(ComponentResource):
@@ -118,29 +99,28 @@ class Collector(ComponentResource):
         super().__init__("vision-week:monitoring:Collector", name, None, opts)
         child = ResourceOptions(parent=self)
         about = metadata(NAME, args.namespace.name, app=NAME)
-        files: dict[str, Input[str]] = {
-            "collector.yaml": Output.all(args.store.host, *(each.name for each in args.watched)).apply(
-                lambda known: configuration(
-                    f"https://{known[0]}:{args.store.port}",
-                    known[1:],
-                    shown=args.shown,
-                    truncated=args.settings.client_addresses == "truncated",
-                )
-            ),
-            "containers.yaml": Output.all(*(each.name for each in args.watched)).apply(containers.configuration),
-            "authority.pem": args.authority,
-        }
+        configurations = _configurations(args)
+        files = {**configurations, "authority.pem": args.authority}
         config = core.v1.ConfigMap(NAME, metadata=about, data=files, opts=child)
         account = core.v1.ServiceAccount(NAME, metadata=about, automount_service_account_token=False, opts=child)
         rights = containers.rights(f"{args.prefix}-{containers.NAME}", account, child)
+        stores = [args.lines, *([args.spans] if args.spans else [])]
         policy = networking.v1.NetworkPolicy(
             NAME,
             metadata=about,
             spec=kubernetes.allow(
-                NAME, egress=[kubernetes.to([args.peer], args.store.port), containers.to_kubelets(args.nodes)]
+                NAME,
+                ingress=[kubernetes.from_(args.tellers, traces.PORT)] if args.tellers else [],
+                egress=[
+                    *(kubernetes.to([store.peer], store.endpoint.port) for store in stores),
+                    containers.to_kubelets(args.nodes),
+                    *args.connections,
+                ],
             ),
             opts=child,
         )
+        if args.tellers:
+            traces.service(NAME, args.namespace, child)
         apps.v1.DaemonSet(
             NAME,
             metadata=about,
@@ -148,10 +128,10 @@ class Collector(ComponentResource):
                 selector=meta.v1.LabelSelectorArgs(match_labels=selector(NAME)),
                 template=kubernetes.pod(
                     NAME,
-                    [_container(args)],
+                    [_container(args, list(configurations))],
                     volumes=[
                         kubernetes.config_files("config", config.metadata.name),
-                        kubernetes.scratch("data", f"{QUEUE * 4}Mi"),
+                        kubernetes.scratch("data", f"{QUEUE * 4 * (2 if args.cloud else 1)}Mi"),
                         core.v1.VolumeArgs(
                             name="logs", host_path=core.v1.HostPathVolumeSourceArgs(path=LOGS, type="Directory")
                         ),
@@ -171,23 +151,50 @@ class Collector(ComponentResource):
         self.register_outputs({})
 
 
-def _container(args: CollectorArgs) -> Container:
+def _configurations(args: CollectorArgs) -> dict[str, Input[str]]:
+    """File -> configuration, in the order that the collector puts them together."""
+    truncated = args.settings.client_addresses == "truncated"
+    made: dict[str, Input[str]] = {
+        "collector.yaml": Output.all(args.lines.endpoint.host, *(each.name for each in args.watched)).apply(
+            lambda known: configuration(
+                f"https://{known[0]}:{args.lines.endpoint.port}",
+                known[1:],
+                shown=args.lines.shown,
+                truncated=truncated,
+            )
+        ),
+        "containers.yaml": Output.all(*(each.name for each in args.watched)).apply(containers.configuration),
+    }
+    if args.tellers:
+        said = list(redaction.of_spans(truncated=truncated))
+        made["traces.yaml"] = traces.configuration(None, said)
+        if args.spans:
+            shown = args.spans.shown
+            place = Output.format("https://{0}:{1}", args.spans.endpoint.host, args.spans.endpoint.port)
+            made["traces.yaml"] = place.apply(lambda url: traces.configuration(exporter(url, shown), said))
+    if args.cloud:
+        made["google.yaml"] = cloud.configuration(args.cloud, queue(), traced=bool(args.tellers))
+    return made
+
+
+def _container(args: CollectorArgs, configurations: Sequence[str]) -> Container:
     settings = args.settings
     return Container(
         name=NAME,
         image=args.image,
-        command=[
-            "/otelcol-contrib",
-            *(f"--config={_FILES}/{name}.yaml" for name in ("collector", "containers")),
-            *GATES,
-        ],
+        command=["/otelcol-contrib", *(f"--config={_FILES}/{name}" for name in configurations), *GATES],
         # Tidies up before the limit rather than being killed at it.
         env={
             "GOMEMLIMIT": f"{mebibytes(settings.collector_resources.memory) * 8 // 10}MiB",
             containers.NODE_ADDRESS: kubernetes.pod_field("status.hostIP"),
         },
         resources=settings.collector_resources,
-        ports={"health": _HEALTH_PORT, "metrics": METRICS_PORT, "containers": containers.PORT},
+        ports={
+            "health": _HEALTH_PORT,
+            "metrics": METRICS_PORT,
+            "containers": containers.PORT,
+            **({"spans": traces.PORT} if args.tellers else {}),
+        },
         mounts=[
             Mount(volume="config", path=_FILES, read_only=True),
             Mount(volume="data", path=_DATA),
@@ -232,26 +239,7 @@ def configuration(
                 "memory_limiter": {"check_interval": "1s", "limit_percentage": 80, "spike_limit_percentage": 20},
                 "transform": {"error_mode": "silent", "log_statements": list(_statements(truncated=truncated))},
             },
-            "exporters": {
-                "otlp_http": {
-                    "endpoint": f"{store}/otlp",
-                    "tls": {"ca_file": f"{files}/authority.pem", "server_name_override": shown},
-                    "retry_on_failure": {"initial_interval": "1s", "max_interval": "10s", "max_elapsed_time": "0s"},
-                    "sending_queue": {
-                        "storage": "file_storage",
-                        "sizer": "bytes",
-                        "queue_size": QUEUE * MEBIBYTE,
-                        "num_consumers": 2,
-                        "block_on_overflow": True,
-                        "batch": {
-                            "flush_timeout": "1s",
-                            "sizer": "bytes",
-                            "min_size": MEBIBYTE // 4,
-                            "max_size": 2 * MEBIBYTE,
-                        },
-                    },
-                }
-            },
+            "exporters": {"otlp_http": {**exporter(f"{store}/otlp", shown, files), "sending_queue": queue()}},
             "service": {
                 "extensions": ["health_check", "file_storage"],
                 "pipelines": {
@@ -286,6 +274,32 @@ def configuration(
         sort_keys=False,
         width=1000,
     )
+
+
+def exporter(endpoint: str, shown: str, files: str = _FILES) -> dict[str, Any]:
+    """To a store of our own, tried until it takes what is brought. shown: the name in its certificate."""
+    return {
+        "endpoint": endpoint,
+        "tls": {"ca_file": f"{files}/authority.pem", "server_name_override": shown},
+        "retry_on_failure": {"initial_interval": "1s", "max_interval": "10s", "max_elapsed_time": "0s"},
+    }
+
+
+def queue() -> dict[str, Any]:
+    """Of lines, which lose nothing."""
+    return {
+        "storage": "file_storage",
+        "sizer": "bytes",
+        "queue_size": QUEUE * MEBIBYTE,
+        "num_consumers": 2,
+        "block_on_overflow": True,
+        "batch": {
+            "flush_timeout": "1s",
+            "sizer": "bytes",
+            "min_size": MEBIBYTE // 4,
+            "max_size": 2 * MEBIBYTE,
+        },
+    }
 
 
 def _operators() -> Iterator[dict[str, Any]]:
@@ -334,28 +348,25 @@ def _statements(*, truncated: bool) -> Iterator[dict[str, Any]]:
         "context": "resource",
         "statements": [
             f'set({service}, resource.attributes["k8s.pod.name"])',
-            *(f"replace_pattern({service}, {_literal(each)}, {_literal('${1}')})" for each in _OF_PODS),
+            *(f"replace_pattern({service}, {literal(each)}, {literal('${1}')})" for each in _OF_PODS),
         ],
     }
-    taken_out = {**REDACTIONS, **(ADDRESSES if truncated else {})}
     yield {
         "context": "log",
         "statements": [
-            *(
-                f"replace_pattern(log.body, {_literal(pattern)}, {_literal(instead)})"
-                for pattern, instead in taken_out.items()
-            ),
+            *redaction.of_lines(truncated=truncated),
             # They say what is known already, and a line that is read again must be the same line.
             'delete_matching_keys(log.attributes, "^(log.file.path|part|time)$$")',
             "set(log.observed_time_unix_nano, 0)",
             f"set(log.severity_number, {SEVERITIES['info']})",
             'set(log.severity_text, "info")',
             r'merge_maps(log.cache, ParseJSON(log.body), "upsert") where IsMatch(log.body, "^\\s*\\{")',
+            'set(log.trace_id.string, log.cache["trace_id"]) where IsMatch(log.cache["trace_id"], "^[0-9a-f]{32}$$")',
             *(f'set(log.cache["said"], log.cache["{key}"]) where log.cache["said"] == nil' for key in KEYS),
             *(
                 statement
                 for level in LEVELS
-                for said in [_literal(f"(?i)^({'|'.join(_words(level))})$")]
+                for said in [literal(f"(?i)^({'|'.join(_words(level))})$")]
                 for statement in (
                     f'set(log.severity_number, {SEVERITIES[level]}) where IsMatch(log.cache["said"], {said})',
                     f'set(log.severity_text, "{level}") where IsMatch(log.cache["said"], {said})',
@@ -368,8 +379,3 @@ def _statements(*, truncated: bool) -> Iterator[dict[str, Any]]:
 
 def _words(level: str) -> list[str]:
     return [level, *(word for word, same in WORDS.items() if same == level)]
-
-
-def _literal(text: str) -> str:
-    """A text in that language; `$` is the configuration's own, and must be written twice in it."""
-    return json.dumps(text).replace("$", "$$")

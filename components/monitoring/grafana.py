@@ -15,7 +15,8 @@ from pulumi_kubernetes import apps, core, meta, networking
 
 from components import kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
-from components.monitoring import loki, scraping
+from components.monitoring import jaeger, loki, scraping
+from components.monitoring.cloud import Cloud
 from components.scaling import rolling
 from components.settings import Monitoring
 
@@ -23,6 +24,7 @@ NAME = "grafana"
 _PORT = 3000
 _FILES = "/etc/grafana"
 _SECRETS = "/etc/vision-week/secrets"
+_TRACES = "jaeger"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,8 @@ class GrafanaArgs:
 
     namespace: its own. settings: what it may use, and the thresholds that it shows. image: of Grafana.
     prometheus: whom it asks. peer: the same, as the other side of a connection.
-    loki: whom it asks for logs, and loki_peer: the same; None where there is none. authority: who signed for Loki.
+    loki: whom it asks for logs, and loki_peer: the same; None where there is none. traces, traces_peer: for traces.
+    cloud: whose pages have the traces, where no pod of ours does. authority: who signed for all of these.
     """
 
     namespace: Namespace
@@ -42,6 +45,9 @@ class GrafanaArgs:
     loki: Endpoint | None
     loki_peer: networking.v1.NetworkPolicyPeerArgs
     authority: Input[str]
+    traces: Endpoint | None
+    traces_peer: networking.v1.NetworkPolicyPeerArgs
+    cloud: Cloud | None
 
 
 class Grafana(ComponentResource):
@@ -54,13 +60,26 @@ class Grafana(ComponentResource):
         super().__init__("vision-week:monitoring:Grafana", name, None, opts)
         child = ResourceOptions(parent=self)
         about = metadata(NAME, args.namespace.name, app=NAME)
+        trace = _to_a_trace(args)
         files: dict[str, Input[str]] = {
             "source.yaml": Output.all(
-                args.prometheus.host, args.loki.host if args.loki else None, args.authority
+                args.prometheus.host,
+                args.loki.host if args.loki else None,
+                args.traces.host if args.traces else None,
+                args.authority,
             ).apply(
                 lambda known: _sources(
-                    _prometheus(dashboards.SOURCE, f"http://{known[0]}:{args.prometheus.port}"),
-                    *([_loki(log_page.SOURCE, f"https://{known[1]}:{args.loki.port}", known[2])] if args.loki else []),
+                    _prometheus(dashboards.SOURCE, f"http://{known[0]}:{args.prometheus.port}", trace),
+                    *(
+                        [_loki(log_page.SOURCE, f"https://{known[1]}:{args.loki.port}", known[3], trace)]
+                        if args.loki
+                        else []
+                    ),
+                    *(
+                        [_jaeger(f"https://{known[2]}:{args.traces.port}", known[3], log_page.SOURCE)]
+                        if args.traces
+                        else []
+                    ),
                 )
             ),
             "folder.yaml": _FOLDER,
@@ -70,6 +89,8 @@ class Grafana(ComponentResource):
         if args.loki:
             pages[f"{log_page.NAME}.json"] = log_page.rendered()
             asked.append(kubernetes.to([args.loki_peer], args.loki.port))
+        if args.traces:
+            asked.append(kubernetes.to([args.traces_peer], args.traces.port))
         config = core.v1.ConfigMap(NAME, metadata=about, data=files, opts=child)
         shown = core.v1.ConfigMap(
             f"{NAME}-dashboards",
@@ -155,7 +176,19 @@ def _sources(*sources: dict[str, Any]) -> str:
     return yaml.safe_dump({"apiVersion": 1, "datasources": list(sources)}, sort_keys=False)
 
 
-def _prometheus(uid: str, url: str) -> dict[str, Any]:
+def _to_a_trace(args: GrafanaArgs) -> dict[str, str] | None:
+    """Where a trace's number leads; None where there are no traces."""
+    if args.traces:
+        return {"datasourceUid": _TRACES}
+    if args.cloud:
+        return {
+            "url": "https://console.cloud.google.com/traces/explorer;traceId=${__value.raw}?project="
+            + args.cloud.project
+        }
+    return None
+
+
+def _prometheus(uid: str, url: str, trace: dict[str, str] | None) -> dict[str, Any]:
     return {
         "name": "Prometheus",
         "type": "prometheus",
@@ -165,11 +198,15 @@ def _prometheus(uid: str, url: str) -> dict[str, Any]:
         "isDefault": True,
         "editable": False,
         # So that a rate is always over several looks at a target.
-        "jsonData": {"timeInterval": f"{scraping.INTERVAL}s", "httpMethod": "POST"},
+        "jsonData": {
+            "timeInterval": f"{scraping.INTERVAL}s",
+            "httpMethod": "POST",
+            **({"exemplarTraceIdDestinations": [{"name": "trace_id", **trace}]} if trace else {}),
+        },
     }
 
 
-def _loki(uid: str, url: str, authority: str) -> dict[str, Any]:
+def _loki(uid: str, url: str, authority: str, trace: dict[str, str] | None) -> dict[str, Any]:
     return {
         "name": "Loki",
         "type": "loki",
@@ -177,7 +214,42 @@ def _loki(uid: str, url: str, authority: str) -> dict[str, Any]:
         "access": "proxy",
         "url": url,
         "editable": False,
-        "jsonData": {"tlsAuthWithCACert": True, "serverName": loki.NAME},
+        "jsonData": {
+            "tlsAuthWithCACert": True,
+            "serverName": loki.NAME,
+            **({"derivedFields": [_link(trace)]} if trace else {}),
+        },
+        # No secret: Grafana keeps it among them.
+        "secureJsonData": {"tlsCACert": authority},
+    }
+
+
+def _link(trace: dict[str, str]) -> dict[str, str]:
+    """What a line says of its trace, as a way there."""
+    to = {"url": "${__value.raw}"} | trace
+    return {"name": "Trace", "matcherType": "regex", "matcherRegex": r'"trace_id":"([0-9a-f]{32})"', **to}
+
+
+def _jaeger(url: str, authority: str, logs: str) -> dict[str, Any]:
+    """Traces; from a span one comes to the lines of its request."""
+    return {
+        "name": "Jaeger",
+        "type": "jaeger",
+        "uid": _TRACES,
+        "access": "proxy",
+        "url": url,
+        "editable": False,
+        "jsonData": {
+            "tlsAuthWithCACert": True,
+            "serverName": jaeger.NAME,
+            "tracesToLogsV2": {
+                "datasourceUid": logs,
+                "customQuery": True,
+                "query": '{service_name=~".+"} | trace_id="${__trace.traceId}"',
+                "spanStartTimeShift": "-5m",
+                "spanEndTimeShift": "5m",
+            },
+        },
         # No secret: Grafana keeps it among them.
         "secureJsonData": {"tlsCACert": authority},
     }

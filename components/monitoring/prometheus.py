@@ -177,6 +177,8 @@ class Prometheus(ComponentResource):
                 # The rest is for what is being written: a volume that is full takes nothing in any more.
                 f"--storage.tsdb.retention.size={mebibytes(settings.metrics_size) * 8 // 10}MB",
                 f"--web.listen-address=:{PORT}",
+                # Beside a number the trace of a request that made it.
+                *(["--enable-feature=exemplar-storage"] if settings.traces.enabled else []),
             ],
             # Tidies up before the limit rather than being killed at it.
             env={"GOMEMLIMIT": f"{mebibytes(settings.prometheus_resources.memory) * 9 // 10}MiB"},

@@ -18,7 +18,7 @@ from components.settings.cluster import Cluster, ClusterNetwork, ExistingCluster
 from components.settings.data import OTHER_CONNECTIONS, Backups, Postgres, Redis
 from components.settings.edge import NGINX_CONNECTIONS, Edge, EdgeBase, GatewayEdge, IngressEdge, NginxEdge
 from components.settings.governance import Exemption, Policies, Secrets
-from components.settings.monitoring import Alerts, Monitoring, Receiver
+from components.settings.monitoring import Alerts, Monitoring, Receiver, Traces
 from components.settings.storage import OURS, PASSWORDS, VARIABLES, Images, Snapshots, Source, Storage
 from components.values import Name, Strict, WebHook, form
 
@@ -59,6 +59,7 @@ __all__ = [
     "Storage",
     "Tenancy",
     "Timeouts",
+    "Traces",
     "WebSocket",
 ]
 

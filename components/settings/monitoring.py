@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from components.values import LATER, Name, Percent, Resources, Size, Strict, Text
+from components.values import Name, Percent, Resources, Size, Strict, Text
 
 Severity = Literal["critical", "warning", "heartbeat"]
 Team = Literal["application", "platform"]
@@ -45,6 +45,22 @@ class Alerts(Strict):
     latency_goal_ms: Literal[50, 100, 250, 500, 1000, 2500, 5000, 10000] = 500
     """Milliseconds within which 95 of 100 API answers come: the goal, not the alarm, and one of the bounds that the
     application counts by (service levels: API latency)."""
+
+
+class Traces(Strict):
+    """What requests did on their way from the edge to SQL, and how long each part took."""
+
+    enabled: bool = True
+    """Follow requests; the collectors of logs take in what is told of them (S8.3)."""
+    percent: float = Field(default=10, gt=0, le=100)
+    """Of all requests that are followed, more than 0 to 100; by a trace's number, so that all who take part in it agree
+    (S8.1)."""
+    days: int = Field(default=7, ge=1, le=30)
+    """Days that traces are kept, 1 to 30; Cloud Trace, where they are on Google, has 30 of its own (S8.3)."""
+    size: Size = "20Gi"
+    """Of the traces' volume, at least 1Mi; none on Google, where Cloud Trace keeps them (S8.3)."""
+    resources: Resources = Resources(cpu="100m", cpu_limit="1", memory="1Gi")
+    """Of what keeps traces; nothing on Google (S8.3)."""
 
 
 class Monitoring(Strict):
@@ -90,8 +106,8 @@ class Monitoring(Strict):
     certificate (S8.1)."""
     probes_resources: Resources = Resources(cpu="10m", cpu_limit="200m", memory="64Mi")
     """Of what asks (S8.1)."""
-    traces: Annotated[bool, LATER] = True
-    """Follow requests from the edge to SQL (S8.3)."""
+    traces: Traces = Traces()
+    """Requests followed from the edge to SQL (S8.3)."""
     client_addresses: Literal["truncated", "full"] = "truncated"
     """Whether logs show whole client addresses, which are personal data (DECISIONS: personal data)."""
     alerts: Alerts = Alerts()

@@ -101,6 +101,12 @@ VERTICAL_POD_AUTOSCALER = Module(
 )
 
 LOKI = Module(name="loki", packages={"loki": "github.com/grafana/loki/v3/cmd/loki"}, space=3)
+JAEGER = Module(
+    name="jaeger",
+    packages={"jaeger": "github.com/jaegertracing/jaeger/cmd/jaeger"},
+    variables={"github.com/jaegertracing/jaeger/internal/version.latestVersion": "v2.13.0"},
+    space=3,
+)
 COLLECTOR = Module(
     name="collector", packages={"otelcol-contrib": "vision-week/localcloud/toolchain/collector"}, space=3
 )
@@ -153,6 +159,7 @@ ON_DEMAND = (
     Module(name="k6", packages={"k6": "go.k6.io/k6"}),
     LOKI,
     COLLECTOR,
+    JAEGER,
     *SCANNERS,
 )
 

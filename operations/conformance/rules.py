@@ -32,7 +32,7 @@ HEADERS: Final = (
     "X-Request-Id",
     "Cache-Control",
 )
-FIELDS: Final = ("time", "level", "service", "message", "request_id")
+FIELDS: Final = ("time", "level", "service", "message", "request_id", "trace_id")
 METRICS: Final = ("vision_week_http_requests", "vision_week_http_request_duration_seconds")
 # Longer than what PHP gives its longest request, less than what the pod is given; the preStop's 5 s are taken off.
 GRACE: Final = 70

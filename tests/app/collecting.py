@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import yaml
 
-from components.monitoring import collector, loki
+from components.monitoring import cloud, collector, loki, redaction, traces
 from localcloud import toolchain
 from tests.app.processes import free_port
 from tests.waiting import wait_for
@@ -32,17 +32,37 @@ class Line:
     text: str
     level: str
     where: Mapping[str, str]
+    trace: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """A part of a trace that reached the store. caller: number of the span that it is a part of; '' of none."""
+
+    name: str
+    trace: str
+    number: str
+    caller: str
+    seconds: float
+    about: Mapping[str, str]
+    failed: bool
 
 
 class Store:
-    """Stands in for Loki: takes what the collector brings, under TLS, and knows it by heart."""
+    """Stands in for Loki and for what keeps traces: takes OTLP's JSON, and knows it by heart.
 
-    def __init__(self, port: int, certificate: Path) -> None:
-        self._port = port
-        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self._context.load_cert_chain(certificate / "tls.crt", certificate / "tls.key")
+    certificate: the folder with that for TLS; None where it is spoken to in clear.
+    """
+
+    def __init__(self, port: int, certificate: Path | None) -> None:
+        self.port = port
+        self._context: ssl.SSLContext | None = None
+        if certificate:
+            self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            self._context.load_cert_chain(certificate / "tls.crt", certificate / "tls.key")
         self._server: ThreadingHTTPServer | None = None
         self.lines: list[Line] = []
+        self.spans: list[Span] = []
 
     def up(self) -> None:
         told = self._told
@@ -62,8 +82,9 @@ class Store:
             def log_message(self, *_: Any) -> None:
                 """Nothing."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
-        self._server.socket = self._context.wrap_socket(self._server.socket, server_side=True)
+        self._server = ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        if self._context:
+            self._server.socket = self._context.wrap_socket(self._server.socket, server_side=True)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def down(self) -> None:
@@ -73,22 +94,49 @@ class Store:
         self._server = None
 
     def _told(self, path: str, body: Mapping[str, Any]) -> None:
-        assert path == "/otlp/v1/logs"
-        for resource in body["resourceLogs"]:
-            where = {each["key"]: next(iter(each["value"].values())) for each in resource["resource"]["attributes"]}
+        assert path in {"/otlp/v1/logs", "/v1/logs", "/v1/traces"}
+        for resource in body.get("resourceLogs", []):
+            where = _known(resource["resource"])
             for scope in resource["scopeLogs"]:
                 for record in scope["logRecords"]:
-                    self.lines.append(Line(record["body"]["stringValue"], record["severityText"], where))
+                    text, level = record["body"]["stringValue"], record["severityText"]
+                    self.lines.append(Line(text, level, where, record.get("traceId", "")))
+        for resource in body.get("resourceSpans", []):
+            where = _known(resource["resource"])
+            for scope in resource["scopeSpans"]:
+                self.spans.extend(_span(span, where) for span in scope["spans"])
+
+
+def _known(of: Mapping[str, Any]) -> dict[str, str]:
+    return {each["key"]: next(iter(each["value"].values())) for each in of.get("attributes", [])}
+
+
+def _span(span: Mapping[str, Any], where: Mapping[str, str]) -> Span:
+    return Span(
+        name=span["name"],
+        trace=span["traceId"],
+        number=span["spanId"],
+        caller=span.get("parentSpanId", ""),
+        seconds=(int(span["endTimeUnixNano"]) - int(span["startTimeUnixNano"])) / 1e9,
+        about={**where, **_known(span)},
+        failed=span["status"].get("code") == 2,  # OTLP's STATUS_CODE_ERROR
+    )
 
 
 class Node:
     """A node's log files, and the collector that reads them. port: where the store is to be."""
 
-    def __init__(self, folder: Path, *, truncated: bool = True, encoding: str = "json") -> None:
-        """encoding: of what is sent; the platform's is `proto`, and the stand-in reads JSON alone."""
+    def __init__(
+        self, folder: Path, *, truncated: bool = True, encoding: str = "json", google: int | None = None
+    ) -> None:
+        """encoding: of what is sent; the platform's is `proto`, and the stand-in reads JSON alone. google: the port of
+        what stands in for Google's Telemetry API, where it keeps lines and spans."""
         self.folder, self.queue = folder, folder / "queue"
         self.port = free_port()
-        self._truncated, self._encoding = truncated, encoding
+        self.spans = free_port()
+        # Where the collector brings spans.
+        self.traces = self.port
+        self._truncated, self._encoding, self._google = truncated, encoding, google
         self._health, self._metrics = free_port(), free_port()
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         for place in ("queue", "files", "logs"):
@@ -112,11 +160,13 @@ class Node:
             health=f"127.0.0.1:{self._health}",
             metrics=("127.0.0.1", self._metrics),
         )
-        configuration = yaml.safe_load(text)
-        configuration["exporters"]["otlp_http"]["encoding"] = self._encoding
-        file = self.folder / "files/collector.yaml"
-        file.write_text(yaml.safe_dump(configuration, width=1000))
-        self.start("otelcol-contrib", f"--config={file}", *collector.GATES)
+        said = list(redaction.of_spans(truncated=self._truncated))
+        store = collector.exporter(f"https://127.0.0.1:{self.traces}", loki.NAME, str(self.folder / "files"))
+        parts = [text, traces.configuration(None if self._google else store, said, address=f"127.0.0.1:{self.spans}")]
+        if self._google:
+            parts.append(self._to_google(self._google))
+        files = [self._written(number, part) for number, part in enumerate(parts)]
+        self.start("otelcol-contrib", *(f"--config={file}" for file in files), *collector.GATES)
 
         def ready() -> bool:
             try:
@@ -125,6 +175,26 @@ class Node:
                 return False
 
         self.wait("otelcol-contrib", ready)
+
+    def _written(self, number: int, part: str) -> Path:
+        configuration = yaml.safe_load(part)
+        for exporter in configuration.get("exporters", {}).values():
+            exporter["encoding"] = self._encoding
+        file = self.folder / f"files/collector-{number}.yaml"
+        file.write_text(yaml.safe_dump(configuration, width=1000))
+        return file
+
+    def _to_google(self, port: int) -> str:
+        """What is added for Google, but for the extension that logs in, which can't be had."""
+        there = cloud.Cloud(project="a-project", region="europe-west1", cluster="vision-week")
+        part = yaml.safe_load(
+            cloud.configuration(there, collector.queue(), traced=True, endpoint=f"http://127.0.0.1:{port}")
+        )
+        (login,) = part.pop("extensions")
+        part["service"]["extensions"].remove(login)
+        for exporter in part["exporters"].values():
+            assert exporter.pop("auth") == {"authenticator": login}
+        return yaml.safe_dump(part)
 
     def down(self, program: str = "otelcol-contrib", sign: signal.Signals = signal.SIGKILL) -> None:
         """Killed, it has no moment to write anything down."""

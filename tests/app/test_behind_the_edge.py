@@ -39,6 +39,18 @@ def test_one_number_is_in_the_answer_and_in_the_log_of_everyone_who_had_the_requ
     assert lines["app"]["message"] == "login refused"
 
 
+@pytest.mark.parametrize("given", ["4bf92f3577b34da6a3ce929d0e0e4736", None])
+def test_one_trace_is_in_the_log_of_everyone_who_had_the_request(front: Front, site: Site, given: str | None) -> None:
+    """S8.3: the one that somebody began, or one that begins at the edge and has the request's number."""
+    headers = {"traceparent": f"00-{given}-00f067aa0ba902b7-01"} if given else {}
+    answer = front.request("POST", "/login", json={"email": EMAIL, "password": "wrong"}, headers=headers)
+    trace = given or answer.headers["X-Request-Id"]
+    assert front.line_of(answer)["trace_id"] == trace
+    lines = site.logs_of(answer)
+    assert {line["service"] for line in lines} == {"app", "nginx"}
+    assert {line["trace_id"] for line in lines} == {trace}
+
+
 def test_every_answer_carries_the_security_headers_once(front: Front) -> None:
     """S3.1: the application's own stay, and the edge adds none to them."""
     for path, status in {"/": 200, "/app.js": 200, "/api/exhibits": 200, "/missing": 404, "/api/missing": 404}.items():

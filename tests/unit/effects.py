@@ -64,6 +64,7 @@ EXAMPLES: dict[str, Any] = {
     "images.promoted_from": "registry.example/tried",
     "monitoring.alerts.availability_percent": 99.5,
     "monitoring.alerts.server_errors_per_second": 0.2,
+    "monitoring.traces.percent": 25,
     "redis.quorum": 4,
     "postgres.backups.bucket": "other-backups",
     "postgres.pooler_resources.cpu_limit": "750m",
@@ -97,6 +98,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     **dict.fromkeys(("images.app_target", "images.flutter", "source.document_root", "source.path"), BUILT_HERE),
     "edge(nginx).disruptions": {"edge": {"replicas": 3}},
     "edge(nginx).node_port": {"edge": {"service": "NodePort"}},
+    "monitoring.logs": {"monitoring": {"traces": {"enabled": False}}},
     # Another project is let to no bucket but the program's own.
     "postgres.backups.bucket": {"postgres": {"backups": {"copied_by": None}}},
     "postgres.backups.repository": {"postgres": {"backups": {"copied_by": None}}},
@@ -113,8 +115,20 @@ OTHER_EDGES = {
     flavour: {**own, "api_host": "api.vision-week.example", "websocket_host": "ws.vision-week.example"}
     for flavour, own in (("nginx", NGINX), ("ingress", INGRESS))
 }
-# What only has a meaning in a cluster that is there already: where the program makes one, uploads are in a bucket.
-OF_EXISTING_CLUSTERS = frozenset({"app.uploads", "storage.shared_access", "storage.shared_class"})
+# What only has a meaning in a cluster that is there already: where the program makes one, uploads are in a bucket, and
+# traces are Google's to keep.
+OF_EXISTING_CLUSTERS = frozenset(
+    {
+        "app.uploads",
+        "monitoring.traces.days",
+        "monitoring.traces.resources.cpu",
+        "monitoring.traces.resources.cpu_limit",
+        "monitoring.traces.resources.memory",
+        "monitoring.traces.size",
+        "storage.shared_access",
+        "storage.shared_class",
+    }
+)
 # And in a cluster that is there already, as a bucket is then.
 OTHER_CLUSTERS = {
     "existing": {

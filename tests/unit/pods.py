@@ -14,6 +14,7 @@ WORKLOADS = {
     "collector",
     "edge",
     "grafana",
+    "jaeger",
     "kube-state-metrics",
     "loki",
     "migrations",
@@ -28,7 +29,7 @@ WORKLOADS = {
     "websocket",
 }
 
-OF_MONITORING = {"collector", "grafana", "kube-state-metrics", "loki", "node-exporter"}
+OF_MONITORING = {"collector", "grafana", "jaeger", "kube-state-metrics", "loki", "node-exporter"}
 OF_BACKUPS = {"postgres-backups", "postgres-backups-watch", "postgres-repository"}
 
 

@@ -8,7 +8,7 @@ import pytest
 from pulumi import Output
 from pulumi_kubernetes import core
 
-from components.app import MISTAKEN, App, AppArgs, Database, Store, Uploads
+from components.app import MISTAKEN, App, AppArgs, Database, Store, Tracing, Uploads
 from components.kubernetes import pods_of
 from components.logins import Login
 from components.settings import VARIABLES
@@ -27,6 +27,7 @@ def built(
     names: Mapping[str, str] | None = None,
     constants: Mapping[str, str] | None = None,
     timeouts: Mapping[str, int] | None = None,
+    followed: bool = True,
     **changes: Any,
 ) -> Recording:
     def program() -> None:
@@ -66,6 +67,11 @@ def built(
                     )
                 ),
                 after=[],
+                tracing=Tracing(
+                    endpoint=endpoint("collector", "node", 4318), peer=pods_of("node", "collector"), percent=25
+                )
+                if followed
+                else None,
                 rollout_timeout=300,
                 protect=True,
             ),
@@ -252,7 +258,7 @@ def test_an_application_has_its_own_names_for_what_it_is_told() -> None:
 
 
 def test_whatever_the_application_is_told_may_have_another_name() -> None:
-    app = built()
+    app = built(followed=False)
     named = {each["name"] for each in containers(app)["php"]["env"]}
     users = {"DATABASE_USER", "REDIS_USER"}
     assert set(VARIABLES) - users == app.one("ConfigMap", "app").inputs["data"].keys()
@@ -324,3 +330,20 @@ def test_files_of_the_image_run_as_they_are_unless_somebody_asks() -> None:
     assert "/var/www/html" not in {
         mount["mountPath"] for container in spec["containers"] for mount in container["volumeMounts"]
     }
+
+
+def test_a_stack_that_follows_requests_tells_the_application_where_and_how_many() -> None:
+    """S8.3: by OpenTelemetry's own names, and its connections lead there; else by neither."""
+    variables = built().one("ConfigMap", "app").at("data")
+    assert variables["OTEL_TRACES_SAMPLER_ARG"] == "0.25"
+    assert variables["OTEL_EXPORTER_OTLP_ENDPOINT"].endswith(":4318")
+    assert 4318 in ports(built())
+    alone = built(followed=False)
+    assert not [name for name in alone.one("ConfigMap", "app").at("data") if name.startswith("OTEL_")]
+    assert 4318 not in ports(alone)
+
+
+def ports(recording: Recording) -> set[int]:
+    """That the application may connect to."""
+    rules = recording.one("NetworkPolicy", "app").at("spec", "egress")
+    return {port["port"] for rule in rules for port in rule["ports"]}

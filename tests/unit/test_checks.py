@@ -112,7 +112,7 @@ def test_what_runs_on_every_node_fits_all_that_there_may_be() -> None:
     assert told(**changes, tenancy={"node": fits}) == []
     for what, less in (("pods", 41), ("cpu", "1259m"), ("memory", "6047Mi")):
         assert told(**changes, tenancy={"node": {**fits, what: less}}) == [f"tenancy.node.{what}"]
-    without = {"logs": False, "node_exporter": False}
+    without = {"logs": False, "node_exporter": False, "traces": {"enabled": False}}
     assert told(**changes, monitoring=without, tenancy={"node": {**fits, "pods": 1}}) == []
 
 
@@ -453,3 +453,15 @@ def test_receivers_and_exemptions_are_told_apart() -> None:
 
 def test_the_least_settings_contradict_nothing() -> None:
     assert contradictions(parse(LEAST)) == []
+
+
+# --- traces
+
+
+def test_traces_without_collectors_are_refused() -> None:
+    assert refused(monitoring={"logs": False}) == [
+        "monitoring.traces.enabled: is on, and without monitoring.logs there are no collectors, which take traces in; "
+        "write false, or set monitoring.logs to true"
+    ]
+    assert told(monitoring={"logs": False, "traces": {"enabled": False}}) == []
+    assert told(monitoring={"enabled": False, "logs": False}) == []

@@ -55,7 +55,7 @@ def pools(maximum: int, **network: str) -> dict[str, Any]:
 
 
 # What runs on each of so many nodes is another check's.
-NOTHING_ON_NODES = {"logs": False, "node_exporter": False}
+NOTHING_ON_NODES = {"logs": False, "node_exporter": False, "traces": {"enabled": False}}
 
 
 def test_ranges_that_the_largest_scale_would_fill_are_refused() -> None:

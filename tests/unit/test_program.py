@@ -34,6 +34,7 @@ def test_what_the_stack_is_for_comes_out(development: Recording) -> None:
         "alertmanager",
         "blackbox-exporter",
         "grafana",
+        "jaeger",
         "collector",
         "kube-state-metrics",
         "loki",

@@ -27,8 +27,8 @@ BUCKETS = {
     stack: {("app", "169.254.169.254/32", 80), ("app", "199.36.153.4/30", 443)} for stack in ("staging", "production")
 } | {"development": set()}
 # From Alertmanager to its like, where there are several, and to the web hooks of those who are told; Grafana asks,
-# what tells of the cluster's objects asks the API server, and the nodes' logs go to who keeps them. Our own load
-# balancer's numbers are asked for where there is one.
+# what tells of the cluster's objects asks the API server, and the nodes' logs and traces go to who keeps them. Our own
+# load balancer's numbers are asked for where there is one.
 WATCHING = {
     stack: {
         ("alertmanager", "alertmanager", 9094),
@@ -42,6 +42,9 @@ WATCHING = {
         ("prometheus", "node-exporter", 9100),
         ("collector", "loki", 3100),
         ("collector", "10.10.0.0/20", 10250),
+        ("app", "collector", 4318),
+        ("collector", "169.254.169.254/32", 80),
+        ("collector", "199.36.153.4/30", 443),
         *(("kube-state-metrics", CONTROL_PLANES[stack], port) for port in (443, 6443)),
     }
     for stack in ("staging", "production")

@@ -388,7 +388,8 @@ STANDS_ALONE = (
     r"DaemonSet .*/collector: spec\.template\.spec\.containers\.0\.ports\.[12]\.name",  # its Service goes by number
     # Of the cluster's DNS and API server, of Cloud Storage, of web hooks outside and the public address.
     r"NetworkPolicy .*/(alertmanager|app|dns|kube-state-metrics|postgres.*|probes): spec\.egress\.\d\.ports\.\d\.port",
-    r"NetworkPolicy .*/collector: spec\.egress\.1\.ports\.0\.port",  # of the kubelets
+    r"NetworkPolicy .*/collector: spec\.egress\.[123]\.ports\.0\.port",  # of the kubelets, of Google's APIs
+    r"ConfigMap .*/app: data\.OTEL_SERVICE_NAME",  # what its spans are known by
     r"StatefulSet .*/alertmanager: spec\.template\.spec\.containers\.0\.ports\.1\.name",  # members ask by number
 )
 

@@ -81,6 +81,7 @@ def test_every_image_may_be_allowed_at_once() -> None:
         "collector",
         "grafana",
         "haproxy",
+        "jaeger",
         "kube-state-metrics",
         "loki",
         "nginx",
@@ -211,7 +212,7 @@ def resources(**changes: Any) -> dict[str, Any]:
         (
             {"images": {"registry": "registry.example/vision-week", "allow_unpinned": ["redsi"]}},
             "images.allow_unpinned[0]: is not in the catalogue, which has only "
-            "alertmanager, blackbox-exporter, collector, grafana, haproxy, kube-state-metrics, loki, nginx, "
+            "alertmanager, blackbox-exporter, collector, grafana, haproxy, jaeger, kube-state-metrics, loki, nginx, "
             "nginx-exporter, node-exporter, prometheus, redis, redis-exporter",
         ),
         ({"edge": {"url": "https://a.example"}}, "edge.flavour: is required; one of nginx, gateway, ingress"),

@@ -18,9 +18,7 @@ BUILT = {
     **LEAST,
     "postgres": {"backups": {"enabled": False}},
     "storage": {"snapshots": {"enabled": False}},
-    "monitoring": {"traces": False},
 }
-SWITCHES = ("monitoring.traces",)
 
 
 def said(values: dict[str, Any]) -> list[str]:
@@ -43,11 +41,6 @@ def test_a_setting_without_effect_is_refused_where_it_is_given(path: str, value:
     assert said(changed(base, path, value)) == [
         f"{path}: is not built yet, and would have no effect; leave it out",
     ]
-
-
-@pytest.mark.parametrize("path", SWITCHES)
-def test_a_switch_that_is_on_by_default_has_to_be_switched_off(path: str) -> None:
-    assert said(changed(BUILT, path, True)) == [f"{path}: is on unless switched off, and not built yet; write false"]
 
 
 def test_what_is_switched_off_asks_for_nothing() -> None:
@@ -73,7 +66,7 @@ def test_backups_have_somewhere_to_go() -> None:
 def test_every_mark_is_tried_here() -> None:
     marked = {field.path for field in walk() if LATER in field.info.metadata}
     tried = {mark.args[1][index][0] for mark in _marks() for index in range(len(mark.args[1]))}
-    assert marked == tried | set(SWITCHES)
+    assert marked == tried
 
 
 def _marks() -> list[Any]:

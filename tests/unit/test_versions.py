@@ -64,11 +64,14 @@ def test_the_engine_and_what_writes_code_for_it_have_the_version_of_the_package(
 
 
 def test_what_keeps_logs_is_built_in_the_versions_that_the_catalogue_names() -> None:
-    loki, collector = CATALOGUE["loki"], CATALOGUE["collector"]
+    loki, collector, jaeger = CATALOGUE["loki"], CATALOGUE["collector"], CATALOGUE["jaeger"]
     assert set(logs.IMAGES) == {loki.name, collector.name}
     assert built_from("loki", "github.com/grafana/loki/v3") == f"v{loki.tag}"
     receiver = "github.com/open-telemetry/opentelemetry-collector-contrib/receiver/filelogreceiver"
     assert built_from("collector", receiver) == f"v{collector.tag}"
+    assert set(logs.TRACES) == {jaeger.name}
+    (told,) = PROGRAMS["jaeger"].values()
+    assert told == f"v{jaeger.tag}"
 
 
 @pytest.mark.parametrize("lock", ["requirements.txt", "requirements-dev.txt"])

@@ -119,6 +119,9 @@ def test_the_reference_application_reads_what_it_is_told() -> None:
     read = set(re.findall(r"self::(?:text|number)\('([A-Z_]+)'", (SOURCE / "Settings.php").read_text()))
     told = {row[0] for row in table("variable | `php` | `migrations` | what it is")}
     assert told - read == {
+        "OTEL_EXPORTER_OTLP_PROTOCOL",
+        "OTEL_SERVICE_NAME",
+        "OTEL_TRACES_SAMPLER",
         "PGOPTIONS",
         "PHP_BODY_LIMIT",
         "PHP_FPM_WORKERS",

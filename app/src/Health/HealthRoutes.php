@@ -66,7 +66,9 @@ final class HealthRoutes
 
     private function metrics(Request $request): Response
     {
-        $text = $this->metrics->render($this->settings->version, $this->settings->environment);
-        return Response::text($text, 'text/plain; version=0.0.4; charset=utf-8');
+        // OpenMetrics has examples of requests beside the numbers; Prometheus asks for it where it can.
+        $open = str_contains($request->header('accept'), 'application/openmetrics-text');
+        $text = $this->metrics->render($this->settings->version, $this->settings->environment, $open);
+        return Response::text($text, $open ? 'application/openmetrics-text; version=1.0.0; charset=utf-8' : 'text/plain; version=0.0.4; charset=utf-8');
     }
 }

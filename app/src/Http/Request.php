@@ -19,6 +19,8 @@ final class Request
      * @param array<string, string> $cookies
      * @param array<string, mixed> $form the fields of a multipart body
      * @param array<string, mixed> $files as PHP's $_FILES
+     * @param string $caller number of the span that this request is a part of, or ''
+     * @param int $handedOver microseconds: when nginx asked PHP
      */
     public function __construct(
         public readonly string $method,
@@ -31,6 +33,9 @@ final class Request
         public readonly string $clientAddress,
         public readonly string $id,
         public readonly bool $internal,
+        public readonly string $traceId,
+        public readonly string $caller,
+        public readonly int $handedOver,
     ) {
     }
 
@@ -58,6 +63,10 @@ final class Request
             id: (string) ($_SERVER['REQUEST_ID'] ?? bin2hex(random_bytes(16))),
             // Set by nginx on the port that the public can't reach; a header can't have this name.
             internal: ($_SERVER['VISION_WEEK_INTERNAL'] ?? '') === '1',
+            traceId: (string) ($_SERVER['TRACE_ID'] ?? bin2hex(random_bytes(16))),
+            // Nginx passes on what is well formed: version, trace, span, flags.
+            caller: explode('-', $headers['traceparent'] ?? '')[2] ?? '',
+            handedOver: (int) (1e6 * (float) ($_SERVER['HANDED_OVER_AT'] ?? $_SERVER['REQUEST_TIME_FLOAT'])),
         );
     }
 

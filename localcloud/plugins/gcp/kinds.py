@@ -73,6 +73,7 @@ _ROLES: Final[Mapping[str, tuple[str, ...]]] = {
     "dns": ("dns.admin",),
     "gkebackup": ("gkebackup.admin",),
     "iam": ("iam.serviceAccountAdmin",),
+    "logging": ("logging.configWriter",),
     "monitoring": ("monitoring.editor",),
     "pubsub": ("pubsub.admin",),
     "secretmanager": ("secretmanager.admin",),
@@ -97,6 +98,8 @@ _BUCKET: Final = Form(
     "3 to 63 lower-case letters, digits, hyphens, underscores and dots, without google in it, and no address",
 )
 _DOMAIN: Final = Form(r"(?=.{1,254}$)([\w*-]{1,63}\.)+", "a DNS name, its last dot included")
+_LOG: Final = Form(r"[A-Za-z0-9][\w.-]{0,99}", "1 to 100 letters, digits and _-., a letter or digit first")
+_LOGGING: Final = f"{_CLOUD}/logging/docs/reference/v2/rest/v2"
 _COMPUTE: Final = f"{_CLOUD}/compute/docs/naming-resources"
 _CERTIFICATES: Final = f"{_CLOUD}/certificate-manager/docs/reference/certificate-manager/rest/v1/projects.locations"
 _KMS: Final = f"{_CLOUD}/kms/docs/reference/rest/v1/projects.locations.keyRings"
@@ -310,6 +313,20 @@ KINDS: Final[Mapping[Token, Kind]] = {
     ),
     KEY_RING: Kind(
         api="cloudkms", form=_WORD, url=f"{_KMS}/create", kept=True, cite=f"{_CLOUD}/kms/docs/delete-kms-resources"
+    ),
+    "gcp:logging/projectBucketConfig:ProjectBucketConfig": Kind(
+        api="logging",
+        name="bucketId",
+        form=_LOG,
+        url=f"{_LOGGING}/projects.locations.buckets/create",
+        id="projects/{project}/locations/{location}/buckets/{bucketId}",
+        fixed=("location",),
+    ),
+    "gcp:logging/projectExclusion:ProjectExclusion": Kind(
+        api="logging", form=_LOG, url=f"{_LOGGING}/projects.exclusions", id="projects/{project}/exclusions/{name}"
+    ),
+    "gcp:logging/projectSink:ProjectSink": Kind(
+        api="logging", form=_LOG, url=f"{_LOGGING}/projects.sinks", id="projects/{project}/sinks/{name}"
     ),
     "gcp:monitoring/alertPolicy:AlertPolicy": Kind(api="monitoring", id="projects/{project}/alertPolicies/{number}"),
     "gcp:monitoring/notificationChannel:NotificationChannel": Kind(

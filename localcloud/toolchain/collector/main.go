@@ -22,6 +22,7 @@ import (
 	"go.opentelemetry.io/collector/processor"
 	"go.opentelemetry.io/collector/processor/memorylimiterprocessor"
 	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/otlpreceiver"
 	"go.opentelemetry.io/collector/service/telemetry/otelconftelemetry"
 )
 
@@ -49,7 +50,7 @@ func factories() (found otelcol.Factories, err error) {
 		return found, err
 	}
 	found.Receivers, err = otelcol.MakeFactoryMap[receiver.Factory](
-		filelogreceiver.NewFactory(), prometheusreceiver.NewFactory())
+		filelogreceiver.NewFactory(), otlpreceiver.NewFactory(), prometheusreceiver.NewFactory())
 	if err != nil {
 		return found, err
 	}
