@@ -20,7 +20,8 @@ import httpx
 
 from benchmarks.commands import run
 from benchmarks.program import local_environment
-from components.monitoring import dashboards
+from components.monitoring import subjects
+from components.monitoring.pages import Dashboard
 from components.settings import Alerts
 from localcloud.images import logs
 from tests.app.collecting import NAMESPACES
@@ -92,13 +93,13 @@ def _pages(prometheus: httpx.Client, runs: int) -> Iterator[tuple[str, str, str]
     """All questions of a page, one after the other."""
     taken = {
         page.title: statistics.median(_asked(prometheus, page) for _ in range(runs))
-        for page in dashboards.dashboards(Alerts())
+        for page in subjects.pages(Alerts())
     }
     heaviest = max(taken, key=lambda title: taken[title])
     yield f"heaviest dashboard: {heaviest}, an hour", f"{taken[heaviest] * 1000:.0f} ms", ""
 
 
-def _asked(prometheus: httpx.Client, page: dashboards.Dashboard) -> float:
+def _asked(prometheus: httpx.Client, page: Dashboard) -> float:
     now, began = time.time(), time.monotonic()
     for panel in (panel for row in page.rows.values() for panel in row):
         for expr in panel.questions.values():
