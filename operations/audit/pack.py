@@ -9,30 +9,27 @@ where somebody gives its address. What could not be had is named in the archive'
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlencode
-from urllib.request import urlopen
+from typing import Final
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from operations.audit.access import resources_of, tables
 from operations.audit.history import Entry, Json
 from operations.audit.page import as_html
 from operations.audit.picture import picture
+from operations.audit.remembered import remembered
 from operations.audit.report import Signed, as_csv, harmless
 from operations.audit.scans import HEAD, Scan
 from operations.audit.updates import Update
-from operations.problem import Problem
 
 _CERTIFICATES: Final = ("tls:index/selfSignedCert:SelfSignedCert", "tls:index/locallySignedCert:LocallySignedCert")
 _SECRETS: Final = ("random:index/randomPassword:RandomPassword", "tls:index/privateKey:PrivateKey")
 _POLICIES: Final = "vision-week:policies"
-_BACKUPS: Final = "backups.csv"
-_DRILL: Final = "-drill"  # how the job is called that restores a backup and looks at it (components/backups.py)
-_TIMEOUT: Final = 30  # seconds, for one question to Prometheus
+_USER: Final = re.compile(r"//[^/@]*@")  # in an address: who asks, and with which password
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,12 +58,11 @@ def write(archive: Path, stacks: Sequence[Reviewed], prometheus: str | None, now
                 pack.writestr(f"{one.stack}/{name}", text)
             told += _summary(one, now)
         if prometheus:
-            told += ["", f"## What {prometheus} remembers, of the one stack that it watches", ""]
-            for name, (head, rows) in _remembered(prometheus, min(one.since for one in stacks), now):
-                pack.writestr(name, _table(head, rows))
-                told.append(f"- {name}: {len(rows) or 'nothing is on record'}")
-                if name == _BACKUPS and not any(row[0].endswith(_DRILL) for row in rows):
-                    told.append("- no restore drill is on record")
+            told += ["", f"## What {_USER.sub('//', prometheus)} remembers, of the one stack that it watches", ""]
+            for table in remembered(prometheus, min(one.since for one in stacks), now):
+                if table.rows is not None:
+                    pack.writestr(table.name, _table(table.head, table.rows))
+                told += [f"- {table.name}: {line}" for line in table.lines]
         told += [
             "",
             "Not in this archive: who called which of Google's APIs (its audit logs); what Artifact Registry's own "
@@ -151,53 +147,6 @@ def exemptions(told: Json) -> Iterator[tuple[str, ...]]:
     policies = (told.get("config") or {}).get(_POLICIES) or {}
     for one in policies.get("exemptions") or []:
         yield tuple(str(one.get(key, "")) for key in ("rule", "resource", "reason", "owner", "expires"))
-
-
-def _remembered(prometheus: str, since: datetime, now: datetime) -> Iterator[tuple[str, tuple[Sequence[str], Any]]]:
-    """What Prometheus remembers: of alerts, and of the backups' jobs."""
-    span = f"{max(1, int((now - since).total_seconds()))}s"
-    alerts = _asked(
-        prometheus, f'sum by (alertname, severity) (count_over_time(ALERTS{{alertstate="firing"}}[{span}]))'
-    )
-    yield (
-        "alerts.csv",
-        (
-            ("alert", "severity", "samples while it was raised"),
-            [(labels.get("alertname", ""), labels.get("severity", ""), value) for labels, value in alerts],
-        ),
-    )
-    series = "vision_week_job_succeeded_timestamp_seconds"
-    times = {labels.get("cronjob", ""): value for labels, value in _asked(prometheus, f"max by (cronjob) ({series})")}
-    often = _asked(prometheus, f"max by (cronjob) (changes({series}[{span}]))")
-    yield (
-        _BACKUPS,
-        (
-            ("job", "times that it went well", "last time"),
-            [
-                (labels.get("cronjob", ""), value, _moment(times.get(labels.get("cronjob", ""), "0")))
-                for labels, value in often
-            ],
-        ),
-    )
-
-
-def _asked(prometheus: str, query: str) -> list[tuple[Mapping[str, str], str]]:
-    address = f"{prometheus.rstrip('/')}/api/v1/query?{urlencode({'query': query})}"
-    try:
-        with urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310  the address is the auditor's own
-            told = json.load(answer)
-    except (OSError, ValueError) as error:
-        raise Problem(
-            f"{prometheus} answers no question: {error}",
-            "kubectl -n vision-week-monitoring port-forward svc/prometheus 9090, and --prometheus http://127.0.0.1:9090",
-        ) from None
-    return sorted(
-        ((one["metric"], one["value"][1]) for one in told["data"]["result"]), key=lambda one: sorted(one[0].items())
-    )
-
-
-def _moment(seconds: str) -> str:
-    return datetime.fromtimestamp(float(seconds), UTC).isoformat() if float(seconds) else "never"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -3,11 +3,9 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 from zipfile import ZipFile
 
 import pytest
@@ -188,12 +186,12 @@ def test_nothing_is_written_over(history: Path, tmp_path: Path) -> None:
 
 
 class Remembers(BaseHTTPRequestHandler):
-    """A stand-in for Prometheus; a real one: tests/cluster/test_monitoring.py."""
+    """A stand-in for Prometheus, of backups; of alerts a real one is asked: tests/app/test_audit_alerts.py."""
 
     def do_GET(self) -> None:
-        (query,) = parse_qs(urlsplit(self.path).query)["query"]
-        labels = {"alertname": "BackupFailed", "severity": "critical"} if "ALERTS" in query else {"cronjob": "full"}
-        body = json.dumps({"data": {"result": [{"metric": labels, "value": [0, "3"]}]}}).encode()
+        alerts = "query_range" in self.path
+        result = [] if alerts else [{"metric": {"cronjob": "full"}, "value": [0, "3"]}]
+        body = json.dumps({"data": {"result": result}}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -203,22 +201,68 @@ class Remembers(BaseHTTPRequestHandler):
         """Nothing: the test says what went wrong."""
 
 
-@pytest.fixture
-def prometheus() -> Iterator[str]:
-    with answering(Remembers) as address:
-        yield address
+class Babbles(Remembers):
+    """What answers, and is no Prometheus."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
 
 
-def test_alerts_and_backups_are_what_prometheus_remembers(history: Path, tmp_path: Path, prometheus: str) -> None:
+class Ends(Remembers):
+    """What ends in the middle of its answer."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "200")
+        self.end_headers()
+        self.wfile.write(b'{"data": {"result": [')
+
+
+def test_alerts_and_backups_are_what_prometheus_remembers(history: Path, tmp_path: Path) -> None:
     archive = tmp_path / "review.zip"
-    told = pack(history, "--output", archive, "--prometheus", prometheus).stdout
-    assert "- alerts.csv: 1\n- backups.csv: 1\n- no restore drill is on record" in told
-    assert rows(archive, "alerts.csv") == [["BackupFailed", "critical", "3"]]
+    with answering(Remembers) as address:
+        told = pack(history, "--output", archive, "--prometheus", address).stdout
+    assert "- alerts.csv: 0 times that an alert was raised, the heartbeat aside" in told
+    assert "- alerts.csv: of no time is it known whether an alert was raised" in told
+    assert "- backups.csv: 1 jobs of the backups\n- backups.csv: no restore drill is on record" in told
+    assert rows(archive, "alerts.csv") == []
     assert rows(archive, "backups.csv") == [["full", "3", "1970-01-01T00:00:03+00:00"]]
 
 
-def test_a_prometheus_that_does_not_answer_is_a_clear_error(history: Path, tmp_path: Path) -> None:
-    refused = pack(history, "--output", tmp_path / "review.zip", "--prometheus", "http://127.0.0.1:1").exception
-    assert isinstance(refused, Problem)
-    assert "port-forward" in refused.hint
-    assert not (tmp_path / "review.zip").exists()
+def asked_of(address: str, history: Path, archive: Path) -> list[str]:
+    """What the first page says where Prometheus is of no use; the rest is in the archive all the same."""
+    done = pack(history, "--output", archive, "--prometheus", address)
+    assert done.exit_code == 0, done.output
+    with ZipFile(archive) as opened:
+        names, page = opened.namelist(), opened.read("README.md").decode()
+    assert f"{STACK}/updates.html" in names
+    assert not {"alerts.csv", "backups.csv"} & set(names)
+    return [line for line in page.splitlines() if ".csv: " in line]
+
+
+@pytest.mark.parametrize(
+    ("server", "why"), [(Babbles, "JSON is malformed"), (Ends, "peer closed connection")], ids=["babbles", "ends"]
+)
+def test_what_prometheus_does_not_say_is_named_and_the_rest_is_there(
+    history: Path, tmp_path: Path, server: type[BaseHTTPRequestHandler], why: str
+) -> None:
+    """The first of these ended in a traceback, and with nothing."""
+    with answering(server) as address:
+        alerts, backups = asked_of(address, history, tmp_path / "review.zip")
+    assert alerts.startswith("- alerts.csv: it can't be had: ")
+    assert backups.startswith("- backups.csv: it can't be had: ")
+    assert why in alerts
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1", "127.0.0.1:9090", "http://a:b", "ftp://a"])
+def test_an_address_where_no_prometheus_is_is_named(history: Path, tmp_path: Path, address: str) -> None:
+    assert len(asked_of(address, history, tmp_path / "review.zip")) == len(["alerts.csv", "backups.csv"])
+
+
+def test_the_password_of_who_asks_prometheus_is_not_told(history: Path, tmp_path: Path) -> None:
+    told = pack(history, "--output", tmp_path / "review.zip", "--prometheus", "http://me:hidden@127.0.0.1:1").stdout
+    assert "## What http://127.0.0.1:1 remembers" in told
+    assert "hidden" not in told
