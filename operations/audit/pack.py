@@ -25,10 +25,13 @@ from operations.audit.remembered import remembered
 from operations.audit.report import Signed, as_csv, harmless
 from operations.audit.scans import HEAD, Scan
 from operations.audit.updates import Update
+from policies.rules import mapped
 
 _CERTIFICATES: Final = ("tls:index/selfSignedCert:SelfSignedCert", "tls:index/locallySignedCert:LocallySignedCert")
+_RENEWED: Final = "gcp:certificatemanager/certificate:Certificate"
 _SECRETS: Final = ("random:index/randomPassword:RandomPassword", "tls:index/privateKey:PrivateKey")
 _POLICIES: Final = "vision-week:policies"
+_GENERATION: Final = "vision-week:secrets"
 _USER: Final = re.compile(r"//[^/@]*@")  # in an address: who asks, and with which password
 
 
@@ -90,7 +93,7 @@ def _parts(one: Reviewed, now: datetime) -> Iterator[tuple[str, str]]:
     yield "access.md", tables(one.stack, resources_of(resources))
     yield "access.svg", picture(one.stack, resources_of(resources))
     yield "certificates.csv", _table(("certificate", "from", "until", "days left"), certificates(resources, now))
-    yield "secrets.csv", _table(("secret", "made", "days old"), secrets(resources, now))
+    yield "secrets.csv", _table(("secret", "made", "days old", "generation"), secrets(resources, now))
     yield "exemptions.csv", _table(("rule", "resource", "reason", "owner", "expires"), exemptions(newest.told))
     yield "images.csv", _table(("image", "reference"), sorted(_images(newest).items()))
     if one.signed is not None:
@@ -115,9 +118,12 @@ def _summary(one: Reviewed, now: datetime) -> Iterator[str]:
         yield "- no state can be read: nothing is told of access, certificates, secrets, exemptions and images"
         return
     left = [int(row[-1]) for row in certificates(newest.resources or {}, now)]
-    old = [int(row[-1]) for row in secrets(newest.resources or {}, now)]
+    old = [int(row[2]) for row in secrets(newest.resources or {}, now)]
     yield f"- {len(left)} certificates; the first ends in {min(left, default=0)} days"
+    if renewed := sorted(_name(urn) for urn, of in (newest.resources or {}).items() if of.get("type") == _RENEWED):
+        yield f"- Google makes and renews these certificates, and no state has their days: {', '.join(renewed)}"
     yield f"- {len(old)} secrets; the oldest is {max(old, default=0)} days old"
+    yield f"- secrets.generation is {_generation(newest.told)}; {_rotations(one.updates)}"
     yield f"- {len(list(exemptions(newest.told)))} exemptions from rules"
 
 
@@ -132,14 +138,38 @@ def certificates(resources: Mapping[str, Json], now: datetime) -> list[tuple[str
     return sorted(found, key=lambda row: int(row[-1]))
 
 
-def secrets(resources: Mapping[str, Json], now: datetime) -> list[tuple[str, str, str]]:
-    """Name of a password or key, when it was made, days since; the oldest comes first. Never what it is."""
+def secrets(resources: Mapping[str, Json], now: datetime) -> list[tuple[str, str, str, str]]:
+    """Name of a password or key, when it was made, days since, its generation; the oldest comes first.
+
+    Never what it is. No generation has what a rotation leaves alone, and what was made before there was a second one.
+    """
     found = [
-        (_name(urn), str(one["created"]), str((now - _time(one["created"])).days))
+        (
+            _name(urn),
+            str(one["created"]),
+            str((now - _time(one["created"])).days),
+            str(mapped(mapped(one.get("inputs")).get("keepers")).get("generation", "")),
+        )
         for urn, one in resources.items()
         if one.get("type") in _SECRETS and one.get("created")
     ]
-    return sorted(found, key=lambda row: -int(row[-1]))
+    return sorted(found, key=lambda row: -int(row[2]))
+
+
+def _generation(told: Json) -> int:
+    """That of the settings, whose default it is where they don't have it."""
+    return int(mapped(mapped(told.get("config")).get(_GENERATION)).get("generation", 1))
+
+
+def _rotations(updates: Iterable[Update]) -> str:
+    """When the passwords were made anew, of what is looked at."""
+    raised = [
+        update.started[:10]
+        for update in updates
+        for field in update.settings
+        if field.path == f"{_GENERATION}.generation" and field.before is not None
+    ]
+    return f"it was raised {len(raised)} times, the last on {raised[-1]}" if raised else "it was not raised since then"
 
 
 def exemptions(told: Json) -> Iterator[tuple[str, ...]]:

@@ -27,13 +27,15 @@ EXEMPTION = {
 }
 
 
-def made(type_: str, name: str, created: str, **outputs: Any) -> dict[str, Any]:
+def made(
+    type_: str, name: str, created: str, *, keepers: dict[str, str] | None = None, **outputs: Any
+) -> dict[str, Any]:
     return {
         "urn": f"urn:pulumi:{STACK}::vision-week::{type_}::{name}",
         "type": type_,
         "id": name,
         "created": created,
-        "inputs": {},
+        "inputs": {"keepers": keepers} if keepers else {},
         "outputs": outputs,
     }
 
@@ -49,6 +51,13 @@ def history(tmp_path: Path) -> Path:
         stack,
         resource("a", data={"x": "1"}),
         made("random:index/randomPassword:RandomPassword", "redis", "2026-01-01T00:00:00Z", result="never-shown"),
+        made(
+            "random:index/randomPassword:RandomPassword",
+            "app",
+            "2026-11-01T00:00:00Z",
+            keepers={"generation": "2"},
+            result="never-shown",
+        ),
         made("tls:index/privateKey:PrivateKey", "edge", "2026-06-01T00:00:00Z", privateKeyPem="never-shown"),
         made(
             "tls:index/locallySignedCert:LocallySignedCert",
@@ -58,8 +67,9 @@ def history(tmp_path: Path) -> Path:
             validityEndTime="2036-06-01T00:00:00+00:00",
         ),
     ]
-    add(tmp_path / STACK, 1, [], message="deploy: {}", result="failed")
-    config = {"vision-week:policies": {"exemptions": [EXEMPTION]}}
+    before = {"vision-week:secrets": {"generation": 1}}
+    add(tmp_path / STACK, 1, [], message="deploy: {}", result="failed", config=before)
+    config = {"vision-week:policies": {"exemptions": [EXEMPTION]}, "vision-week:secrets": {"generation": 2}}
     add(tmp_path / STACK, 2, resources, message="deploy: {}", config=config)
     return tmp_path
 
@@ -101,10 +111,32 @@ def test_a_review_has_everything_that_the_history_knows(history: Path, tmp_path:
 def test_what_ends_first_and_what_is_oldest_comes_first(history: Path, tmp_path: Path) -> None:
     archive = tmp_path / "review.zip"
     pack(history, "--output", archive)
-    assert [row[0] for row in rows(archive, f"{STACK}/secrets.csv")] == ["redis", "edge"]
+    assert [row[0] for row in rows(archive, f"{STACK}/secrets.csv")] == ["redis", "edge", "app"]
     ((name, begun, until, left),) = rows(archive, f"{STACK}/certificates.csv")
     assert (name, begun[:10], until[:10]) == ("edge", "2026-06-01", "2036-06-01")
     assert int(left) > 0
+
+
+def test_certificates_that_google_renews_are_named(tmp_path: Path) -> None:
+    """No state has their days, and a table without them looked whole."""
+    managed = made("gcp:certificatemanager/certificate:Certificate", "api", "2026-01-01T00:00:00Z")
+    add(tmp_path / STACK, 1, [managed])
+    told = pack(tmp_path, "--output", tmp_path / "review.zip").stdout
+    assert "- Google makes and renews these certificates, and no state has their days: api" in told
+
+
+def test_it_is_told_of_which_generation_passwords_are_and_when_that_came(history: Path, tmp_path: Path) -> None:
+    """S7.3"""
+    archive = tmp_path / "review.zip"
+    told = pack(history, "--output", archive).stdout
+    assert "- secrets.generation is 2; it was raised 1 times, the last on 2026-11-18" in told
+    assert {row[0]: row[3] for row in rows(archive, f"{STACK}/secrets.csv")} == {"redis": "", "edge": "", "app": "2"}
+
+
+def test_passwords_that_nobody_has_made_anew_are_of_the_first_generation(tmp_path: Path) -> None:
+    add(tmp_path / STACK, 1, [resource("a")])
+    told = pack(tmp_path, "--output", tmp_path / "review.zip").stdout
+    assert "- secrets.generation is 1; it was not raised since then" in told
 
 
 def test_an_exemption_is_listed_and_is_no_formula(history: Path, tmp_path: Path) -> None:
