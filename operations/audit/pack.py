@@ -57,8 +57,8 @@ def write(archive: Path, stacks: Sequence[Reviewed], prometheus: str | None, now
     told = [f"Review of {now:%Y-%m-%d}."]
     with ZipFile(archive, "x", ZIP_DEFLATED) as pack:
         for one in stacks:
-            for name, text in _parts(one, now):
-                pack.writestr(f"{one.stack}/{name}", text)
+            for name, content in _parts(one, now):
+                pack.writestr(f"{one.stack}/{name}", content)
             told += _summary(one, now)
         if prometheus:
             told += ["", f"## What {_USER.sub('//', prometheus)} remembers, of the one stack that it watches", ""]
@@ -76,7 +76,7 @@ def write(archive: Path, stacks: Sequence[Reviewed], prometheus: str | None, now
     return told
 
 
-def _parts(one: Reviewed, now: datetime) -> Iterator[tuple[str, str]]:
+def _parts(one: Reviewed, now: datetime) -> Iterator[tuple[str, str | bytes]]:
     for name, form in (("updates.html", as_html), ("updates.csv", as_csv)):
         out = io.StringIO()
         form(one.updates, one.signed, out)
@@ -84,8 +84,8 @@ def _parts(one: Reviewed, now: datetime) -> Iterator[tuple[str, str]]:
     if one.scan is not None:
         yield "scan.csv", _table(HEAD, one.scan.rows())
         yield "scan.json", json.dumps(one.scan.told, indent=2)
-        for name, text in one.scan.sboms():
-            yield f"sboms/{name}", text
+        for name, content in one.scan.sboms():
+            yield f"sboms/{name}", content
     newest = one.newest
     if newest is None:
         return
@@ -111,7 +111,7 @@ def _summary(one: Reviewed, now: datetime) -> Iterator[str]:
         else f"- {len(one.faults)} things are wrong with the evidence"
     )
     if one.scan is None:
-        yield "- no scan of its images and no SBOM: no --scans was given"
+        yield "- no scan of its images and no SBOM: no --scans was given, and no good evidence has them"
     else:
         yield from one.scan.summary(_images(one.newest).values() if one.newest else ())
     if (newest := one.newest) is None:

@@ -18,9 +18,7 @@ from operations.scan import allowed, database, leaks, vulnerabilities
 from operations.scan.findings import Finding
 from operations.scan.image import pulled
 from operations.scan.programs import NotScanned
-from operations.scan.verdict import Scanned, as_json, judge, show
-
-RESULT: Final = "scan.json"
+from operations.scan.verdict import RESULT, Scanned, as_json, judge, show
 
 
 class Exit(IntEnum):

@@ -15,6 +15,7 @@ from operations.audit.command import app
 from operations.problem import Problem
 from tests.unit.answering import answering
 from tests.unit.histories import STACK, add, resource
+from tests.unit.test_audit_evidence import key
 
 SINCE = "2026-11-18"
 IMAGES = {"app": "registry.example/app@sha256:0"}
@@ -151,7 +152,7 @@ def test_what_could_not_be_had_is_named_on_the_first_page(history: Path, tmp_pat
     told = pack(history, "--output", tmp_path / "review.zip").stdout
     assert "2 updates, 1 of them not successful" in told
     assert "nobody looked at the evidence" in told
-    assert "no scan of its images and no SBOM: no --scans was given" in told
+    assert "no scan of its images and no SBOM: no --scans was given, and no good evidence has them" in told
     assert "backups, drills and alerts, as no --prometheus was given" in told
 
 
@@ -189,6 +190,21 @@ def test_a_scan_comes_along_with_its_sboms_and_says_who_allows_what(history: Pat
     assert "nobody has scanned" not in told
     allowed = ["allowed", "app", "vulnerability", "CVE-1", "x", "1", "High", "2", "2027-01-01", "us", "nobody calls it"]
     assert rows(archive, f"{STACK}/scan.csv") == [allowed]
+    with ZipFile(archive) as opened:
+        assert json.loads(opened.read(f"{STACK}/sboms/app.cdx.json")) == {"bomFormat": "CycloneDX"}
+
+
+def test_a_scan_that_is_with_the_evidence_comes_along_without_being_given(history: Path, tmp_path: Path) -> None:
+    scans = scanned(tmp_path, "sha256:0")
+    private, public = key(tmp_path, "pipeline")
+    where = ["--history", history / STACK, "--evidence", tmp_path / "evidence" / STACK]
+    words = ["record", STACK, *where, "--key", private, "--since", SINCE, "--scanned", scans / STACK]
+    assert CliRunner().invoke(app, [str(word) for word in words]).exit_code == 0
+    archive = tmp_path / "review.zip"
+    evidence = ("--evidence", f"{tmp_path}/evidence/{{stack}}", "--public-key", public)
+    told = pack(history, "--output", archive, *evidence).stdout
+    assert "0 things are wrong with the evidence" in told
+    assert "0 failing, 1 allowed, 0 noted" in told
     with ZipFile(archive) as opened:
         assert json.loads(opened.read(f"{STACK}/sboms/app.cdx.json")) == {"bomFormat": "CycloneDX"}
 
