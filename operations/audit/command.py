@@ -126,6 +126,12 @@ def verify(
 ) -> None:
     """Say what is wrong with the evidence, and which updates have none. Exit code 1 where there is such a thing."""
     with _history(stack, history) as folder:
+        try:
+            files(folder, stack)
+        except Problem as gone:  # as it is when a stack was removed: its evidence stays, and is looked at all the same
+            found = _chain(chain, public_key, anchor, ())
+            sys.stdout.write("".join(f"{fault}\n" for fault in (gone.what, *found.faults)))
+            raise typer.Exit(1) from None
         found = _verified(folder, stack, chain, public_key, anchor)
         signed, faults = found.good, found.faults
         for one in _wanted(updates(_entries(folder, stack)), since):
@@ -219,9 +225,13 @@ def _come_together(chain: str | None, public_key: Path | None) -> None:
 
 
 def _verified(folder: Path, stack: str, chain: str, public_key: Path, anchor: str | None = None) -> evidence.Verified:
+    return _chain(chain, public_key, anchor, _entries(folder, stack))
+
+
+def _chain(chain: str, public_key: Path, anchor: str | None, entries: Iterable[Entry]) -> evidence.Verified:
     key = signing.public(public_key)
     with buckets.folder(chain) as kept, buckets.folder(_scans(chain)) as scans:
-        return evidence.verified(kept, scans, key, anchor, _entries(folder, stack))
+        return evidence.verified(kept, scans, key, anchor, entries)
 
 
 def _scans(chain: str) -> str:

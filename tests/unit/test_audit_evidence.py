@@ -280,6 +280,21 @@ def test_a_scan_that_came_to_no_result_keeps_no_update_from_being_on_record(plac
     assert len(list((tmp_path / "run").iterdir())) == len(place.entries())
 
 
+def test_the_evidence_of_a_stack_that_was_removed_is_looked_at_all_the_same(place: Place) -> None:
+    """With the stack goes its history; its evidence stays, and could not be verified any more."""
+    for file in place.history.iterdir():
+        file.unlink()
+    where = [STACK, "--history", place.history, "--evidence", place.chain, "--public-key", place.public]
+    done = audit("verify", *where, "--anchor", place.anchor)
+    assert done.exit_code == 1
+    first, *others = done.stdout.splitlines()
+    assert "has no history of the stack production" in first
+    assert len(others) == 5
+    assert all("is no longer in the history" in line for line in others)
+    place.link(2).unlink()
+    assert "000003.json: 000002.json should be here: a record was removed" in audit("verify", *where).stdout
+
+
 def test_a_history_that_is_in_no_folder_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PULUMI_BACKEND_URL", "s3://states")
     refused = audit("report", STACK).exception
