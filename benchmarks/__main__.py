@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import audit, data, mixed, mocks, policies, program, reload, web
+from benchmarks import audit, data, delivery, mixed, mocks, policies, program, reload, web
 from benchmarks.commands import CHECKOUT, run, seconds
 
 RUNS = 5
@@ -52,6 +52,7 @@ def main() -> None:
         *mixed.measure(RUNS),
         *web.measure(),
         *data.measure(),
+        *delivery.measure(),
     ):
         table.add_row(what, measured, target)
     Console().print(table)
