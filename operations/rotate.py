@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from operations.problem import Problem
-from operations.stacks import settings_of
+from operations.stacks import settings_in, text_of
 
 _CHECKOUT = Path(__file__).resolve().parents[1]
 _LINE = re.compile(r"^(  vision-week:secrets: \{ generation: )(\d+)( \})", re.MULTILINE)
@@ -35,8 +35,8 @@ def main() -> int:
 def rotate(file: Path) -> int:
     """Write one more, and give it. Raises `Problem` where the file is none of a stack, or has the number in no line of
     its own."""
-    before = settings_of(file).secrets.generation
-    text = file.read_text()
+    text = text_of(file)
+    before = settings_in(file, text).secrets.generation
     if not _LINE.search(text):
         raise Problem(
             f"{file.name} has no line with the generation of its passwords.",

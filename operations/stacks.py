@@ -14,11 +14,21 @@ from operations.problem import Problem
 
 def settings_of(file: Path) -> Settings:
     """What the file says. Raises `Problem` with every mistake in it."""
+    return settings_in(file, text_of(file))
+
+
+def text_of(file: Path) -> str:
+    """What is written in it. Raises `Problem` where it can't be read."""
     try:
-        text = file.read_text()
-        config: Mapping[str, Any] = yaml.safe_load(text)["config"]
+        return file.read_text()
     except OSError as error:
         raise Problem(f"{file} can't be read: {error.strerror}.", "name a stack that has a file") from None
+
+
+def settings_in(file: Path, text: str) -> Settings:
+    """The same of what was read from it."""
+    try:
+        config: Mapping[str, Any] = yaml.safe_load(text)["config"]
     except (yaml.YAMLError, KeyError, TypeError):
         raise Problem(f"{file} is no stack's file.", "compare it with Pulumi.development.yaml") from None
     try:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 from typing import Any, Final
 
 from components.values import amount
@@ -11,6 +11,7 @@ from policies.rules import Demands, Finding, Framework, Opaque, Resource, Rule, 
 
 _REPLICATED: Final = {"Deployment", "StatefulSet"}
 _LASTING: Final = {*_REPLICATED, "DaemonSet"}
+_ZONES: Final = 3  # of a region, where a pool names none
 
 
 def _of(resources: Iterable[Resource], *kinds: str) -> list[Resource]:
@@ -88,16 +89,19 @@ def _may_have(labels: Mapping[str, Any], selector: Mapping[str, Any]) -> bool:
 
 def least(workload: Resource, resources: Sequence[Resource]) -> Any:
     """How many replicas a workload has at least: its own number, or its autoscaler's."""
-    for scaler in _of(resources, "HorizontalPodAutoscaler"):
-        target = mapped(at(scaler.props, "spec", "scaleTargetRef"))
-        if (scaler.namespace, target.get("kind"), target.get("name")) == (
-            workload.namespace,
-            workload.kind,
-            _name(workload),
-        ):
-            return at(scaler.props, "spec", "minReplicas")
+    if scaler := _scaler(workload, resources):
+        return at(scaler.props, "spec", "minReplicas")
     own = at(workload.props, "spec", "replicas")
     return 1 if own is None else own
+
+
+def _scaler(workload: Resource, resources: Sequence[Resource]) -> Resource | None:
+    for scaler in _of(resources, "HorizontalPodAutoscaler"):
+        target = mapped(at(scaler.props, "spec", "scaleTargetRef"))
+        scaled = (scaler.namespace, target.get("kind"), target.get("name"))
+        if scaled == (workload.namespace, workload.kind, _name(workload)):
+            return scaler
+    return None
 
 
 def _replicated(resources: Sequence[Resource], demands: Demands) -> Iterator[Finding]:
@@ -124,13 +128,15 @@ def _budgeted(resources: Sequence[Resource], demands: Demands) -> Iterator[Findi
 
 
 def _quotas(resources: Sequence[Resource], _demands: Demands) -> Iterator[Finding]:
-    """The namespace's quota admits what its workloads ask for when each autoscaler is at its maximum."""
+    """The namespace's quota admits what its workloads ask for when each autoscaler is at its maximum, all of them are
+    rolled out and their jobs run, while the pools of nodes are at their largest and upgraded."""
+    nodes = _most_nodes(resources)
     wanted: dict[Any, dict[str, Decimal]] = defaultdict(lambda: defaultdict(Decimal))
-    for workload in _of(resources, *_REPLICATED):
+    for workload in _of(resources, *_LASTING, "Job"):
         pod = pod_of(workload)
         if pod is None:
             return  # a preview doesn't know yet what there will be
-        count = _most(workload, resources)
+        count = nodes if workload.kind == "DaemonSet" else _most(workload, resources)
         wanted[workload.namespace]["pods"] += count
         for container in listed(pod.get("containers")):
             for key, where, what in (
@@ -150,21 +156,51 @@ def _quotas(resources: Sequence[Resource], _demands: Demands) -> Iterator[Findin
 
 
 def _most(workload: Resource, resources: Sequence[Resource]) -> Decimal:
-    for scaler in _of(resources, "HorizontalPodAutoscaler"):
-        target = mapped(at(scaler.props, "spec", "scaleTargetRef"))
-        if (scaler.namespace, target.get("kind"), target.get("name")) == (
-            workload.namespace,
-            workload.kind,
-            _name(workload),
-        ):
-            most = at(scaler.props, "spec", "maxReplicas")
-            return Decimal(str(most)) if isinstance(most, int | float) else Decimal(0)
-    own = at(workload.props, "spec", "replicas")
-    return Decimal(str(own)) if isinstance(own, int | float) else Decimal(1)
+    """Its pods at most: as many as the autoscaler, the workload or the job says, and those of a roll-out besides."""
+    spec = mapped(workload.props.get("spec"))
+    if workload.kind == "Job":
+        return _number(spec.get("parallelism"), otherwise=1)
+    scaler = _scaler(workload, resources)
+    most = (
+        _number(at(scaler.props, "spec", "maxReplicas"), otherwise=0)
+        if scaler
+        else _number(spec.get("replicas"), otherwise=1)
+    )
+    return most + (_surge(spec, most) if workload.kind == "Deployment" else 0)
+
+
+def _surge(deployment: Mapping[str, Any], replicas: Decimal) -> Decimal:
+    """New pods of a roll-out that are there before old ones go: a number, or a share that is rounded up; Kubernetes'
+    default is 25 %."""
+    if at(deployment, "strategy", "type") == "Recreate":
+        return Decimal(0)
+    surge = at(deployment, "strategy", "rollingUpdate", "maxSurge")
+    share = surge if isinstance(surge, str) and surge.endswith("%") else "25%"
+    return _number(surge, otherwise=(replicas * Decimal(share[:-1]) / 100).to_integral_value(ROUND_CEILING))
+
+
+def _most_nodes(resources: Sequence[Resource]) -> Decimal:
+    """Of all pools of the stack in their zones, with those that an upgrade makes before old ones go. Where it makes no
+    pools nobody says how many there may be, and one is sure."""
+    pools = [one.props for one in resources if one.type == "gcp:container/nodePool:NodePool"]
+    return sum((_most_of(pool) for pool in pools), Decimal(0)) or Decimal(1)
+
+
+def _most_of(pool: Mapping[str, Any]) -> Decimal:
+    zones = len(listed(pool.get("nodeLocations"))) or _ZONES
+    each = at(pool, "autoscaling", "maxNodeCount") or pool.get("nodeCount")
+    # Google's default is one node more, in each zone.
+    surge = zones * _number(at(pool, "upgradeSettings", "maxSurge"), otherwise=1)
+    return _number(at(pool, "autoscaling", "totalMaxNodeCount"), otherwise=zones * _number(each, otherwise=0)) + surge
+
+
+def _number(value: Any, *, otherwise: Decimal | int) -> Decimal:
+    return Decimal(str(value)) if isinstance(value, int | float) else Decimal(otherwise)
 
 
 def _backed_up(resources: Sequence[Resource], demands: Demands) -> Iterator[Finding]:
-    """By a plan that takes the volumes of its namespace, or by a bucket that keeps what was written over."""
+    """By a plan that takes the volumes of its namespace, by a bucket that keeps what was written over, or by jobs of
+    its own: those of `postgres` are called `postgres-backups`. Where they write to a claim, that needs a backup."""
     if not demands.relied_on:
         return
     planned: set[Any] = set()
@@ -179,10 +215,16 @@ def _backed_up(resources: Sequence[Resource], demands: Demands) -> Iterator[Find
         if one.type == "gcp:storage/bucket:Bucket" and at(one.props, "versioning", "enabled")
     }
     volumes = {_name(one): at(one.props, "spec", "csi", "volumeHandle") for one in _of(resources, "PersistentVolume")}
+    at_work = {
+        (one.namespace, at(one.props, "metadata", "labels", "app.kubernetes.io/name"))
+        for one in _of(resources, "CronJob")
+        if not at(one.props, "spec", "suspend")
+    }
     for one in resources:
         mounted = volumes.get(at(one.props, "spec", "volumeName")) if one.kind == "PersistentVolumeClaim" else None
         holds = one.kind == "PersistentVolumeClaim" or at(one.props, "spec", "volumeClaimTemplates")
-        if one.is_kubernetes and holds and one.namespace not in planned and mounted not in {*kept, *Opaque}:
+        covered = one.namespace in planned or (one.namespace, f"{_name(one)}-backups") in at_work
+        if one.is_kubernetes and holds and not covered and mounted not in {*kept, *Opaque}:
             yield Finding(message="no backup covers what it stores", urn=one.urn)
 
 
@@ -233,13 +275,13 @@ RULES = (
          framework=Framework(name=_SPEC, item="S5.1"), mend="Give it two replicas or more.", stack=_replicated),
     Rule(name="workload-has-budget", says="What people rely on is never evicted all at once.", severity="medium",
          framework=Framework(name=_SPEC, item="S5, beyond"), mend="Give it a PodDisruptionBudget.", stack=_budgeted),
-    Rule(name="scaling-within-quota", says="Quotas admit what the autoscalers may make.", severity="high",
-         framework=Framework(name=_SPEC, item="S6, service levels: HPA and quota"),
+    Rule(name="scaling-within-quota", says="Quotas admit what autoscalers, roll-outs and upgrades may make.",
+         severity="high", framework=Framework(name=_SPEC, item="S6, service levels: HPA and quota"),
          mend="Raise vision-week:tenancy, or lower the maximum.", stack=_quotas),
     Rule(name="claim-backed-up", says="What people rely on has a backup of every claim (S11).", severity="high",
          framework=Framework(name=_SPEC, item="S11.2"),
-         mend="Name its namespace in vision-week:storage.snapshots' plan (components/platform.py), or say in an "
-         "exemption why it may be lost.", stack=_backed_up),
+         mend="On GKE name its namespace in storage.snapshots' plan (components/platform.py); elsewhere say "
+         "in an exemption who backs it up; on both, why it may be lost.", stack=_backed_up),
     Rule(name="secret-has-one-reader", says="Every Secret is one workload's (S7.3).", severity="medium",
          framework=Framework(name=_SPEC, item="S7.3"), mend="Make one Secret for each consumer.",
          stack=_one_secret_each),

@@ -1,7 +1,7 @@
 """What is in a bucket of Google's, as files in a folder: history and evidence are read the same way from both."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -33,9 +33,10 @@ def folder(place: str) -> Iterator[Path]:
         yield Path(copy)
 
 
-def keep(files: Iterable[Path], place: str) -> None:
+def keep(files: Iterable[Path], place: str, *, by_hash: bool = False) -> None:
     """Put new files where the folder came from, in their order. Nothing that is there is written over.
 
+    by_hash: they are named by what is in them, so that one that is there is the same.
     Raises `Problem` where that can't be, and where somebody else has put something there under the same name.
     """
     if not place.startswith(GOOGLE):
@@ -43,7 +44,8 @@ def keep(files: Iterable[Path], place: str) -> None:
     bucket, prefix = _found(place)
     with _in_words(place):
         for file in files:
-            bucket.blob(f"{prefix}{file.name}").upload_from_filename(file, if_generation_match=0)
+            with suppress(PreconditionFailed) if by_hash else nullcontext():
+                bucket.blob(f"{prefix}{file.name}").upload_from_filename(file, if_generation_match=0)
 
 
 def _found(place: str) -> tuple[Any, str]:

@@ -19,9 +19,10 @@ from operations.audit.pack import Reviewed, write
 from operations.audit.page import as_html
 from operations.audit.picture import picture
 from operations.audit.report import Signed, as_csv, as_json, as_markdown, as_table
-from operations.audit.scans import read
+from operations.audit.scans import Scan, read
 from operations.audit.updates import BY_HAND, Update, updates
 from operations.problem import Problem
+from operations.scan.verdict import RESULT
 
 _PROJECT: Final = "vision-week"
 _LOCAL: Final = "file://"
@@ -61,7 +62,7 @@ def report(
         raise Problem(f"There is no format {form}.", f"name one of {', '.join(FORMATS)}")
     _come_together(chain, public_key)
     with _history(stack, history) as folder:
-        signed = _verified(folder, stack, chain, public_key)[0] if chain and public_key else None
+        signed = _verified(folder, stack, chain, public_key).good if chain and public_key else None
         wanted = _wanted(updates(_entries(folder, stack)), since)
         if form == "html":
             newest = _newest(folder, stack)
@@ -95,15 +96,20 @@ def record(
     chain: Chain,
     key: Annotated[str, typer.Option(help="The pipeline's: FILE, or gcpkms://…/cryptoKeyVersions/1.")],
     history: History = None,
+    scanned: Annotated[
+        Path | None, typer.Option(help="What a scan of the images has written: it is kept with the evidence.")
+    ] = None,
 ) -> None:
     """Sign what deliveries have changed since a time; prints the newest hash, to be kept elsewhere."""
     sign = signing.signer(key)
+    scan = _scan(scanned)
     with _history(stack, history) as folder, buckets.folder(chain) as kept:
         made = [one.id for one in _wanted(updates(_entries(folder, stack)), since) if one.made != BY_HAND]
         own = (entry for entry in _entries(folder, stack) if entry.id in made)
-        there = set(kept.glob("*"))
-        newest = evidence.record(kept, stack, own, sign)
-        buckets.keep(sorted(set(kept.glob("*")) - there), chain)
+        there = set(kept.glob("*.json"))
+        newest = evidence.record(kept, stack, own, sign, scan)
+        buckets.keep(sorted((kept / evidence.SCANS).glob("*")), _scans(chain), by_hash=True)
+        buckets.keep(sorted(set(kept.glob("*.json")) - there), chain)
     errors.print(f"{len(made)} updates of {stack} are on record.")
     sys.stdout.write(f"{newest}\n")
 
@@ -120,7 +126,14 @@ def verify(
 ) -> None:
     """Say what is wrong with the evidence, and which updates have none. Exit code 1 where there is such a thing."""
     with _history(stack, history) as folder:
-        signed, faults = _verified(folder, stack, chain, public_key, anchor)
+        try:
+            files(folder, stack)
+        except Problem as gone:  # as it is when a stack was removed: its evidence stays, and is looked at all the same
+            found = _chain(chain, public_key, anchor, ())
+            sys.stdout.write("".join(f"{fault}\n" for fault in (gone.what, *found.faults)))
+            raise typer.Exit(1) from None
+        found = _verified(folder, stack, chain, public_key, anchor)
+        signed, faults = found.good, found.faults
         for one in _wanted(updates(_entries(folder, stack)), since):
             if one.id not in signed:
                 faults.append(
@@ -147,7 +160,10 @@ def pack(
     ] = None,
     public_key: Annotated[Path | None, typer.Option(help="The public key of the pipeline.")] = None,
     scans: Annotated[
-        str | None, typer.Option(help="What a scan of each stack's images has written: FOLDER with {stack}.")
+        str | None,
+        typer.Option(
+            help="What a scan of each stack's images wrote, without it that of the evidence: FOLDER with {stack}."
+        ),
     ] = None,
     prometheus: Annotated[
         str | None, typer.Option(help="Address, for alerts and backups: http://127.0.0.1:9090.")
@@ -161,16 +177,16 @@ def pack(
     for stack in stacks:
         with _history(stack, history and history.replace("{stack}", stack)) as folder:
             own = chain and chain.replace("{stack}", stack)
-            signed, faults = _verified(folder, stack, own, public_key) if own and public_key else (None, [])
+            found = _verified(folder, stack, own, public_key) if own and public_key else None
             reviewed.append(
                 Reviewed(
                     stack=stack,
                     updates=list(_wanted(updates(_entries(folder, stack)), since)),
                     newest=next((entry for entry in backwards(folder, stack) if entry.resources is not None), None),
-                    signed=signed,
-                    faults=faults,
+                    signed=found.good if found else None,
+                    faults=found.faults if found else [],
                     since=since.replace(tzinfo=UTC),
-                    scan=read(Path(scans.replace("{stack}", stack))) if scans else None,
+                    scan=_given(scans, stack) or (found.scan if found else None),
                 )
             )
     try:
@@ -208,13 +224,32 @@ def _come_together(chain: str | None, public_key: Path | None) -> None:
         raise Problem("Evidence is read with a key.", "give both --evidence and --public-key, or none of them")
 
 
-def _verified(
-    folder: Path, stack: str, chain: str, public_key: Path, anchor: str | None = None
-) -> tuple[set[str], list[str]]:
-    """The updates that have good evidence, and what is wrong with it."""
+def _verified(folder: Path, stack: str, chain: str, public_key: Path, anchor: str | None = None) -> evidence.Verified:
+    return _chain(chain, public_key, anchor, _entries(folder, stack))
+
+
+def _chain(chain: str, public_key: Path, anchor: str | None, entries: Iterable[Entry]) -> evidence.Verified:
     key = signing.public(public_key)
-    with buckets.folder(chain) as kept:
-        return evidence.verified(kept, key, anchor, _entries(folder, stack))
+    with buckets.folder(chain) as kept, buckets.folder(_scans(chain)) as scans:
+        return evidence.verified(kept, scans, key, anchor, entries)
+
+
+def _scans(chain: str) -> str:
+    return f"{chain.rstrip('/')}/{evidence.SCANS}"
+
+
+def _scan(folder: Path | None) -> Scan | None:
+    """What a scan has left. One that didn't come to a result keeps no update from being on record."""
+    if folder is None:
+        return None
+    if (folder / RESULT).exists():
+        return read(folder)
+    errors.print(f"No scan is on record: {folder} has no {RESULT}.", soft_wrap=True)
+    return None
+
+
+def _given(scans: str | None, stack: str) -> Scan | None:
+    return read(Path(scans.replace("{stack}", stack))) if scans else None
 
 
 def _entries(folder: Path, stack: str) -> Iterator[Entry]:

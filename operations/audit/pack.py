@@ -9,30 +9,30 @@ where somebody gives its address. What could not be had is named in the archive'
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
-from urllib.parse import urlencode
-from urllib.request import urlopen
+from typing import Final
 from zipfile import ZIP_DEFLATED, ZipFile
 
 from operations.audit.access import resources_of, tables
 from operations.audit.history import Entry, Json
 from operations.audit.page import as_html
 from operations.audit.picture import picture
+from operations.audit.remembered import remembered
 from operations.audit.report import Signed, as_csv, harmless
 from operations.audit.scans import HEAD, Scan
 from operations.audit.updates import Update
-from operations.problem import Problem
+from policies.rules import mapped
 
 _CERTIFICATES: Final = ("tls:index/selfSignedCert:SelfSignedCert", "tls:index/locallySignedCert:LocallySignedCert")
+_RENEWED: Final = "gcp:certificatemanager/certificate:Certificate"
 _SECRETS: Final = ("random:index/randomPassword:RandomPassword", "tls:index/privateKey:PrivateKey")
 _POLICIES: Final = "vision-week:policies"
-_BACKUPS: Final = "backups.csv"
-_DRILL: Final = "-drill"  # how the job is called that restores a backup and looks at it (components/backups.py)
-_TIMEOUT: Final = 30  # seconds, for one question to Prometheus
+_GENERATION: Final = "vision-week:secrets"
+_USER: Final = re.compile(r"//[^/@]*@")  # in an address: who asks, and with which password
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,16 +57,15 @@ def write(archive: Path, stacks: Sequence[Reviewed], prometheus: str | None, now
     told = [f"Review of {now:%Y-%m-%d}."]
     with ZipFile(archive, "x", ZIP_DEFLATED) as pack:
         for one in stacks:
-            for name, text in _parts(one, now):
-                pack.writestr(f"{one.stack}/{name}", text)
+            for name, content in _parts(one, now):
+                pack.writestr(f"{one.stack}/{name}", content)
             told += _summary(one, now)
         if prometheus:
-            told += ["", f"## What {prometheus} remembers, of the one stack that it watches", ""]
-            for name, (head, rows) in _remembered(prometheus, min(one.since for one in stacks), now):
-                pack.writestr(name, _table(head, rows))
-                told.append(f"- {name}: {len(rows) or 'nothing is on record'}")
-                if name == _BACKUPS and not any(row[0].endswith(_DRILL) for row in rows):
-                    told.append("- no restore drill is on record")
+            told += ["", f"## What {_USER.sub('//', prometheus)} remembers, of the one stack that it watches", ""]
+            for table in remembered(prometheus, min(one.since for one in stacks), now):
+                if table.rows is not None:
+                    pack.writestr(table.name, _table(table.head, table.rows))
+                told += [f"- {table.name}: {line}" for line in table.lines]
         told += [
             "",
             "Not in this archive: who called which of Google's APIs (its audit logs); what Artifact Registry's own "
@@ -77,7 +76,7 @@ def write(archive: Path, stacks: Sequence[Reviewed], prometheus: str | None, now
     return told
 
 
-def _parts(one: Reviewed, now: datetime) -> Iterator[tuple[str, str]]:
+def _parts(one: Reviewed, now: datetime) -> Iterator[tuple[str, str | bytes]]:
     for name, form in (("updates.html", as_html), ("updates.csv", as_csv)):
         out = io.StringIO()
         form(one.updates, one.signed, out)
@@ -85,8 +84,8 @@ def _parts(one: Reviewed, now: datetime) -> Iterator[tuple[str, str]]:
     if one.scan is not None:
         yield "scan.csv", _table(HEAD, one.scan.rows())
         yield "scan.json", json.dumps(one.scan.told, indent=2)
-        for name, text in one.scan.sboms():
-            yield f"sboms/{name}", text
+        for name, content in one.scan.sboms():
+            yield f"sboms/{name}", content
     newest = one.newest
     if newest is None:
         return
@@ -94,7 +93,7 @@ def _parts(one: Reviewed, now: datetime) -> Iterator[tuple[str, str]]:
     yield "access.md", tables(one.stack, resources_of(resources))
     yield "access.svg", picture(one.stack, resources_of(resources))
     yield "certificates.csv", _table(("certificate", "from", "until", "days left"), certificates(resources, now))
-    yield "secrets.csv", _table(("secret", "made", "days old"), secrets(resources, now))
+    yield "secrets.csv", _table(("secret", "made", "days old", "generation"), secrets(resources, now))
     yield "exemptions.csv", _table(("rule", "resource", "reason", "owner", "expires"), exemptions(newest.told))
     yield "images.csv", _table(("image", "reference"), sorted(_images(newest).items()))
     if one.signed is not None:
@@ -112,16 +111,19 @@ def _summary(one: Reviewed, now: datetime) -> Iterator[str]:
         else f"- {len(one.faults)} things are wrong with the evidence"
     )
     if one.scan is None:
-        yield "- no scan of its images and no SBOM: no --scans was given"
+        yield "- no scan of its images and no SBOM: no --scans was given, and no good evidence has them"
     else:
         yield from one.scan.summary(_images(one.newest).values() if one.newest else ())
     if (newest := one.newest) is None:
         yield "- no state can be read: nothing is told of access, certificates, secrets, exemptions and images"
         return
     left = [int(row[-1]) for row in certificates(newest.resources or {}, now)]
-    old = [int(row[-1]) for row in secrets(newest.resources or {}, now)]
+    old = [int(row[2]) for row in secrets(newest.resources or {}, now)]
     yield f"- {len(left)} certificates; the first ends in {min(left, default=0)} days"
+    if renewed := sorted(_name(urn) for urn, of in (newest.resources or {}).items() if of.get("type") == _RENEWED):
+        yield f"- Google makes and renews these certificates, and no state has their days: {', '.join(renewed)}"
     yield f"- {len(old)} secrets; the oldest is {max(old, default=0)} days old"
+    yield f"- secrets.generation is {_generation(newest.told)}; {_rotations(one.updates)}"
     yield f"- {len(list(exemptions(newest.told)))} exemptions from rules"
 
 
@@ -136,14 +138,38 @@ def certificates(resources: Mapping[str, Json], now: datetime) -> list[tuple[str
     return sorted(found, key=lambda row: int(row[-1]))
 
 
-def secrets(resources: Mapping[str, Json], now: datetime) -> list[tuple[str, str, str]]:
-    """Name of a password or key, when it was made, days since; the oldest comes first. Never what it is."""
+def secrets(resources: Mapping[str, Json], now: datetime) -> list[tuple[str, str, str, str]]:
+    """Name of a password or key, when it was made, days since, its generation; the oldest comes first.
+
+    Never what it is. No generation has what a rotation leaves alone, and what was made before there was a second one.
+    """
     found = [
-        (_name(urn), str(one["created"]), str((now - _time(one["created"])).days))
+        (
+            _name(urn),
+            str(one["created"]),
+            str((now - _time(one["created"])).days),
+            str(mapped(mapped(one.get("inputs")).get("keepers")).get("generation", "")),
+        )
         for urn, one in resources.items()
         if one.get("type") in _SECRETS and one.get("created")
     ]
-    return sorted(found, key=lambda row: -int(row[-1]))
+    return sorted(found, key=lambda row: -int(row[2]))
+
+
+def _generation(told: Json) -> int:
+    """That of the settings, whose default it is where they don't have it."""
+    return int(mapped(mapped(told.get("config")).get(_GENERATION)).get("generation", 1))
+
+
+def _rotations(updates: Iterable[Update]) -> str:
+    """When the passwords were made anew, of what is looked at."""
+    raised = [
+        update.started[:10]
+        for update in updates
+        for field in update.settings
+        if field.path == f"{_GENERATION}.generation" and field.before is not None
+    ]
+    return f"it was raised {len(raised)} times, the last on {raised[-1]}" if raised else "it was not raised since then"
 
 
 def exemptions(told: Json) -> Iterator[tuple[str, ...]]:
@@ -151,53 +177,6 @@ def exemptions(told: Json) -> Iterator[tuple[str, ...]]:
     policies = (told.get("config") or {}).get(_POLICIES) or {}
     for one in policies.get("exemptions") or []:
         yield tuple(str(one.get(key, "")) for key in ("rule", "resource", "reason", "owner", "expires"))
-
-
-def _remembered(prometheus: str, since: datetime, now: datetime) -> Iterator[tuple[str, tuple[Sequence[str], Any]]]:
-    """What Prometheus remembers: of alerts, and of the backups' jobs."""
-    span = f"{max(1, int((now - since).total_seconds()))}s"
-    alerts = _asked(
-        prometheus, f'sum by (alertname, severity) (count_over_time(ALERTS{{alertstate="firing"}}[{span}]))'
-    )
-    yield (
-        "alerts.csv",
-        (
-            ("alert", "severity", "samples while it was raised"),
-            [(labels.get("alertname", ""), labels.get("severity", ""), value) for labels, value in alerts],
-        ),
-    )
-    series = "vision_week_job_succeeded_timestamp_seconds"
-    times = {labels.get("cronjob", ""): value for labels, value in _asked(prometheus, f"max by (cronjob) ({series})")}
-    often = _asked(prometheus, f"max by (cronjob) (changes({series}[{span}]))")
-    yield (
-        _BACKUPS,
-        (
-            ("job", "times that it went well", "last time"),
-            [
-                (labels.get("cronjob", ""), value, _moment(times.get(labels.get("cronjob", ""), "0")))
-                for labels, value in often
-            ],
-        ),
-    )
-
-
-def _asked(prometheus: str, query: str) -> list[tuple[Mapping[str, str], str]]:
-    address = f"{prometheus.rstrip('/')}/api/v1/query?{urlencode({'query': query})}"
-    try:
-        with urlopen(address, timeout=_TIMEOUT) as answer:  # noqa: S310  the address is the auditor's own
-            told = json.load(answer)
-    except (OSError, ValueError) as error:
-        raise Problem(
-            f"{prometheus} answers no question: {error}",
-            "kubectl -n vision-week-monitoring port-forward svc/prometheus 9090, and --prometheus http://127.0.0.1:9090",
-        ) from None
-    return sorted(
-        ((one["metric"], one["value"][1]) for one in told["data"]["result"]), key=lambda one: sorted(one[0].items())
-    )
-
-
-def _moment(seconds: str) -> str:
-    return datetime.fromtimestamp(float(seconds), UTC).isoformat() if float(seconds) else "never"
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

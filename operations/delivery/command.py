@@ -4,41 +4,31 @@ import os
 import re
 import signal
 import sys
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import httpx
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
 from components.levels import LEVELS
 from operations.cost.estimate import estimate, is_google
 from operations.cost.report import summary as cost_summary
-from operations.delivery import checks
 from operations.delivery import comment as comments
+from operations.delivery import data, proof
 from operations.delivery import deploy as delivery
-from operations.delivery import load as loading
 from operations.delivery import logs as pods_logs
 from operations.delivery import render as rendering
-from operations.delivery import restore as restoring
+from operations.delivery.front import Yes, confirmed, console, errors, say, target_of
 from operations.delivery.history import Update, history, last_good, last_of_all
-from operations.delivery.lock import locked
 from operations.delivery.preview import SIGNS, Preview
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.release import released
-from operations.delivery.target import Target, environments
+from operations.delivery.target import environments
 from operations.problem import Problem
-
-if TYPE_CHECKING:
-    from operations.delivery.uploads import Plan
-
-# The name that the local cloud gives its cluster (docs/local-cloud.md).
-_LOCAL: Final = "vision-week"
 
 _HELP: Final = """
 Deliver releases of one environment: `development`, `staging`, `production`, or any other that has a stack's file.
@@ -56,12 +46,11 @@ Examples:
   ./scripts/deploy.sh production logs --service app --level error --follow
 """
 
-Yes = Annotated[bool, typer.Option("--yes", help="Don't ask.")]
 Stateful = Annotated[bool, typer.Option("--stateful", help="Agree that data may be lost, too.")]
 
 app = typer.Typer(help=_HELP, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
-console = Console(highlight=False, emoji=False)
-errors = Console(stderr=True, highlight=False, emoji=False)
+app.add_typer(proof.app)
+app.add_typer(data.app)
 
 
 @app.callback()
@@ -75,16 +64,6 @@ def environment(
     ],
 ) -> None:
     context.obj = env
-
-
-def target_of(context: typer.Context) -> Target:
-    """The environment that the command line names. In a shell that isn't set up for Pulumi, a stack of the local cloud
-    is worked on in the local cloud's environment."""
-    target = Target.named(context.obj)
-    if target.context == _LOCAL and "PULUMI_BACKEND_URL" not in os.environ:
-        again = [sys.executable, "-m", "localcloud", "run", "--", sys.executable, "-m", "operations.delivery"]
-        os.execv(sys.executable, [*again, *sys.argv[1:]])  # noqa: S606  a list of words, and no shell
-    return target
 
 
 _LOGS: Final = """
@@ -244,7 +223,7 @@ def show_rendered(
         rendered = rendering.render(target, to)
     console.print(f"{len(rendered.objects)} objects in {escape(str(to / 'overlays' / target.stack))}", soft_wrap=True)
     for line in rendered.left_out():
-        _say(f"left out: {line}")
+        say(f"left out: {line}")
 
 
 _DRIFT: Final = """
@@ -326,7 +305,7 @@ def build(
     *,
     tag: Annotated[str, typer.Option(help="The release: a tag of the repository, and of the images.")],
 ) -> None:
-    for reference in sorted({*delivery.build(target_of(context), tag, _say).values()}):
+    for reference in sorted({*delivery.build(target_of(context), tag, say).values()}):
         console.print(escape(reference), soft_wrap=True)
 
 
@@ -354,7 +333,7 @@ def deploy(
     stateful: Stateful = False,
 ) -> None:
     agree = partial(_agree, dry_run=dry_run, yes=yes, stateful=stateful)
-    delivery.deploy(target_of(context), tag, dry_run=dry_run, confirm=agree, say=_say)
+    delivery.deploy(target_of(context), tag, dry_run=dry_run, confirm=agree, say=say)
 
 
 _ROLLBACK: Final = """
@@ -381,7 +360,7 @@ def rollback(
     stateful: Stateful = False,
 ) -> None:
     agree = partial(_agree, dry_run=dry_run, yes=yes, stateful=stateful)
-    delivery.roll_back(target_of(context), to, dry_run=dry_run, confirm=agree, say=_say)
+    delivery.roll_back(target_of(context), to, dry_run=dry_run, confirm=agree, say=say)
 
 
 def _agree(found: Preview, *, dry_run: bool, yes: bool, stateful: bool) -> bool:
@@ -395,218 +374,7 @@ def _agree(found: Preview, *, dry_run: bool, yes: bool, stateful: bool) -> bool:
             f"Data or identities would go with what is replaced or deleted: {', '.join(lost)}.",
             "if that is meant, say --stateful",
         )
-    return yes or _confirmed()
-
-
-def _confirmed() -> bool:
-    if not sys.stdin.isatty():
-        raise DeliveryError("There is nobody to ask.", "say --yes where you are sure")
-    return typer.confirm("Go on?")
-
-
-_RESTORE: Final = """
-Restore the database beside, to a moment, from a backup, or to the latest there is. The database itself is left as it
-is: what is restored is served by a pod of its own, until it is removed. With --in-place it then takes the database's
-place; what was there is kept under another name.
-
-Examples:
-
-  ./scripts/deploy.sh production restore --to 2026-11-01T12:00:00Z
-
-  ./scripts/deploy.sh staging restore --latest
-
-  ./scripts/deploy.sh staging restore --backup 20261101-020000F --in-place
-"""
-
-
-@app.command(help=_RESTORE)
-def restore(
-    context: typer.Context,
-    *,
-    to: Annotated[str | None, typer.Option(help="A moment, with its time zone.")] = None,
-    latest: Annotated[bool, typer.Option("--latest", help="All that was archived.")] = False,
-    backup: Annotated[str | None, typer.Option(help="A backup, as it was when it ended.")] = None,
-    in_place: Annotated[bool, typer.Option("--in-place", help="Put it in the database's place.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask for the environment's name.")] = False,
-) -> None:
-    if sum((to is not None, latest, backup is not None)) != 1:
-        raise DeliveryError("It takes one of --to, --latest and --backup.", "say which")
-    point = restoring.Point(restoring.moment(to) if to else None, backup)
-    target = target_of(context)
-
-    def confirm() -> None:
-        if target.settings.purpose == "live" and not yes:
-            done = "takes the place of the database" if in_place else "is made beside it"
-            _ask_for_name(target.stack, f"A copy of all data of {target.stack}, as they were then, {done}")
-
-    restoring.beside(target, point, confirm=confirm, say=_say)
-    if not in_place:
-        restoring.tell(target, _say)
-        return
-    # Only here: no other action waits for Pulumi's library to load.
-    from operations.delivery import place  # noqa: PLC0415
-
-    place.in_place(target, _say)
-
-
-_TEST: Final = """
-Test what runs: pods, TLS, routes, security headers, WebSocket and the rate limit; that replicas have what is written,
-backups are young and no critical alert is raised. It may be run on an environment with users in it.
-
-Examples:
-
-  ./scripts/deploy.sh production test
-
-  ./scripts/deploy.sh staging test --junit report.xml
-"""
-
-
-@app.command(name="test", help=_TEST)
-def show_tests(
-    context: typer.Context,
-    junit: Annotated[Path | None, typer.Option(help="Write a report for CI here, too.")] = None,
-) -> None:
-    target = target_of(context)
-    results = checks.run(target, thorough=True, patience=0)
-    table = Table("", "test", "seconds", "seen instead", box=None)
-    for result in results:
-        mark = "[red]✗[/red]" if result.problem else "[green]✓[/green]"
-        table.add_row(mark, escape(result.name), f"{result.seconds:.1f}", escape(result.problem or ""))
-    console.print(table)
-    if junit:
-        checks.junit(results, target.stack, junit)
-    failed = sum(result.problem is not None for result in results)
-    if failed:
-        raise DeliveryError(
-            f"{failed} of {len(results)} tests failed.",
-            f"./scripts/deploy.sh {target.stack} logs --level warning",
-            Exit.TESTS,
-        )
-
-
-_LOAD: Final = """
-See whether the service levels hold under load: 95 % of answers within 500 ms, 99.9 % of them good. It asks for the page
-as often as it is told, and the API nearly as often as one address may. Not for an environment with users in it.
-
-Examples:
-
-  ./scripts/deploy.sh staging load
-
-  ./scripts/deploy.sh development load --seconds 20 --pages 20
-"""
-
-
-@app.command(name="load", help=_LOAD)
-def show_load(
-    context: typer.Context,
-    *,
-    seconds: Annotated[int, typer.Option(help="How long.", min=5, max=3600)] = 120,
-    pages: Annotated[int, typer.Option(help="How many pages a second.", min=1, max=2000)] = 50,
-) -> None:
-    target = target_of(context)
-    if target.settings.purpose == "live":
-        raise DeliveryError(f"{target.stack} has users in it.", "put load on an environment that has none: staging")
-    found = loading.load(target, seconds=seconds, pages=pages)
-    table = Table("", *(Column(each, justify="right") for each in ("requests", "95 % within", "failed")), box=None)
-    for each in found.measured:
-        table.add_row(each.name, str(each.count), f"{each.p95:.0f} ms", f"{each.failed:.2%}")
-    console.print(table)
-    if not found.held:
-        raise DeliveryError(
-            f"The service levels don't hold, and {found.never} requests came too late to be made.",
-            f"./scripts/deploy.sh {target.stack} logs --level warning; the dashboards say what is scarce",
-            Exit.TESTS,
-        )
-
-
-_RESTORE_UPLOADS: Final = """
-Bring back the files that people had uploaded at some time, from the versions that their bucket keeps. Nothing is
-deleted: what came after that time stays, and what is written over is kept as a former version.
-
-Examples:
-
-  ./scripts/deploy.sh production restore-uploads --to 2026-03-01T12:00:00Z --dry-run
-
-  ./scripts/deploy.sh production restore-uploads --to 2026-03-01T12:00:00Z
-"""
-
-
-@app.command(name="restore-uploads", help=_RESTORE_UPLOADS)
-def restore_uploads(
-    context: typer.Context,
-    *,
-    to: Annotated[str, typer.Option(help="A time with its zone: 2026-03-01T12:00:00Z.")],
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Change nothing.")] = False,
-    yes: Yes = False,
-) -> None:
-    try:
-        moment = datetime.fromisoformat(to)
-    except ValueError:
-        raise DeliveryError(f"--to {to} is no time.", "write it like 2026-03-01T12:00:00Z") from None
-    if moment.tzinfo is None:
-        raise DeliveryError(f"--to {to} has no zone.", "end it with Z for UTC, or with an offset like +02:00")
-    # Only here: no other action waits for Google's library to load.
-    from operations.delivery.uploads import restore  # noqa: PLC0415
-
-    restore(target_of(context), moment, partial(_agree_to_uploads, dry_run=dry_run, yes=yes), _say)
-
-
-def _agree_to_uploads(plan: "Plan", *, dry_run: bool, yes: bool) -> bool:
-    """Whether the person agrees to what would come back."""
-    table = Table("file", Column("bytes", justify="right"), "of", "instead of", box=None)
-    for each in plan.returns[:20]:
-        version, current = each.version, each.instead_of
-        over = f"one of {current.begun.isoformat(timespec='seconds')}" if current else "nothing"
-        table.add_row(version.name, str(version.size), version.begun.isoformat(timespec="seconds"), over)
-    if plan.returns:
-        console.print(table)
-    if len(plan.returns) > 20:
-        console.print(f"and {len(plan.returns) - 20} more")
-    console.print(
-        f"{len(plan.returns)} come back ({plan.size} bytes), {plan.same} are as they were, "
-        f"{len(plan.newer)} came after that and stay"
-    )
-    if dry_run or not plan.returns:
-        return False
-    return yes or _confirmed()
-
-
-_DESTROY: Final = """
-Remove the environment with all that is in it. What is protected stays until the setting `protect` is taken away.
-
-Examples:
-
-  ./scripts/deploy.sh development destroy
-"""
-
-
-@app.command(help=_DESTROY)
-def destroy(
-    context: typer.Context,
-    *,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would go.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", help="Don't ask for its name.")] = False,
-) -> None:
-    target = target_of(context)
-    if dry_run:
-        raise typer.Exit(target.shown("destroy", "--preview-only"))
-    if not yes:
-        _ask_for_name(target.stack, f"All data of {target.stack} will be gone")
-    with locked(target):
-        if target.shown("destroy", "--yes", "--skip-preview") != 0:
-            raise DeliveryError("Not all could be removed: see above.", "mend what it names", Exit.BROKEN)
-
-
-def _ask_for_name(stack: str, what: str) -> None:
-    if not sys.stdin.isatty():
-        raise DeliveryError("There is nobody to ask.", "say --yes where you are sure")
-    if typer.prompt(f"{what}. Write its name") != stack:
-        raise DeliveryError("That isn't its name; nothing was changed.", "write it as it is")
-
-
-def _say(text: str) -> None:
-    """A step, on stderr: what is piped on is the result."""
-    errors.print(f"[bold]{escape(text)}[/bold]", soft_wrap=True)
+    return yes or confirmed()
 
 
 def show(found: Preview) -> None:

@@ -51,9 +51,11 @@ def deploy(target: Target, tag: str, *, dry_run: bool, confirm: Confirm, say: Sa
             backup.before_release(target, say)
         say(f"Update: {tag}, program {program[:12]}")
         try:
-            _bring(wanted, message_of_start(tag, program), *wanted.policies)
+            _bring(wanted, len(updates), message_of_start(tag, program), *wanted.policies)
             _prove(wanted, program, say)
         except DeliveryError as failed:
+            if failed.code == Exit.REFUSED:
+                raise
             _take_back(target, failed, say)
 
 
@@ -69,13 +71,14 @@ def build(target: Target, tag: str, say: Say) -> Mapping[str, str]:
         )
     program = program_of(target, tag)
     with locked(target), released(target, tag) as wanted:
-        if last_good(history(target)) is None:
+        updates = history(target)
+        if last_good(updates) is None:
             raise DeliveryError(
                 f"{target.stack} has no good release yet: its first deployment makes what images are pushed to.",
                 f"deploy it by hand once: ./scripts/deploy.sh {target.stack} deploy --tag {tag}",
             )
         say(f"Images of {tag}, program {program[:12]}")
-        _bring(wanted, f"{BUILT}{tag}", "--target", _IMAGES)
+        _bring(wanted, len(updates), f"{BUILT}{tag}", "--target", _IMAGES)
         found: dict[str, str] = dict(wanted.outputs()["images"])
     return found
 
@@ -110,9 +113,17 @@ def _code(errors: object) -> Exit:
     return Exit.LOCKED if "currently locked" in str(errors) else Exit.REFUSED
 
 
-def _bring(wanted: Target, message: str, *options: str) -> None:
-    if wanted.shown(*_UP, *options, "--message", message) != 0:
-        raise DeliveryError("The update failed: see above.", "mend what it names", Exit.BROKEN)
+def _bring(wanted: Target, known: int, message: str, *options: str) -> None:
+    """The update. known: how many there were before; one that is not among them afterwards has never begun."""
+    if wanted.shown(*_UP, *options, "--message", message) == 0:
+        return
+    if len(history(wanted)) == known:
+        raise DeliveryError(
+            "The update could not begin, and nothing was changed: see above.",
+            "mend what it names. A lock of one that was killed, and that nobody waits for any more, goes by "
+            f"`pulumi cancel --stack {wanted.stack}`",
+        )
+    raise DeliveryError("The update failed: see above.", "mend what it names", Exit.BROKEN)
 
 
 def _prove(wanted: Target, program: str, say: Say) -> None:
@@ -154,7 +165,7 @@ def _take_back(target: Target, failed: DeliveryError, say: Say) -> None:
 
 
 def _return(wanted: Target, chosen: Plan, say: Say) -> None:
-    _bring(wanted, f"{ROLLBACK}{chosen.update.number}: {chosen.good.release}")
+    _bring(wanted, len(history(wanted)), f"{ROLLBACK}{chosen.update.number}: {chosen.good.release}")
     _prove(wanted, chosen.good.program, say)
 
 

@@ -13,6 +13,7 @@ from operations.problem import Problem
 from operations.scan.findings import Finding
 
 FILE: Final = Path(__file__).with_name("allowed.yaml")
+NAME: Final = "operations/scan/allowed.yaml"  # as people call it, in whatever folder the checkout is
 Text = Annotated[str, Field(min_length=1)]
 
 

@@ -18,9 +18,7 @@ from operations.scan import allowed, database, leaks, vulnerabilities
 from operations.scan.findings import Finding
 from operations.scan.image import pulled
 from operations.scan.programs import NotScanned
-from operations.scan.verdict import Scanned, as_json, judge, show
-
-RESULT: Final = "scan.json"
+from operations.scan.verdict import RESULT, Scanned, as_json, judge, show
 
 
 class Exit(IntEnum):
@@ -64,7 +62,9 @@ def scan(
     given: Annotated[
         str | None, typer.Option("--database", help="Address of a mirror, or an archive; without it grype's own.")
     ] = None,
-    allowances: Annotated[Path, typer.Option("--allowed", help="What may be found all the same.")] = allowed.FILE,
+    allowances: Annotated[
+        Path, typer.Option("--allowed", help="What may be found all the same.", show_default=allowed.NAME)
+    ] = allowed.FILE,
 ) -> None:
     wanted = sorted({*(images or ()), *(_images_of(stack) if stack else ())})
     if not wanted:

@@ -18,7 +18,7 @@ import typer
 
 from operations.delivery.target import CHECKOUT, Target
 from operations.problem import Problem
-from operations.scan.command import RESULT
+from operations.scan.verdict import RESULT
 
 _ISSUER: Final = "https://token.actions.githubusercontent.com"
 

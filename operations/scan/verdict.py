@@ -4,7 +4,7 @@ import datetime
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.markup import escape
@@ -12,6 +12,9 @@ from rich.table import Column, Table
 
 from operations.scan.allowed import Allowance
 from operations.scan.findings import Finding, Kind
+
+# The file that a scan leaves beside the SBOMs, for whoever signs what has passed and for auditors.
+RESULT: Final = "scan.json"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -151,8 +151,11 @@ def test_a_review_is_told_what_prometheus_remembers(prometheus: httpx.Client, tm
     done = CliRunner().invoke(audit.app, words, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     with ZipFile(archive) as opened:
-        assert "Watchdog,heartbeat," in opened.read("alerts.csv").decode()
+        alerts = opened.read("alerts.csv").decode().splitlines()
         assert "postgres-backups-" in opened.read("backups.csv").decode()
+    # Rules mark where a series ends, so that what goes on is seen to go on.
+    assert [line for line in alerts if line.startswith("Watchdog,heartbeat,") and ",still raised," in line]
+    assert "- alerts.csv: alerts are known from " in done.stdout
 
 
 def test_that_alerts_get_through_is_told_all_the_time(on_call: Receiver) -> None:

@@ -117,3 +117,17 @@ def test_commands_that_are_missing_or_too_old_are_all_named_at_once(
     assert "kubectl is missing: https://" in refused.value.what
     assert "git is missing" in refused.value.what
     assert "docker is missing" in refused.value.what
+
+
+def test_credentials_that_have_expired_are_said_to_be_the_reason(
+    target: Target, tmp_path: Path, plane: ControlPlane
+) -> None:
+    config = dict(plane.config)
+    config["users"] = [{"name": config["users"][0]["name"], "user": {"token": "expired"}}]
+    expired = tmp_path / "kubeconfig"
+    expired.write_text(json.dumps(config))
+    cluster = target.settings.cluster.model_copy(update={"kubeconfig": str(expired)})
+    stranger = replace(target, settings=target.settings.model_copy(update={"cluster": cluster}))
+    with pytest.raises(DeliveryError, match=r"must be logged in|Unauthorized") as refused:
+        prerequisites.check_cluster(stranger)
+    assert "log in again" in refused.value.hint

@@ -4,6 +4,7 @@ That nobody can delete or write over what is there is the retention lock's to se
 unverified.
 """
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,31 @@ def test_evidence_goes_to_a_bucket_and_is_verified_from_there(client: Any, tmp_p
     assert again.stdout == first.stdout
     verified = audit("verify", *where, "--public-key", public, "--anchor", first.stdout.strip())
     assert verified.stdout == "2 updates, and each has its evidence.\n"
+
+
+def test_what_a_scan_has_left_goes_to_the_bucket_once_and_an_altered_file_is_found(client: Any, tmp_path: Path) -> None:
+    private, public = key(tmp_path, "pipeline")
+    scan = tmp_path / "scan"
+    scan.mkdir()
+    (scan / "scan.json").write_text(json.dumps({"images": [{"sbom": "app.cdx.json"}]}))
+    (scan / "app.cdx.json").write_text("{}")
+    where = [STACK, "--evidence", f"gs://evidence/{STACK}"]
+    record = ["record", *where, "--key", private, "--since", SINCE, "--scanned", scan]
+    assert audit(*record).exit_code == 0
+    add(tmp_path / "later", 3, [], message="deploy: {}")
+    for file in (tmp_path / "later").iterdir():
+        client.bucket("state").blob(f".pulumi/history/vision-week/{STACK}/{file.name}").upload_from_filename(file)
+    # The same scan again, with one more update: what it has left is there already.
+    assert audit(*record).exit_code == 0
+    verify = ["verify", *where, "--public-key", public]
+    assert audit(*verify).stdout == "3 updates, and each has its evidence.\n"
+    kept = [blob.name for blob in client.list_blobs("evidence", prefix=f"{STACK}/scans/")]
+    assert len(kept) == len(list(scan.iterdir()))
+    (sbom,) = (name for name in kept if client.bucket("evidence").blob(name).download_as_bytes() == b"{}")
+    client.bucket("evidence").blob(sbom).upload_from_string("{ }")
+    done = audit(*verify)
+    assert done.exit_code == 1
+    assert "app.cdx.json, of the scan of its images, was altered" in done.stdout
 
 
 def test_a_record_that_somebody_else_put_there_meanwhile_is_not_written_over(client: Any, tmp_path: Path) -> None:

@@ -28,7 +28,11 @@ SCALER = kubernetes(
 )
 BUDGET = kubernetes("policy/v1", "PodDisruptionBudget", spec={"selector": SAME, "maxUnavailable": 1})
 SECRET = kubernetes("v1", "Secret")
-WEB = workload()
+WEB = workload(strategy={"rollingUpdate": {"maxSurge": 1}})
+JOB = spoilt(workload("Job"), "spec.parallelism", 2)
+AGENT = spoilt(workload("DaemonSet"), "metadata.name", "agent")
+# In three zones, with one more in each while it is upgraded: nine nodes, and as many pods of the agent.
+POOL = made("gcp:container/nodePool:NodePool", "apps", autoscaling={"maxNodeCount": 2}, upgradeSettings={"maxSurge": 1})
 STORED = kubernetes("apps/v1", "StatefulSet", "db", spec={"replicas": 2, "volumeClaimTemplates": [{"spec": {}}]})
 PLAN = made(
     "gcp:gkebackup/backupPlan:BackupPlan",
@@ -38,6 +42,11 @@ PLAN = made(
 UPLOADS = kubernetes("v1", "PersistentVolumeClaim", "uploads", namespace="app", spec={"volumeName": "uploads"})
 VOLUME = kubernetes("v1", "PersistentVolume", "uploads", namespace=None, spec={"csi": {"volumeHandle": "a-bucket"}})
 BUCKET = spoilt(made("gcp:storage/bucket:Bucket", "uploads", versioning={"enabled": True}), "name", "a-bucket")
+DUMPS = spoilt(
+    kubernetes("batch/v1", "CronJob", "db-full", spec={"schedule": "0 2 * * *"}),
+    "metadata.labels",
+    {"app.kubernetes.io/name": "db-backups"},
+)
 STACK = (NAMESPACE, DENY, POLICY, QUOTA, DEFAULTS, SERVICE, WEB, SCALER, BUDGET, SECRET)
 BACKED_UP = (STORED, PLAN, UPLOADS, VOLUME, BUCKET)
 
@@ -77,7 +86,23 @@ CAUGHT: list[tuple[str, list[Resource], str, str]] = [
     ("workload-replicated", instead(spoilt(WEB, "spec.replicas", None), without=[SCALER]), "web", "1 replica"),
     ("workload-has-budget", instead(without=[BUDGET]), "web", "PodDisruptionBudget"),
     ("workload-has-budget", instead(spoilt(BUDGET, "spec.selector.matchLabels", {"a": "b"})), "web", "PodDisruption"),
-    ("scaling-within-quota", instead(spoilt(SCALER, "spec.maxReplicas", 7)), "web", "pods: 6 are allowed, 7 may"),
+    ("scaling-within-quota", instead(spoilt(SCALER, "spec.maxReplicas", 6)), "web", "pods: 6 are allowed, 7 may"),
+    (
+        "scaling-within-quota",
+        instead(spoilt(WEB, "spec.strategy.rollingUpdate.maxSurge", 4)),
+        "web",
+        "pods: 6 are allowed, 9 may",
+    ),
+    (
+        "scaling-within-quota",
+        instead(spoilt(WEB, "spec.strategy.rollingUpdate.maxSurge", "50%")),
+        "web",
+        "pods: 6 are allowed, 8 may",
+    ),
+    ("scaling-within-quota", instead(spoilt(WEB, "spec.strategy", None)), "web", "pods: 6 are allowed, 7 may"),
+    ("scaling-within-quota", instead(JOB), "web", "pods: 6 are allowed, 8 may"),
+    ("scaling-within-quota", instead(AGENT), "web", "pods: 6 are allowed, 7 may"),
+    ("scaling-within-quota", instead(AGENT, POOL), "web", "pods: 6 are allowed, 15 may"),
     ("scaling-within-quota", instead(spoilt(QUOTA, "spec.hard", {"limits.memory": "300Mi"})), "web", "limits.memory"),
     (
         "scaling-within-quota",
@@ -95,6 +120,9 @@ CAUGHT: list[tuple[str, list[Resource], str, str]] = [
     ),
     ("claim-backed-up", [PLAN, UPLOADS, VOLUME, spoilt(BUCKET, "versioning.enabled", False)], "uploads", "no backup"),
     ("claim-backed-up", [PLAN, UPLOADS, BUCKET], "uploads", "no backup"),
+    ("claim-backed-up", [STORED, spoilt(DUMPS, "spec.suspend", True)], "db", "no backup"),
+    ("claim-backed-up", [STORED, spoilt(DUMPS, "metadata.namespace", "other")], "db", "no backup"),
+    ("claim-backed-up", [spoilt(STORED, "metadata.name", "redis"), DUMPS], "db", "no backup"),
     (
         "secret-has-one-reader",
         instead(spoilt(workload("StatefulSet"), "metadata.name", "worker")),
@@ -116,6 +144,39 @@ def test_a_claim_is_backed_up_by_a_plan_or_by_a_bucket_that_keeps_versions() -> 
     assert said("claim-backed-up", [STORED, everywhere]) == []
     assert said("claim-backed-up", [UPLOADS, spoilt(VOLUME, "spec.csi.volumeHandle", UNKNOWN)]) == []
     assert said("claim-backed-up", [STORED, UPLOADS], WORKBENCH) == []
+
+
+def test_a_database_that_jobs_of_its_own_back_up_needs_no_plan_of_google_s() -> None:
+    """In a cluster that is there already there is none, and its one finding was a wrong one."""
+    repository = kubernetes("v1", "PersistentVolumeClaim", "db-repository", spec={})
+    assert said("claim-backed-up", [STORED, DUMPS]) == []
+    assert [who for who, _ in said("claim-backed-up", [repository, STORED, DUMPS])] == ["db-repository"]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "pods"),
+    [
+        ("upgradeSettings.maxSurge", 2, 12),
+        ("upgradeSettings", None, 9),
+        ("nodeLocations", ["a"], 3),
+        ("autoscaling", {"totalMaxNodeCount": 4}, 7),
+        ("autoscaling", None, 3),
+    ],
+)
+def test_what_runs_on_every_node_needs_room_on_those_that_an_upgrade_adds(path: str, value: Any, pods: int) -> None:
+    """A quota had room for a pod on each node, and the new node of an upgrade stayed without."""
+    pool = spoilt(POOL, path, value)
+    quota = spoilt(QUOTA, "spec.hard", {"pods": str(6 + pods)})
+    assert said("scaling-within-quota", instead(AGENT, pool, quota)) == []
+    quota = spoilt(QUOTA, "spec.hard", {"pods": str(5 + pods)})
+    assert said("scaling-within-quota", instead(AGENT, pool, quota)) == [
+        ("web", f"pods: {5 + pods} are allowed, {6 + pods} may be asked for")
+    ]
+
+
+def test_a_deployment_that_is_made_anew_has_no_more_pods_in_a_roll_out() -> None:
+    alone = instead(spoilt(WEB, "spec.strategy", {"type": "Recreate"}), spoilt(SCALER, "spec.maxReplicas", 6))
+    assert said("scaling-within-quota", alone) == []
 
 
 def test_jobs_that_make_the_same_pods_are_one_reader_of_their_secret() -> None:

@@ -1,5 +1,6 @@
 """Evidence: whatever is done to it afterwards is found, and named."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -10,10 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from typer.testing import CliRunner, Result
 
 from operations.audit.command import app
-from operations.audit.evidence import record, verified
+from operations.audit.evidence import SCANS, Verified, record, verified
 from operations.audit.history import Entry, entries, files
+from operations.audit.scans import Scan
 from operations.audit.signing import public, signer
 from operations.problem import Problem
+from operations.scan.verdict import RESULT
 from tests.unit.histories import STACK, add, resource
 
 
@@ -31,6 +34,9 @@ def key(folder: Path, name: str) -> tuple[Path, Path]:
     return private, public
 
 
+SCAN = Scan({"images": []}, {RESULT: b'{"images": []}', "app.cdx.json": b"what it is made of"})
+
+
 class Place:
     """A history of five updates with its evidence."""
 
@@ -40,19 +46,21 @@ class Place:
         self.stranger, _ = key(folder, "stranger")
         for number in range(1, 6):
             add(self.history, number, [resource("a", data={"x": str(number)})], message="deploy: {}")
+            if number == 3:
+                self.sign(self.private, SCAN)
         self.anchor = self.sign(self.private)
 
     def entries(self) -> list[Entry]:
         return list(entries(files(self.history, STACK)))
 
-    def sign(self, private: Path) -> str:
-        return record(self.chain, STACK, self.entries(), signer(str(private)))
+    def sign(self, private: Path, scan: Scan | None = None) -> str:
+        return record(self.chain, STACK, self.entries(), signer(str(private)), scan)
 
     def faults(self) -> list[str]:
-        return self.verified()[1]
+        return self.verified().faults
 
-    def verified(self) -> tuple[set[str], list[str]]:
-        return verified(self.chain, public(self.public), self.anchor, self.entries())
+    def verified(self) -> Verified:
+        return verified(self.chain, self.chain / SCANS, public(self.public), self.anchor, self.entries())
 
     def link(self, number: int) -> Path:
         return self.chain / f"{number:06}.json"
@@ -69,9 +77,8 @@ def place(tmp_path: Path) -> Place:
 
 
 def test_evidence_that_nobody_touched_is_good(place: Place) -> None:
-    good, faults = place.verified()
-    assert faults == []
-    assert good == {entry.id for entry in place.entries()}
+    assert place.faults() == []
+    assert place.verified().good == {entry.id for entry in place.entries()}
 
 
 def _removed(place: Place) -> None:
@@ -106,9 +113,32 @@ def _added_by_a_stranger(place: Place) -> None:
 
 
 def _signed_anew_by_a_stranger(place: Place) -> None:
-    for file in place.chain.iterdir():
+    for file in place.chain.glob("*.json"):
         file.unlink()
     place.sign(place.stranger)
+
+
+def _sbom(place: Place) -> Path:
+    return place.chain / SCANS / hashlib.sha256(SCAN.files["app.cdx.json"]).hexdigest()
+
+
+def _sbom_altered(place: Place) -> None:
+    _sbom(place).write_bytes(b"what it should be made of")
+
+
+def _sbom_removed(place: Place) -> None:
+    _sbom(place).unlink()
+
+
+def _sbom_exchanged(place: Place) -> None:
+    """With the record that names it: what nobody can do is sign that."""
+    other = hashlib.sha256(b"another").hexdigest()
+    (place.chain / SCANS / other).write_bytes(b"another")
+    place.change(2, "scan", {"app.cdx.json": other})
+
+
+def _result_removed(place: Place) -> None:
+    (place.chain / SCANS / hashlib.sha256(SCAN.files[RESULT]).hexdigest()).unlink()
 
 
 def _update_taken_out(place: Place) -> None:
@@ -137,6 +167,10 @@ def _state_changed(place: Place) -> None:
         (_cut_off, "the newest were cut off"),
         (_added_by_a_stranger, "000006.json: it was not signed by this key"),
         (_signed_anew_by_a_stranger, "000001.json: it was not signed by this key"),
+        (_sbom_altered, "000001.json: app.cdx.json, of the scan of its images, was altered"),
+        (_sbom_removed, "000001.json: app.cdx.json, of the scan of its images, is missing"),
+        (_sbom_exchanged, "000002.json: the record was altered"),
+        (_result_removed, "000001.json: scan.json, of the scan of its images, is missing"),
         (_update_taken_out, "000003.json: update 1795000180000000000 is no longer in the history"),
         (_update_changed, "000003.json: the history of update 1795000180000000000 was changed afterwards"),
         (_state_changed, "000003.json: the checkpoint of update 1795000180000000000 was changed afterwards"),
@@ -147,9 +181,35 @@ def test_what_was_done_to_it_is_found_and_named(place: Place, tamper: Callable[[
     assert any(words in fault for fault in place.faults()), place.faults()
 
 
+def test_the_newest_scan_comes_back_as_it_was_and_not_at_all_when_it_was_altered(place: Place) -> None:
+    assert place.verified().scan == SCAN
+    _sbom_altered(place)
+    assert place.verified().scan is None
+
+
+def test_a_scan_that_a_stranger_has_put_on_record_is_none(place: Place) -> None:
+    for file in place.chain.glob("*.json"):
+        file.unlink()
+    place.sign(place.stranger, SCAN)
+    assert place.verified().scan is None
+
+
+def test_what_was_altered_of_a_scan_is_named_once(place: Place) -> None:
+    """Every record of a run names it."""
+    _sbom_altered(place)
+    (fault,) = place.faults()
+    assert fault.startswith("000001.json: app.cdx.json")
+
+
+@pytest.mark.parametrize("hashes", ["text", {"app.cdx.json": "../../pipeline.key"}, {"app.cdx.json": 7}], ids=str)
+def test_a_record_leads_to_no_file_but_those_of_scans(place: Place, hashes: object) -> None:
+    place.change(3, "scan", hashes)
+    assert place.faults() == ["000003.json: the record was altered"]
+
+
 def test_what_was_tampered_with_is_no_evidence_for_its_update(place: Place) -> None:
     _update_changed(place)
-    good, _ = place.verified()
+    good = place.verified().good
     assert place.entries()[2].id not in good
     assert len(good) == 4
 
@@ -192,6 +252,47 @@ def test_the_pipeline_signs_its_own_run_alone_and_the_rest_is_named(place: Place
     assert done.exit_code == 1
     assert done.stdout == "update 6 of 2026-11-18T11:12:40, by hand, has no good evidence: a commit's own words\n"
     assert audit(*verify, "--since", "2026-11-18T11:13:00").exit_code == 0
+
+
+def test_the_pipeline_keeps_what_a_scan_has_left_with_the_evidence(place: Place, tmp_path: Path) -> None:
+    folder = tmp_path / "scan"
+    folder.mkdir()
+    image = {"reference": "registry.example/app@sha256:0", "digest": "sha256:0", "sbom": "app.cdx.json"}
+    (folder / RESULT).write_text(json.dumps({"images": [image]}))
+    (folder / "app.cdx.json").write_text("{}")
+    where = [STACK, "--history", place.history, "--evidence", tmp_path / "run"]
+    signed = audit("record", *where, "--key", place.private, "--since", "2026-11-18", "--scanned", folder)
+    assert signed.exit_code == 0, signed.output
+    verify = ["verify", *where, "--public-key", place.public, "--anchor", signed.stdout.strip()]
+    assert audit(*verify).stdout == "5 updates, and each has its evidence.\n"
+    (altered,) = (file for file in (tmp_path / "run" / SCANS).iterdir() if file.read_text() == "{}")
+    altered.write_text("{ }")
+    done = audit(*verify)
+    assert done.exit_code == 1
+    assert done.stdout == "000001.json: app.cdx.json, of the scan of its images, was altered\n"
+
+
+def test_a_scan_that_came_to_no_result_keeps_no_update_from_being_on_record(place: Place, tmp_path: Path) -> None:
+    where = [STACK, "--history", place.history, "--evidence", tmp_path / "run", "--scanned", tmp_path / "nothing"]
+    signed = audit("record", *where, "--key", place.private, "--since", "2026-11-18")
+    assert signed.exit_code == 0
+    assert "No scan is on record" in signed.stderr
+    assert len(list((tmp_path / "run").iterdir())) == len(place.entries())
+
+
+def test_the_evidence_of_a_stack_that_was_removed_is_looked_at_all_the_same(place: Place) -> None:
+    """With the stack goes its history; its evidence stays, and could not be verified any more."""
+    for file in place.history.iterdir():
+        file.unlink()
+    where = [STACK, "--history", place.history, "--evidence", place.chain, "--public-key", place.public]
+    done = audit("verify", *where, "--anchor", place.anchor)
+    assert done.exit_code == 1
+    first, *others = done.stdout.splitlines()
+    assert "has no history of the stack production" in first
+    assert len(others) == 5
+    assert all("is no longer in the history" in line for line in others)
+    place.link(2).unlink()
+    assert "000003.json: 000002.json should be here: a record was removed" in audit("verify", *where).stdout
 
 
 def test_a_history_that_is_in_no_folder_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,9 @@
 import csv
 import io
 import json
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 from zipfile import ZipFile
 
 import pytest
@@ -17,6 +15,7 @@ from operations.audit.command import app
 from operations.problem import Problem
 from tests.unit.answering import answering
 from tests.unit.histories import STACK, add, resource
+from tests.unit.test_audit_evidence import key
 
 SINCE = "2026-11-18"
 IMAGES = {"app": "registry.example/app@sha256:0"}
@@ -29,13 +28,15 @@ EXEMPTION = {
 }
 
 
-def made(type_: str, name: str, created: str, **outputs: Any) -> dict[str, Any]:
+def made(
+    type_: str, name: str, created: str, *, keepers: dict[str, str] | None = None, **outputs: Any
+) -> dict[str, Any]:
     return {
         "urn": f"urn:pulumi:{STACK}::vision-week::{type_}::{name}",
         "type": type_,
         "id": name,
         "created": created,
-        "inputs": {},
+        "inputs": {"keepers": keepers} if keepers else {},
         "outputs": outputs,
     }
 
@@ -51,6 +52,13 @@ def history(tmp_path: Path) -> Path:
         stack,
         resource("a", data={"x": "1"}),
         made("random:index/randomPassword:RandomPassword", "redis", "2026-01-01T00:00:00Z", result="never-shown"),
+        made(
+            "random:index/randomPassword:RandomPassword",
+            "app",
+            "2026-11-01T00:00:00Z",
+            keepers={"generation": "2"},
+            result="never-shown",
+        ),
         made("tls:index/privateKey:PrivateKey", "edge", "2026-06-01T00:00:00Z", privateKeyPem="never-shown"),
         made(
             "tls:index/locallySignedCert:LocallySignedCert",
@@ -60,8 +68,9 @@ def history(tmp_path: Path) -> Path:
             validityEndTime="2036-06-01T00:00:00+00:00",
         ),
     ]
-    add(tmp_path / STACK, 1, [], message="deploy: {}", result="failed")
-    config = {"vision-week:policies": {"exemptions": [EXEMPTION]}}
+    before = {"vision-week:secrets": {"generation": 1}}
+    add(tmp_path / STACK, 1, [], message="deploy: {}", result="failed", config=before)
+    config = {"vision-week:policies": {"exemptions": [EXEMPTION]}, "vision-week:secrets": {"generation": 2}}
     add(tmp_path / STACK, 2, resources, message="deploy: {}", config=config)
     return tmp_path
 
@@ -103,10 +112,32 @@ def test_a_review_has_everything_that_the_history_knows(history: Path, tmp_path:
 def test_what_ends_first_and_what_is_oldest_comes_first(history: Path, tmp_path: Path) -> None:
     archive = tmp_path / "review.zip"
     pack(history, "--output", archive)
-    assert [row[0] for row in rows(archive, f"{STACK}/secrets.csv")] == ["redis", "edge"]
+    assert [row[0] for row in rows(archive, f"{STACK}/secrets.csv")] == ["redis", "edge", "app"]
     ((name, begun, until, left),) = rows(archive, f"{STACK}/certificates.csv")
     assert (name, begun[:10], until[:10]) == ("edge", "2026-06-01", "2036-06-01")
     assert int(left) > 0
+
+
+def test_certificates_that_google_renews_are_named(tmp_path: Path) -> None:
+    """No state has their days, and a table without them looked whole."""
+    managed = made("gcp:certificatemanager/certificate:Certificate", "api", "2026-01-01T00:00:00Z")
+    add(tmp_path / STACK, 1, [managed])
+    told = pack(tmp_path, "--output", tmp_path / "review.zip").stdout
+    assert "- Google makes and renews these certificates, and no state has their days: api" in told
+
+
+def test_it_is_told_of_which_generation_passwords_are_and_when_that_came(history: Path, tmp_path: Path) -> None:
+    """S7.3"""
+    archive = tmp_path / "review.zip"
+    told = pack(history, "--output", archive).stdout
+    assert "- secrets.generation is 2; it was raised 1 times, the last on 2026-11-18" in told
+    assert {row[0]: row[3] for row in rows(archive, f"{STACK}/secrets.csv")} == {"redis": "", "edge": "", "app": "2"}
+
+
+def test_passwords_that_nobody_has_made_anew_are_of_the_first_generation(tmp_path: Path) -> None:
+    add(tmp_path / STACK, 1, [resource("a")])
+    told = pack(tmp_path, "--output", tmp_path / "review.zip").stdout
+    assert "- secrets.generation is 1; it was not raised since then" in told
 
 
 def test_an_exemption_is_listed_and_is_no_formula(history: Path, tmp_path: Path) -> None:
@@ -121,7 +152,7 @@ def test_what_could_not_be_had_is_named_on_the_first_page(history: Path, tmp_pat
     told = pack(history, "--output", tmp_path / "review.zip").stdout
     assert "2 updates, 1 of them not successful" in told
     assert "nobody looked at the evidence" in told
-    assert "no scan of its images and no SBOM: no --scans was given" in told
+    assert "no scan of its images and no SBOM: no --scans was given, and no good evidence has them" in told
     assert "backups, drills and alerts, as no --prometheus was given" in told
 
 
@@ -163,6 +194,21 @@ def test_a_scan_comes_along_with_its_sboms_and_says_who_allows_what(history: Pat
         assert json.loads(opened.read(f"{STACK}/sboms/app.cdx.json")) == {"bomFormat": "CycloneDX"}
 
 
+def test_a_scan_that_is_with_the_evidence_comes_along_without_being_given(history: Path, tmp_path: Path) -> None:
+    scans = scanned(tmp_path, "sha256:0")
+    private, public = key(tmp_path, "pipeline")
+    where = ["--history", history / STACK, "--evidence", tmp_path / "evidence" / STACK]
+    words = ["record", STACK, *where, "--key", private, "--since", SINCE, "--scanned", scans / STACK]
+    assert CliRunner().invoke(app, [str(word) for word in words]).exit_code == 0
+    archive = tmp_path / "review.zip"
+    evidence = ("--evidence", f"{tmp_path}/evidence/{{stack}}", "--public-key", public)
+    told = pack(history, "--output", archive, *evidence).stdout
+    assert "0 things are wrong with the evidence" in told
+    assert "0 failing, 1 allowed, 0 noted" in told
+    with ZipFile(archive) as opened:
+        assert json.loads(opened.read(f"{STACK}/sboms/app.cdx.json")) == {"bomFormat": "CycloneDX"}
+
+
 def test_an_image_that_runs_and_was_not_scanned_is_named(history: Path, tmp_path: Path) -> None:
     scans = scanned(tmp_path, "sha256:1")
     told = pack(history, "--output", tmp_path / "review.zip", "--scans", f"{scans}/{{stack}}").stdout
@@ -188,12 +234,12 @@ def test_nothing_is_written_over(history: Path, tmp_path: Path) -> None:
 
 
 class Remembers(BaseHTTPRequestHandler):
-    """A stand-in for Prometheus; a real one: tests/cluster/test_monitoring.py."""
+    """A stand-in for Prometheus, of backups; of alerts a real one is asked: tests/app/test_audit_alerts.py."""
 
     def do_GET(self) -> None:
-        (query,) = parse_qs(urlsplit(self.path).query)["query"]
-        labels = {"alertname": "BackupFailed", "severity": "critical"} if "ALERTS" in query else {"cronjob": "full"}
-        body = json.dumps({"data": {"result": [{"metric": labels, "value": [0, "3"]}]}}).encode()
+        alerts = "query_range" in self.path
+        result = [] if alerts else [{"metric": {"cronjob": "full"}, "value": [0, "3"]}]
+        body = json.dumps({"data": {"result": result}}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -203,22 +249,68 @@ class Remembers(BaseHTTPRequestHandler):
         """Nothing: the test says what went wrong."""
 
 
-@pytest.fixture
-def prometheus() -> Iterator[str]:
-    with answering(Remembers) as address:
-        yield address
+class Babbles(Remembers):
+    """What answers, and is no Prometheus."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
 
 
-def test_alerts_and_backups_are_what_prometheus_remembers(history: Path, tmp_path: Path, prometheus: str) -> None:
+class Ends(Remembers):
+    """What ends in the middle of its answer."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "200")
+        self.end_headers()
+        self.wfile.write(b'{"data": {"result": [')
+
+
+def test_alerts_and_backups_are_what_prometheus_remembers(history: Path, tmp_path: Path) -> None:
     archive = tmp_path / "review.zip"
-    told = pack(history, "--output", archive, "--prometheus", prometheus).stdout
-    assert "- alerts.csv: 1\n- backups.csv: 1\n- no restore drill is on record" in told
-    assert rows(archive, "alerts.csv") == [["BackupFailed", "critical", "3"]]
+    with answering(Remembers) as address:
+        told = pack(history, "--output", archive, "--prometheus", address).stdout
+    assert "- alerts.csv: 0 times that an alert was raised, the heartbeat aside" in told
+    assert "- alerts.csv: of no time is it known whether an alert was raised" in told
+    assert "- backups.csv: 1 jobs of the backups\n- backups.csv: no restore drill is on record" in told
+    assert rows(archive, "alerts.csv") == []
     assert rows(archive, "backups.csv") == [["full", "3", "1970-01-01T00:00:03+00:00"]]
 
 
-def test_a_prometheus_that_does_not_answer_is_a_clear_error(history: Path, tmp_path: Path) -> None:
-    refused = pack(history, "--output", tmp_path / "review.zip", "--prometheus", "http://127.0.0.1:1").exception
-    assert isinstance(refused, Problem)
-    assert "port-forward" in refused.hint
-    assert not (tmp_path / "review.zip").exists()
+def asked_of(address: str, history: Path, archive: Path) -> list[str]:
+    """What the first page says where Prometheus is of no use; the rest is in the archive all the same."""
+    done = pack(history, "--output", archive, "--prometheus", address)
+    assert done.exit_code == 0, done.output
+    with ZipFile(archive) as opened:
+        names, page = opened.namelist(), opened.read("README.md").decode()
+    assert f"{STACK}/updates.html" in names
+    assert not {"alerts.csv", "backups.csv"} & set(names)
+    return [line for line in page.splitlines() if ".csv: " in line]
+
+
+@pytest.mark.parametrize(
+    ("server", "why"), [(Babbles, "JSON is malformed"), (Ends, "peer closed connection")], ids=["babbles", "ends"]
+)
+def test_what_prometheus_does_not_say_is_named_and_the_rest_is_there(
+    history: Path, tmp_path: Path, server: type[BaseHTTPRequestHandler], why: str
+) -> None:
+    """The first of these ended in a traceback, and with nothing."""
+    with answering(server) as address:
+        alerts, backups = asked_of(address, history, tmp_path / "review.zip")
+    assert alerts.startswith("- alerts.csv: it can't be had: ")
+    assert backups.startswith("- backups.csv: it can't be had: ")
+    assert why in alerts
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1", "127.0.0.1:9090", "http://a:b", "ftp://a"])
+def test_an_address_where_no_prometheus_is_is_named(history: Path, tmp_path: Path, address: str) -> None:
+    assert len(asked_of(address, history, tmp_path / "review.zip")) == len(["alerts.csv", "backups.csv"])
+
+
+def test_the_password_of_who_asks_prometheus_is_not_told(history: Path, tmp_path: Path) -> None:
+    told = pack(history, "--output", tmp_path / "review.zip", "--prometheus", "http://me:hidden@127.0.0.1:1").stdout
+    assert "## What http://127.0.0.1:1 remembers" in told
+    assert "hidden" not in told

@@ -1,7 +1,7 @@
 """The backup before a release that migrates the database: when it is taken, and what follows where it fails."""
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import pytest
@@ -67,7 +67,13 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         does(what)
     monkeypatch.setattr(backup, "before_release", lambda *_: steps.append("backup"))
     monkeypatch.setattr(deploy, "program_of", lambda *_: "new")
-    monkeypatch.setattr(deploy, "locked", lambda _: nullcontext())
+
+    @contextmanager
+    def locked(_: Target) -> Iterator[None]:
+        steps.append("locked")
+        yield
+
+    monkeypatch.setattr(deploy, "locked", locked)
     monkeypatch.setattr(deploy, "released", lambda target, _: nullcontext(target))
     known = {"old": {"0001.sql"}, "new": {"0001.sql", "0002.sql"}, "same": {"0001.sql"}}
     monkeypatch.setattr(deploy, "migrations", lambda _, program: frozenset(known[program]))
@@ -91,7 +97,7 @@ def test_a_release_that_migrates_is_backed_up_after_it_was_agreed_on_and_before_
     steps: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "Migrates the database: 0002.sql" in delivered(monkeypatch, [found_good("old")])
-    assert steps == ["ready", "_agreed", "backup", "_bring", "_prove"]
+    assert steps == ["ready", "locked", "_agreed", "backup", "_bring", "_prove"]
 
 
 def test_a_release_that_leaves_the_schema_as_it_is_waits_for_no_backup(

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from operations.delivery import command, jobs, place
+from operations.delivery import command, data, jobs, place
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.restore import ADOPTED, NAME, Backup, Point, backups_of, beside, moment, options
 from operations.delivery.target import Target
@@ -289,7 +289,7 @@ def test_where_people_rely_on_it_its_name_is_asked_for(
     stack: Stack, monkeypatch: pytest.MonkeyPatch, purpose: str, asked: bool
 ) -> None:
     chosen = replace(stack, settings=stack.settings.model_copy(update={"purpose": purpose}))
-    monkeypatch.setattr(command, "target_of", lambda _: chosen)
+    monkeypatch.setattr(data, "target_of", lambda _: chosen)
     error = CliRunner().invoke(command.app, ("development", "restore", "--latest")).exception
     assert (isinstance(error, DeliveryError) and error.what == "There is nobody to ask.") is asked
     assert (stack.jobs == []) is asked
@@ -297,7 +297,7 @@ def test_where_people_rely_on_it_its_name_is_asked_for(
 
 def test_who_is_sure_is_not_asked(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     chosen = replace(stack, settings=stack.settings.model_copy(update={"purpose": "live"}))
-    monkeypatch.setattr(command, "target_of", lambda _: chosen)
+    monkeypatch.setattr(data, "target_of", lambda _: chosen)
     assert CliRunner().invoke(command.app, ("development", "restore", "--latest", "--yes")).exit_code == 0
     assert len(stack.jobs) == 1
 
@@ -402,7 +402,7 @@ def test_the_repository_of_a_cluster_that_was_lost_is_taken_over(stack: Stack) -
 
 
 def test_the_command_restores_beside_first(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "target_of", lambda _: stack)
+    monkeypatch.setattr(data, "target_of", lambda _: stack)
     assert CliRunner().invoke(command.app, ("development", "restore", "--latest", "--in-place")).exit_code == 0
     assert [job["metadata"]["name"] for job in stack.jobs] == [NAME]
     assert len(done(stack, "--set=former=")) == 1

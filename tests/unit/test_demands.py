@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 
+from components.configuration import parse
 from components.demands import DEMANDS
+from components.unbuilt import unbuilt
 from tests.unit.faults import GATEWAY, GKE, changed, faults
 from tests.unit.parts import LEAST
 
@@ -105,6 +107,16 @@ def test_one_pod_at_our_own_edge_is_not_enough(purpose: str) -> None:
     assert "every lost node is an outage" in reason
     assert said(purpose, "edge", {**nginx, "replicas": 2}) == []
     assert said(purpose, "edge", GATEWAY) == []
+
+
+def test_a_live_stack_may_be_in_a_cluster_that_is_there_already() -> None:
+    """Its purpose demanded snapshots, which are made on GKE alone; and refused they were without it."""
+    nginx = {"flavour": "nginx", "url": "https://vision-week.example"}
+    backups = {"backups": {"bucket": "somebody-s-backups"}}
+    there = {"cluster": "somebody-s", "edge": nginx, "postgres": backups, "storage": {"snapshots": {"enabled": False}}}
+    live = {**LIVE, **there}
+    assert faults(live) == []
+    assert "storage.snapshots.enabled" not in {fault.path for fault in unbuilt(parse(live))}
 
 
 def test_every_demand_says_what_to_write() -> None:

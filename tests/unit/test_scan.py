@@ -5,11 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from operations.problem import Problem
-from operations.scan.allowed import FILE, Allowance, allowed
+from operations.scan import command
+from operations.scan.allowed import FILE, NAME, Allowance, allowed
 from operations.scan.findings import Finding, Kind
 from operations.scan.verdict import judge
+from tests.unit.recording import CHECKOUT
 
 TODAY = datetime.date(2026, 11, 30)
 
@@ -81,3 +84,11 @@ def test_a_file_that_is_none_is_refused(tmp_path: Path, text: str | None, told: 
         file.write_text(text)
     with pytest.raises(Problem, match=told):
         allowed(file)
+
+
+def test_the_help_names_the_file_of_allowances_wherever_the_checkout_is() -> None:
+    """It named a path of the machine that it was asked on."""
+    told = CliRunner().invoke(command.app, ["--help"]).stdout
+    assert NAME in told
+    assert str(FILE.parent) not in "".join(told.split())
+    assert FILE == CHECKOUT / NAME

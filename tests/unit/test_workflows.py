@@ -79,6 +79,13 @@ def test_whatever_becomes_of_a_delivery_there_is_evidence_of_it(stack: str) -> N
     assert before.index(CLOCK) < before.index(f'./scripts/deploy.sh {stack} deploy --tag "$GITHUB_SHA" --yes')
 
 
+def test_what_a_release_is_made_of_is_kept_with_the_evidence_of_it() -> None:
+    """Of the stack where it is built and scanned; production runs the same images."""
+    lines = [step.get("run", "") for step in job_of("main.yaml", "staging")["steps"]]
+    (scanned,) = (line.rpartition("--output ")[2] for line in lines if line.startswith(f"{SCAN}staging"))
+    assert any(line.startswith(f"{AUDIT}record staging") and f"--scanned {scanned} " in line for line in lines)
+
+
 def test_nothing_is_deployed_that_was_not_scanned_and_signed() -> None:
     for stack, before in (
         ("staging", ["./scripts/deploy.sh staging build", f"{SCAN}staging", f"{SIGN}sign staging"]),
