@@ -83,6 +83,14 @@ vpa-up: .venv/.ready ## Add the vertical autoscaler to the local cluster; the fi
 vpa-down: .venv/.ready ## Remove it again
 	@$(LOCALCLOUD) vpa-down
 
+.PHONY: google-up
+google-up: .venv/.ready ## Have pods find what stands in for Google: identities, Cloud Storage, GCS FUSE; built for minutes
+	@$(LOCALCLOUD) google-up $(ARGUMENTS)
+
+.PHONY: google-down
+google-down: .venv/.ready ## Remove it again, with what is in its buckets
+	@$(LOCALCLOUD) google-down
+
 .PHONY: test
 test: .venv/.ready ## Run every test; the local cloud is set up for them
 	@$(LOCALCLOUD) prepare
