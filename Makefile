@@ -40,8 +40,8 @@ render: .venv/.ready ## Write what an update applies as a Kustomize base and ove
 	@$(PYTHON) -m operations.delivery $(STACK) render $(ARGUMENTS)
 
 .PHONY: rehearse
-rehearse: .venv/.ready ## Run a stack on a simulated Google Cloud, pods played: make rehearse STACK=production
-	@$(LOCALCLOUD) rehearse --stack $(STACK)
+rehearse: .venv/.ready ## Run a stack on a simulated Google Cloud, its pods on the local cluster: make rehearse STACK=production
+	@$(LOCALCLOUD) rehearse --stack $(STACK) $(ARGUMENTS)
 
 .PHONY: audit
 audit: .venv/.ready ## Say who changed what in a stack, and when: make audit STACK=development

@@ -66,6 +66,11 @@ class Api:
                 return None
             raise
 
+    def merge(self, path: str, change: Mapping[str, Any]) -> None:
+        """Change what is at the path, as a JSON merge patch has it."""
+        answer = self._client.patch(path, json=change, headers={"Content-Type": "application/merge-patch+json"})
+        answer.raise_for_status()
+
     def delete(self, path: str) -> None:
         """Delete what is at the path; it may be gone already."""
         answer = self._client.delete(path)
