@@ -40,8 +40,8 @@ render: .venv/.ready ## Write what an update applies as a Kustomize base and ove
 	@$(PYTHON) -m operations.delivery $(STACK) render $(ARGUMENTS)
 
 .PHONY: rehearse
-rehearse: .venv/.ready ## Run a stack on a simulated Google Cloud, pods played: make rehearse STACK=production
-	@$(LOCALCLOUD) rehearse --stack $(STACK)
+rehearse: .venv/.ready ## Run a stack on a simulated Google Cloud, its pods on the local cluster: make rehearse STACK=production
+	@$(LOCALCLOUD) rehearse --stack $(STACK) $(ARGUMENTS)
 
 .PHONY: audit
 audit: .venv/.ready ## Say who changed what in a stack, and when: make audit STACK=development
@@ -94,6 +94,14 @@ vpa-up: .venv/.ready ## Add the vertical autoscaler to the local cluster; the fi
 .PHONY: vpa-down
 vpa-down: .venv/.ready ## Remove it again
 	@$(LOCALCLOUD) vpa-down
+
+.PHONY: google-up
+google-up: .venv/.ready ## Have pods find what stands in for Google: identities, Cloud Storage, GCS FUSE; built for minutes
+	@$(LOCALCLOUD) google-up $(ARGUMENTS)
+
+.PHONY: google-down
+google-down: .venv/.ready ## Remove it again, with what is in its buckets
+	@$(LOCALCLOUD) google-down
 
 .PHONY: test
 test: .venv/.ready ## Run every test; the local cloud is set up for them

@@ -19,6 +19,7 @@ from localcloud import application, cluster, compose, debian, docker, files, ima
 from localcloud.display import console, explain, say, step
 from localcloud.failures import understood
 from localcloud.images import buildkit
+from localcloud.plugins.gcp import cloud
 from localcloud.problem import Problem
 
 STACK = "development"
@@ -126,13 +127,16 @@ def env() -> None:
 
 
 @app.command()
-def rehearse(stack: Annotated[str, typer.Option(help="staging or production")]) -> None:
+def rehearse(
+    stack: Annotated[str, typer.Option(help="staging or production")],
+    played: Annotated[bool, typer.Option(help="without the local cluster: every pod is called ready")] = False,
+) -> None:
     """Rehearse a stack of Google Cloud from an empty project to its removal, and print the path of the report."""
     from localcloud import rehearsal  # noqa: PLC0415  what it reads takes longer than most of these commands
 
     _kubeconfig()
     report = paths.state() / f"rehearsal-{stack}.md"
-    rehearsal.rehearse(stack, report)
+    rehearsal.rehearse(stack, report, played=played)
     print(report)
 
 
@@ -180,6 +184,27 @@ def traces_up() -> None:
     with step("Images of what keeps logs and traces") as progress:
         images.logs.up(progress, traces=True)
     say("Set vision-week:monitoring.logs and vision-week:monitoring.traces.enabled to true.")
+
+
+@app.command()
+def google_up(project: str = "vision-week-local", number: int = 100000000000) -> None:
+    """Have the local cluster's pods find what stands in for Google: who they are, Cloud Storage and GCS FUSE.
+
+    They are told that they are of this project's.
+    """
+    _kubeconfig()
+    about = cluster.google.Project(name=project, number=number, cluster="vision-week", location="europe-west1")
+    with step("Google as pods see it") as progress:
+        cluster.google.up(about, cloud.folder(), progress)
+    say(f"With STORAGE_EMULATOR_HOST={cluster.google.BUCKETS} the simulated Google Cloud's buckets are those of pods.")
+
+
+@app.command()
+def google_down() -> None:
+    """Remove what stands in for Google before pods, with what is in its buckets."""
+    _kubeconfig()
+    with step("Removing Google as pods see it") as progress:
+        cluster.google.down(progress)
 
 
 @app.command()

@@ -84,6 +84,7 @@ def manifests() -> Iterator[dict[str, Any]]:
         "domain": layout.DOMAIN,
         # Without a name server of the machine's there is nobody to ask for names outside the cluster.
         "forward": f"forward . {servers}" if servers else "",
+        "besides": _besides(),
         "metrics_certificate": encoded(serving.certificate),
         "metrics_certificate_digest": hashlib.sha256(serving.certificate).hexdigest()[:16],
         "metrics_key": encoded(serving.key),
@@ -91,6 +92,16 @@ def manifests() -> Iterator[dict[str, Any]]:
     }
     for file in ("system.yaml", "policies.yaml", "storage.yaml", "dns.yaml", "metrics.yaml"):
         yield from yaml.safe_load_all(Template((MANIFESTS / file).read_text()).substitute(values))
+
+
+def _besides() -> str:
+    """What DNS answers besides the cluster's names: an address for each, and nothing for what else is asked of them."""
+    file = layout.names()
+    lines: list[str] = []
+    for name, *addresses in map(str.split, file.read_text().splitlines() if file.exists() else ()):
+        answers = [f'    answer "{{{{ .Name }}}} 60 IN A {address}"' for address in addresses]
+        lines += [f"template IN A {name} {{", *answers, "}", f"template IN AAAA {name} {{", "    rcode NOERROR", "}"]
+    return f"\n{' ' * 8}".join(lines)
 
 
 def encoded(content: bytes) -> str:

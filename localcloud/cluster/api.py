@@ -21,6 +21,7 @@ _KINDS = {
     "ConfigMap": ("configmaps", True),
     "Secret": ("secrets", True),
     "Service": ("services", True),
+    "CSIDriver": ("csidrivers", False),
     "DaemonSet": ("daemonsets", True),
     "Deployment": ("deployments", True),
     "ClusterRole": ("clusterroles", False),
@@ -65,6 +66,11 @@ class Api:
                 return None
             raise
 
+    def merge(self, path: str, change: Mapping[str, Any]) -> None:
+        """Change what is at the path, as a JSON merge patch has it."""
+        answer = self._client.patch(path, json=change, headers={"Content-Type": "application/merge-patch+json"})
+        answer.raise_for_status()
+
     def delete(self, path: str) -> None:
         """Delete what is at the path; it may be gone already."""
         answer = self._client.delete(path)
@@ -82,11 +88,14 @@ class Api:
         except httpx.HTTPError:
             return False
 
-    def apply(self, manifest: Mapping[str, Any]) -> None:
-        """Make the object be as the manifest says, by server-side apply."""
+    def apply(self, manifest: Mapping[str, Any], manager: str = MANAGER) -> None:
+        """Make the object be as the manifest says, by server-side apply.
+
+        manager: whose fields these are; what another one has said of the object stays.
+        """
         answer = self._client.patch(
             _path(manifest),
-            params={"fieldManager": MANAGER, "force": "true"},
+            params={"fieldManager": manager, "force": "true"},
             headers={"Content-Type": "application/apply-patch+yaml"},
             json=manifest,
         )

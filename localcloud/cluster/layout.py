@@ -23,6 +23,14 @@ MIRRORED = ("docker.io", "ghcr.io", "quay.io", "registry.k8s.io")
 # Artifact Registry of the stacks' regions, which the registry is while one of them is rehearsed.
 ARTIFACT_REGISTRIES = ("europe-west1-docker.pkg.dev",)
 
+# What stands where pods look for Google, when it does; and the addresses that they have for Google's.
+GOOGLE = "vision-week-google"
+GOOGLE_ADDRESS = "172.31.240.4"
+BUCKETS = f"http://{GOOGLE_ADDRESS}:4443"  # for this machine alone
+METADATA_SERVER = "169.254.169.254"
+# Cloud Storage as a private network sees it: https://cloud.google.com/vpc-service-controls/docs/set-up-private-connectivity
+GOOGLE_APIS = "199.36.153.4/30"
+
 PODS = "10.244.0.0/16"
 SERVICES = "10.96.0.0/16"
 API_SERVICE = "10.96.0.1"
@@ -84,6 +92,11 @@ def kubeconfig() -> Path:
 def credentials() -> Path:
     """The folder with the docker client configuration (`DOCKER_CONFIG`) that may push to the registry."""
     return paths.state() / "docker"
+
+
+def names() -> Path:
+    """What DNS answers besides the cluster's own names, a name and its addresses a line; may not be there."""
+    return home() / "names"
 
 
 def volumes() -> Path:

@@ -16,6 +16,7 @@ from localcloud.cluster import (
     containers,
     control_plane,
     gateway_api,
+    google,
     image,
     kernel,
     layout,
@@ -55,6 +56,7 @@ def up(progress: Progress) -> None:
                 kinds = pool.submit(gateway_api.apply, api)  # seconds of the API server's time, while the nodes start
                 repair.nodes()
                 kinds.result()
+            google.lead()
 
 
 def down(progress: Progress) -> list[str]:

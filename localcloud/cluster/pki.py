@@ -1,8 +1,10 @@
 """The cluster's certificates and keys, made here at boot.
 
-Three authorities, so that no certificate opens a door it wasn't made for: `cluster` for the API server, its clients and
+Four authorities, so that no certificate opens a door it wasn't made for: `cluster` for the API server, its clients and
 the kubelets, `etcd` for etcd and its one client, `front-proxy` for requests that the API server passes on to
-metrics-server. What is there is kept while it is valid; what is missing, expires soon or has other names is made anew.
+metrics-server, `google` for what stands in for Google. Images trust the last one, so it is kept where they are, in the
+cache, and can sign for no name but Google's. What is there is kept while it is valid; what is missing, expires soon or
+has other names is made anew.
 """
 
 import base64
@@ -19,12 +21,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from localcloud import paths
 from localcloud.cluster import layout
 from localcloud.files import write_private
 
 AUTHORITY_LIFE = timedelta(days=3650)
 LIFE = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=30)
+# Of the authority that isn't the cluster's own.
+GOOGLE = "google"
+GOOGLES_NAMES = ("googleapis.com",)
 # A machine's clock may be put back a little after it was reset; certificates must be valid then, too.
 CLOCK_SKEW = timedelta(days=1)
 
@@ -38,20 +44,22 @@ class Pair:
 
 
 def authority(name: str) -> Pair:
-    """One of the three authorities."""
+    """One of the four authorities."""
     pair = _read(name)
     if pair and _current(x509.load_pem_x509_certificate(pair.certificate)):
         return pair
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"vision-week {name} authority")])
-    certificate = (
+    draft = (
         _draft(subject, subject, key.public_key(), AUTHORITY_LIFE)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .sign(key, hashes.SHA256())
     )
-    return _write(name, certificate, key)
+    if name == GOOGLE:
+        permitted = [x509.DNSName(each) for each in GOOGLES_NAMES]
+        draft = draft.add_extension(x509.NameConstraints(permitted, excluded_subtrees=None), critical=True)
+    return _write(name, draft.sign(key, hashes.SHA256()), key)
 
 
 def issued(by: str, name: str, *, groups: Sequence[str] = (), names: Sequence[str] = (), file: str = "") -> Pair:
@@ -106,8 +114,8 @@ def encryption_key() -> str:
     return file.read_text()
 
 
-def _folder() -> Path:
-    return layout.home() / "pki"
+def _folder(name: str = "") -> Path:
+    return paths.cache() / "authorities" if name == GOOGLE else layout.home() / "pki"
 
 
 def _draft(
@@ -175,7 +183,7 @@ def _general_name(name: str) -> x509.GeneralName:
 
 
 def _read(name: str) -> Pair | None:
-    certificate, key = _folder() / f"{name}.crt", _folder() / f"{name}.key"
+    certificate, key = _folder(name) / f"{name}.crt", _folder(name) / f"{name}.key"
     if not (certificate.exists() and key.exists()):
         return None
     pair = Pair(certificate=certificate.read_bytes(), key=key.read_bytes())
@@ -189,8 +197,8 @@ def _read(name: str) -> Pair | None:
 
 def _write(name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Pair:
     pair = Pair(certificate=certificate.public_bytes(serialization.Encoding.PEM), key=_pem(key))
-    write_private(_folder() / f"{name}.key", pair.key)
-    write_private(_folder() / f"{name}.crt", pair.certificate)
+    write_private(_folder(name) / f"{name}.key", pair.key)
+    write_private(_folder(name) / f"{name}.crt", pair.certificate)
     return pair
 
 

@@ -30,6 +30,7 @@ class StandIn:
     differs: what is known not to.
     replaces_stage: it takes the place of a Dockerfile's stage that is built on the real image, not of the image itself.
     content: the folder of this checkout that it copies from; its own if None.
+    trusts_google: it trusts the authority of what stands in for Google, which it is given as GOOGLE_AUTHORITY.
     """
 
     name: str
@@ -38,6 +39,7 @@ class StandIn:
     differs: str
     replaces_stage: bool = False
     content: Path | None = None
+    trusts_google: bool = False
 
     @property
     def folder(self) -> Path:
@@ -68,7 +70,9 @@ STAND_INS = (
         reference="docker.io/library/postgres:15-bookworm",
         contract="PostgreSQL 15 in /usr/lib/postgresql/15/bin on PATH; user postgres (999); PGDATA; /run/postgresql; "
         "locale en_US.utf8",
-        differs="Debian's packages instead of the PostgreSQL project's; no docker-entrypoint.sh, no gosu",
+        differs="Debian's packages instead of the PostgreSQL project's; no docker-entrypoint.sh, no gosu; trusts what "
+        "stands in for Google",
+        trusts_google=True,
     ),
     StandIn(
         name="php-base",

@@ -90,6 +90,18 @@ class Registry:
         answer = _checked(self._send("PUT", path, content=content, headers={"Content-Type": MANIFEST}))
         return answer.headers["Docker-Content-Digest"]
 
+    def copy(self, source: Name, target: Name) -> None:
+        """Let a tag lead to what another one of this registry leads to: one image, not an index of several."""
+        path = f"/v2/{source.repository}/manifests/{source.tag}"
+        answer = _checked(self._send("GET", path, headers={"Accept": _MANIFESTS}))
+        manifest = answer.json()
+        for each in (manifest["config"], *manifest["layers"]):
+            mount = f"mount={each['digest']}&from={source.repository}"
+            _checked(self._send("POST", f"/v2/{target.repository}/blobs/uploads/?{mount}"))
+        path = f"/v2/{target.repository}/manifests/{target.tag}"
+        kind = {"Content-Type": answer.headers["Content-Type"]}
+        _checked(self._send("PUT", path, content=answer.content, headers=kind))
+
     def _send(
         self, method: str, address: str, content: bytes | None = None, headers: dict[str, str] | None = None
     ) -> httpx.Response:

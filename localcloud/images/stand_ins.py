@@ -7,6 +7,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 from localcloud import debian, dockerfile
+from localcloud.cluster import pki
 from localcloud.images import buildkit, catalogue, registry
 from localcloud.images.catalogue import STAND_INS, StandIn
 
@@ -51,10 +52,14 @@ def request(stand_in: StandIn, tree: Path, keys: Mapping[str, str]) -> buildkit.
         dockerfile=stand_in.folder / "Dockerfile",
         names=[str(name) for name in stand_in.names(keys[stand_in.name])],
         context=tree.parent if is_base else stand_in.content,
-        arguments={"ROOTFS": tree.name} if is_base else {},
+        arguments={"ROOTFS": tree.name} if is_base else _authority(stand_in),
         labels={catalogue.LABEL: "true", catalogue.LABEL_FOR: stand_in.stands_in_for},
         contexts={stage: contexts[stage] for stage in stages},
     )
+
+
+def _authority(stand_in: StandIn) -> dict[str, str]:
+    return {"GOOGLE_AUTHORITY": pki.authority(pki.GOOGLE).certificate.decode()} if stand_in.trusts_google else {}
 
 
 def _build_all(missing: list[StandIn], tree: Path, keys: Mapping[str, str], progress: Callable[[str], None]) -> None:
@@ -107,6 +112,8 @@ def keys_of(tree: Path) -> dict[str, str]:
     ).static_order():
         stand_in = by_name[name]
         digest = hashlib.sha256(f"{RECIPE}\0{tree.name}\0{stand_in.stands_in_for}".encode())
+        for argument in _authority(stand_in).values():
+            digest.update(f"\0{argument}".encode())
         for base in sorted(base.name for base in _bases(stand_in)):
             digest.update(f"\0{keys[base]}".encode())
         for folder in filter(None, (stand_in.folder, stand_in.content)):

@@ -5,41 +5,36 @@ stack that builds it. The first step that fails ends the rehearsal. The report s
 real, a stand-in, simulated, or is unverified.
 """
 
+import os
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import yaml
 
-from localcloud import files, paths, pulumi
+from localcloud import files, images, paths, pulumi, toolchain
 from localcloud.alone import alone
+from localcloud.cluster import google
 from localcloud.display import say, step
 from localcloud.problem import Problem
 from localcloud.pulumi.command_line import quietly
+from localcloud.rehearsal import clusters
+from localcloud.rehearsal.clusters import Cluster
+from localcloud.rehearsal.drills import Pods
+from localcloud.rehearsal.overrides import PREFIX, Override, needed, on_this_machine
 from localcloud.rehearsal.report import Done, written
 from localcloud.rehearsal.surroundings import Project, surroundings
 
 _PROGRAM: Final = "vision-week"
 # A machine that costs more, and can't be had by changing the one that is there.
 _OTHER_MACHINE: Final = "n2-standard-8"
-_NO_DIGESTS: Final = "other people's registries, which have the digests, are not asked here"
 
 Settings = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Override:
-    """A setting that is another one than in the stack file. why: what can't be had here."""
-
-    path: str
-    value: Any
-    why: str
-
-    def __str__(self) -> str:
-        return f"{_PROGRAM}:{self.path} = {self.value}: {self.why}"
 
 
 @dataclass(frozen=True)
@@ -75,34 +70,61 @@ class Stack:
             said = pulumi.run(f"{title} ({self.name})", command, self.environment, progress)
         self.done.append(Done(self.name, title, said, time.monotonic() - started))
 
+    def drill(self, title: str, what: Callable[[], str]) -> None:
+        """Do something to the pods; it says what came of it."""
+        started = time.monotonic()
+        with step(f"{self.name}: {title}"):
+            said = what()
+        self.done.append(Done(self.name, title, said, time.monotonic() - started))
+
     def update(self, title: str) -> None:
         """`pulumi up`, after which a preview is empty."""
         self.run(title, "up", "--yes", "--skip-preview", *pulumi.policies())
         self.run("a second preview is empty", "preview", "--expect-no-changes", *pulumi.policies())
 
 
-def rehearse(name: str, report: Path, *, short: bool = False) -> None:
-    """Rehearse a stack; the report is written when all went well. short: until it is up, and no further."""
+def rehearse(name: str, report: Path, *, played: bool = False, short: bool = False) -> None:
+    """Rehearse a stack; the report is written when all went well.
+
+    played: on an API server without nodes, which calls every pod ready; otherwise on the local cluster, with pods.
+    short: until it is up, and no further.
+    """
     settings = {each: _settings(each) for each in (*_builders(name), name)}
-    overrides = {each: list(_overrides(settings[each])) for each in settings}
+    overrides = {each: list(needed(settings[each])) for each in settings}
+    if not played:
+        overrides[name] += on_this_machine(_settings_of("development"), logs=images.logs.are_there())
     for each, changed in overrides.items():
         say(f"{each}: the program and Pulumi.{each}.yaml as they are, but for")
         for override in changed:
             say(f"  {override}")
     done: list[Done] = []
     projects = [_project(each) for each in settings.values()]
+    place = os.environ.get("XDG_STATE_HOME")
     with (
         alone(paths.LOCKS / "rehearsal", lambda: say("Waiting for another rehearsal on this machine …")),
         tempfile.TemporaryDirectory(prefix="rehearsal-") as folder,
-        surroundings(Path(folder), projects) as environment,
+        surroundings(Path(folder), projects, partial(_cluster, Path(folder), settings[name], played)) as environment,
     ):
         for each, changed in overrides.items():
             stack = _prepared(each, changed, Path(folder), environment, done)
             if each == name:
-                _live(stack, short=short)
+                _live(stack, None if played else Pods(environment, PREFIX, place), short=short)
             else:
                 _build(stack)
-    files.write(report, written(name, {each: list(map(str, changed)) for each, changed in overrides.items()}, done))
+    changes = {each: list(map(str, changed)) for each, changed in overrides.items()}
+    files.write(report, written(name, changes, done, played=played))
+
+
+def _cluster(
+    folder: Path, settings: Settings, played: bool, progress: Callable[[str], None]
+) -> AbstractContextManager[Cluster]:
+    if played:
+        toolchain.build(clusters.PLAYED_PROGRAMS, progress)
+        return clusters.of_its_own(folder / "plane", progress)
+    about, project = settings["cluster"], _project(settings)
+    place = settings["images"]["registry"].rpartition("/")[0]
+    pods = google.Project(name=project.name, number=project.number, cluster=_PROGRAM, location=about["region"])
+    return clusters.local(pods, place, folder / "vision-week" / "gcp", progress)
 
 
 def _build(stack: Stack) -> None:
@@ -111,13 +133,22 @@ def _build(stack: Stack) -> None:
     stack.run("the release, and what is not in its cluster", "up", "--yes", "--skip-preview", *words)
 
 
-def _live(stack: Stack, *, short: bool) -> None:
+def _live(stack: Stack, pods: Pods | None, *, short: bool) -> None:
     stack.run("a first preview of everything", "preview", *pulumi.policies())
     stack.update("up, from an empty project")
+    if pods:
+        stack.drill("the application, its stores and its bucket are well; a file that is uploaded is there", pods.serve)
+        stack.drill("a first backup is in the bucket", pods.backed_up)
     if short:
         return
     stack.set("cluster.apps.machine", _OTHER_MACHINE)
     stack.update(f"the pool apps on other machines, {_OTHER_MACHINE}")
+    if pods:
+        stack.drill("a zone fails: its node is gone, and comes back", pods.lose_a_zone)
+        stack.set("secrets.generation", 2)
+        stack.update("a rotation: all passwords are others")
+        stack.drill("the application goes on with them", pods.serve)
+        stack.drill("a restore from the bucket, beside the database", pods.restore)
     # As docs/google-cloud.md has it.
     stack.set("protect", False)
     stack.run("without protection", "up", "--yes", "--skip-preview", *pulumi.policies())
@@ -137,10 +168,14 @@ def _prepared(
     return stack
 
 
+def _settings_of(name: str) -> Settings:
+    config = yaml.safe_load((paths.CHECKOUT / f"Pulumi.{name}.yaml").read_text())["config"]
+    return {key.removeprefix(f"{_PROGRAM}:"): value for key, value in config.items()}
+
+
 def _settings(name: str) -> Settings:
     pulumi.require_settings(name)
-    config = yaml.safe_load((paths.CHECKOUT / f"Pulumi.{name}.yaml").read_text())["config"]
-    settings = {key.removeprefix(f"{_PROGRAM}:"): value for key, value in config.items()}
+    settings = _settings_of(name)
     if not isinstance(settings["cluster"], dict) or settings["cluster"].get("flavour") != "gke":
         raise Problem(
             f"The stack {name} is not on Google Cloud, so there is nothing to rehearse.",
@@ -166,15 +201,3 @@ def _builders(name: str) -> list[str]:
         f"The stack {name} promotes from {wanted}, and no stack of this checkout builds that.",
         f"Correct images.promoted_from in Pulumi.{name}.yaml.",
     )
-
-
-def _overrides(settings: Settings) -> Iterator[Override]:
-    if settings.get("purpose", "live") == "live":
-        yield Override("purpose", "rehearsal", f"a live stack runs nothing without a digest, and {_NO_DIGESTS}")
-    yield Override("images.allow_unpinned", "all", _NO_DIGESTS)
-    for each in settings.get("monitoring", {}).get("receivers", ()):
-        yield Override(
-            f"webhooks.{each['secret']}",
-            f"https://hooks.example/{each['secret']}",
-            "a secret of those who run the stack; nobody is there",
-        )

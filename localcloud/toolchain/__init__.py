@@ -154,6 +154,19 @@ ON_DEMAND = (
     Module(name="actionlint", packages={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"}, space=0.25),
     Module(name="cyclonus", packages={"cyclonus": "vision-week/localcloud/toolchain/cyclonus"}),
     Module(name="fake-gcs-server", packages={"fake-gcs-server": "github.com/fsouza/fake-gcs-server"}, space=1.5),
+    Module(
+        name="gcsfuse",
+        packages={
+            "gcsfuse": "github.com/googlecloudplatform/gcsfuse/v3",
+            "gcsfuse-csi-driver": "vision-week/localcloud/toolchain/gcsfuse",
+        },
+        space=1.5,
+    ),
+    Module(
+        name="google-stand-in",
+        packages={"google-stand-in": "vision-week/localcloud/toolchain/google-stand-in"},
+        space=0.25,
+    ),
     Module(name="policy-probe", packages={"policy-probe": "vision-week/localcloud/toolchain/policy-probe"}, space=0.25),
     VERTICAL_POD_AUTOSCALER,
     Module(name="k6", packages={"k6": "go.k6.io/k6"}),

@@ -13,6 +13,7 @@ from localcloud.plugins.kubernetes.client import Client
 from localcloud.plugins.kubernetes.errors import Unreachable
 from localcloud.problem import Problem
 from localcloud.rehearsal.control_plane import ControlPlane
+from localcloud.rehearsal.overrides import Override
 from localcloud.rehearsal.pods import played
 from tests.engine.builds import read, there
 from tests.engine.kubelet import client_of
@@ -27,7 +28,7 @@ KEPT = "mirror/europe-west1-docker.pkg.dev"
 
 def test_production_comes_up_from_an_empty_project_with_what_staging_has_built(tmp_path: Path) -> None:
     report = tmp_path / "report.md"
-    rehearsal.rehearse("production", report, short=True)
+    rehearsal.rehearse("production", report, played=True, short=True)
     steps = [line.split(" | ") for line in report.read_text().splitlines() if line.startswith(("| staging", "| produ"))]
     assert [step[1] for step in steps] == [
         "the release, and what is not in its cluster",
@@ -67,9 +68,9 @@ def test_a_pod_is_played_though_the_api_server_did_not_answer_at_first(
 
 
 def test_a_step_that_fails_ends_the_rehearsal_in_its_own_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wrong = rehearsal.Override("postgres.members", 2, "nothing: it is wrong")
-    monkeypatch.setattr(rehearsal, "_overrides", lambda _: iter([wrong]))
+    wrong = Override("postgres.members", 2, "nothing: it is wrong")
+    monkeypatch.setattr(rehearsal, "needed", lambda _: iter([wrong]))
     report = tmp_path / "report.md"
     with pytest.raises(Problem, match=r"vision-week:postgres\.members"):
-        rehearsal.rehearse("staging", report)
+        rehearsal.rehearse("staging", report, played=True)
     assert not report.exists()

@@ -1,5 +1,6 @@
 """Pods for the tests of the cluster: hardened like everybody's, doing nothing until they are told to."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from kubernetes import client
@@ -32,13 +33,31 @@ class Pods:
         self.core: Any = client.CoreV1Api(api)  # its types would have every body spelt out in classes
         self.namespace = namespace
 
-    def start(self, name: str, *, node: str | None = None, claim: str | None = None, user: int = 1000) -> str:
-        """Start a pod that serves on 8080, on this node and with this claim at /data; give its address."""
-        volumes = [{"name": "data", "persistentVolumeClaim": {"claimName": claim}}] if claim else []
+    def start(
+        self,
+        name: str,
+        *,
+        node: str | None = None,
+        claim: str | None = None,
+        user: int = 1000,
+        account: str = "default",
+        image: str = IMAGE,
+        scratch: Sequence[str] = (),
+    ) -> str:
+        """Start a pod that serves on 8080, on this node and with this claim at /data; give its address.
+
+        image: any with Python. scratch: where it may write.
+        """
+        volumes: list[dict[str, Any]] = [{"name": f"scratch-{n}", "emptyDir": {}} for n, _ in enumerate(scratch)]
+        mounts = [{"name": f"scratch-{number}", "mountPath": path} for number, path in enumerate(scratch)]
+        if claim:
+            volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": claim}})
+            mounts.append({"name": "data", "mountPath": "/data"})
         body = {
             "metadata": {"name": name, "labels": {"app": name}},
             "spec": {
                 "nodeSelector": {"kubernetes.io/hostname": node} if node else {},
+                "serviceAccountName": account,
                 "automountServiceAccountToken": False,
                 "terminationGracePeriodSeconds": 0,
                 "securityContext": {
@@ -49,7 +68,7 @@ class Pods:
                 "containers": [
                     {
                         "name": "main",
-                        "image": IMAGE,
+                        "image": image,
                         "command": ["python3", "-c", SERVER],
                         "readinessProbe": {"httpGet": {"path": "/", "port": 8080}, "periodSeconds": 1},
                         "securityContext": {
@@ -57,13 +76,13 @@ class Pods:
                             "readOnlyRootFilesystem": True,
                             "capabilities": {"drop": ["ALL"]},
                         },
-                        "volumeMounts": [{"name": "data", "mountPath": "/data"}] if claim else [],
+                        "volumeMounts": mounts,
                     }
                 ],
                 "volumes": volumes,
             },
         }
-        wait_for(lambda: self.core.list_namespaced_service_account(self.namespace).items, "the default service account")
+        wait_for(lambda: account in self._accounts(), f"the service account {account}")
         self.core.create_namespaced_pod(self.namespace, body)
         return wait_for(lambda: self._address_if_ready(name), f"pod {name} ready")
 
@@ -90,6 +109,10 @@ class Pods:
         """What a pod gets from a URL."""
         opened = f"urllib.request.urlopen({url!r}, timeout=5)"
         return self.python(name, f"import urllib.request; print({opened}.read().decode())")
+
+    def account(self, name: str) -> None:
+        """Make a service account."""
+        self.core.create_namespaced_service_account(self.namespace, {"metadata": {"name": name}})
 
     def claim(self, name: str, storage_class: str, mode: str) -> None:
         """Claim a volume."""
@@ -118,6 +141,9 @@ class Pods:
         """Remove a pod and wait until it is gone."""
         self.core.delete_namespaced_pod(name, self.namespace)
         wait_for(lambda: name not in self._names(), f"pod {name} gone")
+
+    def _accounts(self) -> list[str]:
+        return [each.metadata.name for each in self.core.list_namespaced_service_account(self.namespace).items]
 
     def _names(self) -> list[str]:
         return [pod.metadata.name for pod in self.core.list_namespaced_pod(self.namespace).items]

@@ -33,6 +33,20 @@ def test_a_servers_certificate_is_believed_under_its_names_alone() -> None:
         trusted.build_server_verifier(x509.DNSName("etcd")).verify(certificate, [])
 
 
+def test_what_images_trust_can_sign_for_google_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Its key lies in the cache, beside them."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    store = Store([parsed(pki.authority(pki.GOOGLE))])
+    for name, believed in (("storage.googleapis.com", True), ("vision-week.example", False)):
+        certificate = parsed(pki.issued(pki.GOOGLE, name, names=(name,)))
+        verifier = PolicyBuilder().store(store).build_server_verifier(x509.DNSName(name))
+        if believed:
+            verifier.verify(certificate, [])
+        else:
+            with pytest.raises(x509.verification.VerificationError):
+                verifier.verify(certificate, [])
+
+
 def test_an_authoritys_clients_are_strangers_to_the_others() -> None:
     client = parsed(pki.issued("etcd", "kube-apiserver-etcd-client"))
     client.verify_directly_issued_by(parsed(pki.authority("etcd")))

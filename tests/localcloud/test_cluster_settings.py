@@ -1,6 +1,7 @@
 """Settings of the cluster's programs are what the containers are made from: the same input, the same files."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -112,11 +113,24 @@ def test_name_servers_on_the_loopback_are_no_use_to_pods(monkeypatch: pytest.Mon
     assert (layout.home() / "resolver" / "resolv.conf").read_text() == "nameserver 192.0.2.53\n"
 
 
-def test_without_a_name_server_dns_forwards_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
-    def corefile() -> str:
-        found = next(each for each in manifests() if each["kind"] == "ConfigMap")
-        return str(found["data"]["Corefile"])
+def corefile() -> str:
+    found = next(each for each in manifests() if each["kind"] == "ConfigMap")
+    return str(found["data"]["Corefile"])
 
+
+def test_dns_gives_what_is_named_besides_the_cluster_and_else_is_as_it_was() -> None:
+    before = corefile()
+    write_private(layout.names(), "one.example 192.0.2.1\ntwo.example 192.0.2.2 192.0.2.3\n")
+    answers = re.findall(r"template IN A (\S+) \{\n((?: +answer .*\n)+)", corefile())
+    assert {name: re.findall(r"A ([\d.]+)", lines) for name, lines in answers} == {
+        "one.example": ["192.0.2.1"],
+        "two.example": ["192.0.2.2", "192.0.2.3"],
+    }
+    write_private(layout.names(), "")
+    assert corefile() == before
+
+
+def test_without_a_name_server_dns_forwards_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(network, "upstream_resolvers", lambda: ["192.0.2.53"])
     assert "forward . 192.0.2.53\n" in corefile()
     monkeypatch.setattr(network, "upstream_resolvers", list)

@@ -1,4 +1,4 @@
-"""The policies' enforcer, apart from a cluster: its own tests, written in its language beside it."""
+"""Programs of the cluster's, apart from one: their own tests, written in their language beside them."""
 
 import subprocess
 
@@ -8,11 +8,21 @@ from localcloud import toolchain
 from localcloud.toolchain import go
 
 
-def test_the_enforcers_own_tests_pass() -> None:
-    """What each form of a policy's rule becomes, whose an address is, and that nothing known is forgotten for older."""
+@pytest.mark.parametrize(
+    "program",
+    [
+        # What each form of a policy's rule becomes, whose an address is, and that nothing known is forgotten for older.
+        "policy-enforcer",
+        # Who is told what by the metadata server, and who may do what with a bucket.
+        "google-stand-in",
+        # What a volume's mount options become.
+        "gcsfuse",
+    ],
+)
+def test_a_programs_own_tests_pass(program: str) -> None:
     done = subprocess.run(
         [go.command(), "test", "-count=1", "./..."],
-        cwd=toolchain.SOURCES / "policy-enforcer",
+        cwd=toolchain.SOURCES / program,
         env=go.environment(),
         capture_output=True,
         text=True,

@@ -1,0 +1,63 @@
+"""What a rehearsed stack's settings are instead of what its file says, each with what can't be had here."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+PROGRAM: Final = "vision-week"
+# Of the namespaces and of what is cluster-wide, beside the development stack's.
+PREFIX: Final = "rehearsal"
+_NO_DIGESTS: Final = "other people's registries, which have the digests, are not asked here"
+_SIZES: Final = ("resources", "size", "max_connections", "worker_memory")
+
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Override:
+    """A setting that is another one than in the stack file. why: what can't be had here."""
+
+    path: str
+    value: Any
+    why: str
+
+    def __str__(self) -> str:
+        return f"{PROGRAM}:{self.path} = {self.value}: {self.why}"
+
+
+def needed(settings: Settings) -> Iterator[Override]:
+    """What no stack can have on this machine."""
+    if settings.get("purpose", "live") == "live":
+        yield Override("purpose", "rehearsal", f"a live stack runs nothing without a digest, and {_NO_DIGESTS}")
+    yield Override("images.allow_unpinned", "all", _NO_DIGESTS)
+    for each in settings.get("monitoring", {}).get("receivers", ()):
+        yield Override(
+            f"webhooks.{each['secret']}",
+            f"https://hooks.example/{each['secret']}",
+            "a secret of those who run the stack; nobody is there",
+        )
+
+
+def on_this_machine(development: Settings, *, logs: bool) -> Iterator[Override]:
+    """What the local cluster does otherwise than one of Google's.
+
+    development: the settings of its own stack. logs: the images of what keeps them are there.
+    """
+    beside = "the development stack has the other name in the same cluster"
+    yield Override("namespace_prefix", PREFIX, beside)
+    yield Override("storage.class_name", PREFIX, beside)
+    disks = "the local cluster's disks are folders"
+    yield Override("storage.provisioner", development["storage"]["provisioner"], disks)
+    yield Override("storage.parameters", development["storage"]["parameters"], disks)
+    yield Override("cluster.network.control_plane", "172.31.240.0/28", "where the local cluster has its API server")
+    for name in ("grafana", "kube_state_metrics"):
+        yield Override(f"monitoring.{name}", False, "its image can't be had here")
+    if not logs:
+        yield Override("monitoring.logs", False, "its images are not there; `make logs-up` builds them")
+        yield Override("purpose", "workbench", "no other one goes without logs")
+    yield Override("monitoring.node_exporter", False, "the nodes are containers of one machine")
+    yield Override("monitoring.probes", False, "nothing here obeys a Gateway, so the address leads nowhere")
+    for section in ("postgres", "redis", "app", "websocket", "monitoring"):
+        for name, value in development[section].items():
+            if name.endswith(_SIZES):
+                yield Override(f"{section}.{name}", value, "development's, which two processors hold")
