@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from components.monitoring import rules, scraping
+from components.monitoring import scraping, subjects
 from components.settings import Alerts
 from operations.audit.remembered import HEARTBEAT, STEP, Told, remembered
 from tests.app.processes import Process, free_port, program
@@ -120,4 +120,4 @@ def test_what_prometheus_refuses_to_answer_is_told_in_its_own_words(prometheus: 
 
 def test_it_asks_as_often_as_rules_are_evaluated_and_after_the_alert_that_is_always_raised() -> None:
     assert STEP == scraping.INTERVAL
-    assert HEARTBEAT in {alert.name for alert in rules.alerts(Alerts(), (), None)}
+    assert HEARTBEAT in {alert.name for alert in subjects.alerts(Alerts(), (), None)}
