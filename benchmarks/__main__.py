@@ -19,7 +19,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import audit, data, delivery, mixed, mocks, monitoring, policies, production, program, reload, web
+from benchmarks import (
+    audit,
+    data,
+    delivery,
+    mixed,
+    mocks,
+    monitoring,
+    policies,
+    production,
+    program,
+    reload,
+    rules,
+    web,
+)
 from benchmarks.commands import CHECKOUT, run, seconds
 
 RUNS = 5
@@ -44,7 +57,7 @@ def main() -> None:
     for compared in (*program.compare(RUNS), *production.measure(RUNS)):
         times = f"{compared.stack / compared.floor:.2f} x the floor of {_seconds(compared.floor)}"
         table.add_row(compared.operation, f"{_seconds(compared.stack)} ({times})", "1.5 x")
-    for what, taken, target in (*mocks.measure(RUNS), *policies.measure(RUNS)):
+    for what, taken, target in (*mocks.measure(RUNS), *policies.measure(RUNS), *rules.measure(RUNS)):
         table.add_row(what, f"{taken * 1000:.0f} ms", target)
     for what, measured, target in (
         *audit.measure(RUNS),
