@@ -4,6 +4,7 @@ All of it is the program's own: what `components.platform` builds for Pulumi.pro
 cluster. That Google's answers would be these is not shown here.
 """
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +18,12 @@ from google.cloud import storage
 from components.google.pipeline import CHANGES
 from localcloud import paths
 from localcloud.plugins.gcp import cloud, kinds
+from operations.cost.estimate import estimate
+from operations.delivery.preview import resources_after
 from tests.engine.project import STACK, Project, make_project
 from tests.localcloud.google_storage import serving
+from tests.policies.seen import resources_of
+from tests.unit.recording import run_stack
 from tests.unit.stacks import buildable
 
 pytestmark = pytest.mark.engine
@@ -108,6 +113,16 @@ def test_production_stays_as_the_pipelines_roles_alone_have_made_it(production: 
         assert world.projects[PROJECT].roles == list(CHANGES)
         assert len(world.of(kinds.KEY)) == 6
         assert set(world.of(kinds.CLUSTER)) == {f"projects/{PROJECT}/locations/europe-west1/clusters/vision-week"}
+
+
+def test_a_preview_of_the_engine_s_costs_what_the_program_does_on_mocks(production: Project) -> None:
+    told = json.loads(production.preview("--json", "--show-sames").output)
+    here = {(one.type, one.name): one for one in resources_after(told["steps"]) if one.type.startswith("gcp:")}
+    # The passphrase of the backups is put away by what is in the cluster.
+    mocked = [one for one in resources_of(run_stack(buildable("production"))) if (one.type, one.name) in here]
+    assert len(mocked) == len(here)
+    assert estimate(list(here.values())) == estimate(mocked)
+    assert {"nodes of the pool apps, n2-standard-4", "versions of keys"} <= {one.what for one in estimate(mocked).lines}
 
 
 def test_settings_change_in_place(production: Project) -> None:
