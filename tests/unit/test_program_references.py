@@ -360,7 +360,7 @@ def test_a_kind_that_may_refer_to_something_is_not_passed_over(stacks: Stacks) -
 STANDS_ALONE = (
     r".*: metadata\.labels\..*",  # for people: selectors look at the labels of pods
     r"StatefulSet .*: spec\.volumeClaimTemplates\.0\.metadata\.labels\..*",
-    r".*: spec\.(jobTemplate\.spec\.)?template\.spec\.containers\.\d\.name",
+    r".*: spec\.(jobTemplate\.spec\.)?template\.spec\.(c|initC)ontainers\.\d\.name",
     r"CronJob .*: spec\.jobTemplate\.metadata\.labels\..*",
     r"CronJob .*/postgres-backups-restore: metadata\.name",  # who restores knows it
     r"(HorizontalPodAutoscaler|NetworkPolicy|PodDisruptionBudget|VerticalPodAutoscaler) .*: metadata\.name",
