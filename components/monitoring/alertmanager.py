@@ -158,7 +158,8 @@ class Alertmanager(ComponentResource):
             for number in range(settings.replicas)
         ]
         together = [
-            f"--cluster.listen-address=:{_GOSSIP}",
+            # Under certificates it takes no address without a host.
+            f"--cluster.listen-address=0.0.0.0:{_GOSSIP}",
             f"--cluster.advertise-address=$(POD_ADDRESS):{_GOSSIP}",
             f"--cluster.tls-config={_FILES}/gossip.yml",
             *members,

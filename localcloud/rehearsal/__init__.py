@@ -92,7 +92,9 @@ def rehearse(name: str, report: Path, *, played: bool = False, short: bool = Fal
     settings = {each: _settings(each) for each in (*_builders(name), name)}
     overrides = {each: list(needed(settings[each])) for each in settings}
     if not played:
-        overrides[name] += on_this_machine(_settings_of("development"), logs=images.logs.are_there())
+        others = list(on_this_machine(settings[name], _settings_of("development"), logs=images.logs.are_there()))
+        places = [each.path for each in others]
+        overrides[name] = [each for each in overrides[name] if each.path not in places] + others
     for each, changed in overrides.items():
         say(f"{each}: the program and Pulumi.{each}.yaml as they are, but for")
         for override in changed:

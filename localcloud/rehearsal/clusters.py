@@ -29,6 +29,7 @@ from localcloud.plugins.kubernetes.kubeconfig import connect as client_of
 from localcloud.plugins.kubernetes.kubeconfig import load
 from localcloud.problem import Problem
 from localcloud.rehearsal.control_plane import control_plane
+from localcloud.rehearsal.overrides import PREFIX
 from localcloud.rehearsal.pods import played
 from localcloud.waiting import wait
 
@@ -41,6 +42,16 @@ _OF_GKE: Final[Mapping[str, str]] = {
 _START_TIME: Final = 30  # seconds; it takes one
 # A node's container is started again and its kubelet answers; its pods come after.
 _NODE_TIME: Final = 180
+_GONE_TIME: Final = 180
+_CLUSTER_WIDE: Final = (
+    "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings",
+    "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies",
+    "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings",
+    "/apis/rbac.authorization.k8s.io/v1/clusterroles",
+    "/apis/storage.k8s.io/v1/storageclasses",
+    "/api/v1/persistentvolumes",
+    "/api/v1/namespaces",
+)
 _POOL: Final = {"vision-week/pool": "data"}
 PLAYED_PROGRAMS: Final = ("etcd", "kube-apiserver", "kube-controller-manager", "fake-gcs-server")
 
@@ -114,9 +125,23 @@ def local(project: google.Project, place: str, cloud: Path, progress: Progress) 
         finally:
             for node in layout.NODES:
                 _label(api, node.name, dict.fromkeys(_POOL))
+            _clear(api)
             for manifest in added:
                 api.remove(manifest)
             google.down(progress)
+
+
+def _clear(api: Api) -> None:
+    """Remove what a rehearsal that failed has left, and volumes, which outlive their claims; namespaces go last."""
+    for volume in api.get("/api/v1/persistentvolumes")["items"]:
+        if volume["spec"].get("storageClassName") == PREFIX:
+            path = f"/api/v1/persistentvolumes/{volume['metadata']['name']}"
+            api.merge(path, {"spec": {"persistentVolumeReclaimPolicy": "Delete"}})
+    for path in _CLUSTER_WIDE:
+        for each in api.about(path):
+            if each["name"] == PREFIX or each["name"].startswith(f"{PREFIX}-"):
+                api.delete(f"{path}/{each['name']}")
+    wait(lambda: not any(each["name"].startswith(f"{PREFIX}-") for each in api.about("/api/v1/namespaces")), _GONE_TIME)
 
 
 @contextmanager

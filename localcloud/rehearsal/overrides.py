@@ -38,10 +38,11 @@ def needed(settings: Settings) -> Iterator[Override]:
         )
 
 
-def on_this_machine(development: Settings, *, logs: bool) -> Iterator[Override]:
+def on_this_machine(settings: Settings, development: Settings, *, logs: bool) -> Iterator[Override]:
     """What the local cluster does otherwise than one of Google's.
 
-    development: the settings of its own stack. logs: the images of what keeps them are there.
+    settings: the stack's. development: those of the local cluster's own stack. logs: the images of what keeps them are
+    there.
     """
     beside = "the development stack has the other name in the same cluster"
     yield Override("namespace_prefix", PREFIX, beside)
@@ -57,6 +58,10 @@ def on_this_machine(development: Settings, *, logs: bool) -> Iterator[Override]:
         yield Override("purpose", "workbench", "no other one goes without logs")
     yield Override("monitoring.node_exporter", False, "the nodes are containers of one machine")
     yield Override("monitoring.probes", False, "nothing here obeys a Gateway, so the address leads nowhere")
+    yield Override("app.replicas", {"min": 3, "max": 5}, "what two processors hold, and PostgreSQL's connections")
+    off = {"grafana", "kube-state-metrics", "probes", *(() if logs else ("loki",))}
+    kept = [each for each in settings.get("policies", {}).get("exemptions", ()) if each["resource"] not in off]
+    yield Override("policies.exemptions", kept, "the others are of what is off")
     for section in ("postgres", "redis", "app", "websocket", "monitoring"):
         for name, value in development[section].items():
             if name.endswith(_SIZES):
