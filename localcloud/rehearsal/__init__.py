@@ -110,7 +110,7 @@ def rehearse(name: str, report: Path, *, played: bool = False, short: bool = Fal
         for each, changed in overrides.items():
             stack = _prepared(each, changed, Path(folder), environment, done)
             if each == name:
-                _live(stack, None if played else Pods(environment, PREFIX, place), short=short)
+                _live(stack, None if played else Pods(_project(settings[name]).name, PREFIX, place), short=short)
             else:
                 _build(stack)
     changes = {each: list(map(str, changed)) for each, changed in overrides.items()}

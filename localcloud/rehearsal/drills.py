@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ _LOST: Final = layout.NODES[-1]
 class Pods:
     """The stack's. prefix: of its namespaces. state: XDG_STATE_HOME of the local cloud, which isn't the rehearsal's."""
 
-    environment: Mapping[str, str]
+    project: str
     prefix: str
     state: str | None
 
@@ -38,7 +38,7 @@ class Pods:
             "app", pods[0], "php", "sh", "-c", f"echo kept > {uploads}/rehearsed.txt && sync {uploads}/rehearsed.txt"
         )
         found = self._in("app", pods[-1], "php", "cat", f"{uploads}/rehearsed.txt")
-        (bucket,) = (name for name in self._buckets() if name.endswith("-uploads"))
+        bucket = f"{self.project}-uploads"
         if found.strip() != "kept" or "rehearsed.txt" not in self._objects(bucket):
             raise Problem("A file that one pod has uploaded is not what another finds.", "See docs/uploads.md.")
         return f"{len(pods)} pods of the application; the file is in the bucket {bucket}"
@@ -47,7 +47,7 @@ class Pods:
         """Wait for the first backup."""
         job = "job/postgres-backups-begin"
         self._kubectl("-n", self._area("data"), "wait", "--for=condition=complete", f"--timeout={_TIME}s", job)
-        (bucket,) = (name for name in self._buckets() if name.endswith("-backups"))
+        bucket = f"{self.project}-{self.prefix}-backups"
         return f"{len(self._objects(bucket))} objects in the bucket {bucket}"
 
     def lose_a_zone(self) -> str:
@@ -133,10 +133,6 @@ class Pods:
             config = f"--kubeconfig={layout.kubeconfig()}"
         command = [str(toolchain.binary("kubectl")), config, "--request-timeout=60s", *words]
         return subprocess.run(command, input=given, capture_output=True, text=True, check=False)
-
-    def _buckets(self) -> list[str]:
-        answer = httpx.get(f"{layout.BUCKETS}/storage/v1/b", trust_env=False, timeout=30)
-        return [each["name"] for each in answer.json().get("items", ())]
 
     def _objects(self, bucket: str) -> list[str]:
         answer = httpx.get(f"{layout.BUCKETS}/storage/v1/b/{bucket}/o", trust_env=False, timeout=30)
