@@ -40,7 +40,7 @@ render: .venv/.ready ## Write what an update applies as a Kustomize base and ove
 	@$(PYTHON) -m operations.delivery $(STACK) render $(ARGUMENTS)
 
 .PHONY: rehearse
-rehearse: .venv/.ready ## Run a stack on a simulated Google Cloud, its pods on the local cluster: make rehearse STACK=production
+rehearse: .venv/.ready ## Run a stack on a simulated Google Cloud, from nothing to its removal: make rehearse STACK=production
 	@$(LOCALCLOUD) rehearse --stack $(STACK) $(ARGUMENTS)
 
 .PHONY: audit

@@ -129,14 +129,16 @@ def env() -> None:
 @app.command()
 def rehearse(
     stack: Annotated[str, typer.Option(help="staging or production")],
-    played: Annotated[bool, typer.Option(help="without the local cluster: every pod is called ready")] = False,
+    pods: Annotated[
+        bool, typer.Option(help="on the local cluster's nodes; without it every pod is called ready")
+    ] = False,
 ) -> None:
     """Rehearse a stack of Google Cloud from an empty project to its removal, and print the path of the report."""
     from localcloud import rehearsal  # noqa: PLC0415  what it reads takes longer than most of these commands
 
     _kubeconfig()
     report = paths.state() / f"rehearsal-{stack}.md"
-    rehearsal.rehearse(stack, report, played=played)
+    rehearsal.rehearse(stack, report, played=not pods)
     print(report)
 
 

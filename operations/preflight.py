@@ -48,6 +48,7 @@ PERMISSIONS: Final[Mapping[str, str]] = {
     "gkebackup.admin": "gkebackup.backupPlans.create",
     "iam.serviceAccountAdmin": "iam.serviceAccounts.create",
     "iam.serviceAccountUser": "iam.serviceAccounts.actAs",
+    "logging.configWriter": "logging.sinks.create",
     "pubsub.admin": "pubsub.topics.create",
     "resourcemanager.projectIamAdmin": "resourcemanager.projects.setIamPolicy",
     "secretmanager.admin": "secretmanager.secrets.create",

@@ -37,6 +37,7 @@ _PRODUCTS: Final[Mapping[str, str]] = {
     "CertificateMapEntry": "Certificate Manager",
     "DnsAuthorization": "Certificate Manager",
     "Policy": "Binary Authorization",
+    "ProjectBucketConfig": "logs that are kept for more than 30 days",
     "SecurityPolicy": "Cloud Armor, its rules and the requests that they look at",
     "Topic": "Pub/Sub",
 }
@@ -47,7 +48,10 @@ _FREE: Final = frozenset(
         "Account",
         "KeyRing",
         "Network",
+        "ProjectExclusion",  # what is kept of logs costs, not what leads them there
+        "ProjectSink",
         "RecordSet",
+        "RestorePlan",
         "Router",
         "SSLPolicy",
         "Secret",  # its versions cost

@@ -18,6 +18,7 @@ from pulumi import RunError
 from pydantic import BaseModel
 
 from components.configuration import SettingsError, parse
+from components.settings.cluster import Day
 from components.stack_file import NAMESPACE
 from components.values import LATER
 from localcloud.plugins.kubernetes.comparison import changes
@@ -96,6 +97,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "app.debugger": {"images": {"promoted_from": None, "app_target": "development"}},
     "app.hot_reload": {"images": {"promoted_from": None, "app_target": "development"}},
     **dict.fromkeys(("images.app_target", "images.flutter", "source.document_root", "source.path"), BUILT_HERE),
+    "cluster(gke).maintenance.exclusions": {"cluster": {"maintenance": {"days": list(get_args(Day))}}},
     "edge(nginx).disruptions": {"edge": {"replicas": 3}},
     "edge(nginx).node_port": {"edge": {"service": "NodePort"}},
     "monitoring.logs": {"monitoring": {"traces": {"enabled": False}}},

@@ -141,8 +141,8 @@ def test_the_access_log_has_of_a_visitor_what_is_named_and_no_more() -> None:
     (line,) = re.findall(r"log_format json escape=json\n(.*?);", log, re.DOTALL)
     personal = {"$logged_address", "$request_path", "$logged_agent"}
     harmless = {
-        "$time_iso8601", "$trace_id", "$request_method", "$status", "$body_bytes_sent", "$request_time",
-        "$request_completion", "$upstream_status", "$upstream_connect_time", "$upstream_header_time",
+        "$time_iso8601", "$request_number", "$trace_id", "$request_method", "$status", "$body_bytes_sent",
+        "$request_time", "$request_completion", "$upstream_status", "$upstream_connect_time", "$upstream_header_time",
         "$upstream_response_time", "$logged_host", "$client_scheme", "$server_protocol",
     }  # fmt: skip
     assert set(re.findall(r"\$\w+", line)) == personal | harmless
