@@ -222,10 +222,11 @@ class Node:
         (file,) = (self.folder / "logs").glob(f"*_{pod}_*/php/0.log")
         file.rename(file.with_name("0.log.20260101-000000"))
 
-    def number(self, name: str) -> float:
-        """One of the collector's own numbers, summed over what it is told apart by."""
+    def number(self, name: str, of: str = "") -> float:
+        """One of the collector's own numbers, summed over what it is told apart by. of: a label that it has."""
         told = httpx.get(f"http://127.0.0.1:{self._metrics}/metrics", trust_env=False).text.splitlines()
-        return sum(float(line.rpartition(" ")[2]) for line in told if line.startswith((f"{name}{{", f"{name} ")))
+        lines = [line for line in told if line.startswith((f"{name}{{", f"{name} ")) and of in line]
+        return sum(float(line.rpartition(" ")[2]) for line in lines)
 
     def running(self, program: str) -> int:
         """Its process."""

@@ -193,7 +193,9 @@ def test_a_full_queue_lets_the_files_wait(tmp_path: Path, monkeypatch: pytest.Mo
         store.down()
         node.write(lines)
         size, capacity = (f"otelcol_exporter_queue_{what}" for what in ("size", "capacity"))
-        wait_for(lambda: node.number(size) > 0.8 * node.number(capacity), "a full queue")
+        # Spans have a queue of their own.
+        of = 'exporter="otlp_http"'
+        wait_for(lambda: node.number(size, of) > 0.8 * node.number(capacity, of), "a full queue")
         assert node.number("otelcol_exporter_enqueue_failed_log_records") == 0
         store.up()
         wait_for(lambda: {each.text for each in list(store.lines)} == set(lines), "all lines to be there")

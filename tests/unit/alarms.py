@@ -116,8 +116,14 @@ def memory(*, used: int, limit: int) -> dict[str, str]:
 
 
 def waiting_lines(share: int) -> dict[str, str]:
-    """Of a hundred that a collector may queue."""
-    return {"otelcol_exporter_queue_size": f"{share}x60", "otelcol_exporter_queue_capacity": "100x60"}
+    """Of a hundred that a collector may queue for Loki; spans fill a queue of their own."""
+    lines, spans = '{exporter="otlp_http"}', '{exporter="otlp_http/traces"}'
+    return {
+        f"otelcol_exporter_queue_size{lines}": f"{share}x60",
+        f"otelcol_exporter_queue_capacity{lines}": "100x60",
+        f"otelcol_exporter_queue_size{spans}": "100x60",
+        f"otelcol_exporter_queue_capacity{spans}": "100x60",
+    }
 
 
 def refused(**lines: str) -> dict[str, str]:

@@ -41,10 +41,14 @@ def alerts() -> Iterator[Alert]:
     yield from _of_the_way_to_people()
 
 
+_TO_LOKI = '{exporter="otlp_http"}'
+
+
 def _of_logs() -> Iterator[Alert]:
     yield Alert(
         name="LogsWait",
-        expr="otelcol_exporter_queue_size / otelcol_exporter_queue_capacity > 0.5",
+        # Traces have queues of their own, which give up instead of waiting.
+        expr=f"otelcol_exporter_queue_size{_TO_LOKI} / otelcol_exporter_queue_capacity{_TO_LOKI} > 0.5",
         minutes=5,
         severity="warning",
         team="platform",
