@@ -8,7 +8,6 @@ They are the programs of the real images, at their places and of the same versio
 from collections.abc import Callable
 
 from localcloud import toolchain
-from localcloud.images import registry
 from localcloud.images.binaries import publish_binary
 
 # The image -> its program, and where that is in it.
@@ -19,12 +18,6 @@ IMAGES = {
 # What traces take besides.
 TRACES = {"docker.io/jaegertracing/jaeger:2.13.0": ("jaeger", "/cmd/jaeger/jaeger-linux")}
 _USER = "10001:10001"
-
-
-def are_there() -> bool:
-    """Whether the local registry has both."""
-    with registry.connect() as connection:
-        return all(connection.digest(registry.mirror(reference)) for reference in IMAGES)
 
 
 def up(progress: Callable[[str], None], *, traces: bool = False) -> None:

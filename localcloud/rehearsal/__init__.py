@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import yaml
 
-from localcloud import files, images, paths, pulumi, toolchain
+from localcloud import files, paths, pulumi, toolchain
 from localcloud.alone import alone
 from localcloud.cluster import google
 from localcloud.display import say, step
@@ -92,7 +92,7 @@ def rehearse(name: str, report: Path, *, played: bool = False, short: bool = Fal
     settings = {each: _settings(each) for each in (*_builders(name), name)}
     overrides = {each: list(needed(settings[each])) for each in settings}
     if not played:
-        others = list(on_this_machine(settings[name], _settings_of("development"), logs=images.logs.are_there()))
+        others = list(on_this_machine(settings[name], _settings_of("development")))
         places = [each.path for each in others]
         overrides[name] = [each for each in overrides[name] if each.path not in places] + others
     for each, changed in overrides.items():

@@ -38,11 +38,10 @@ def needed(settings: Settings) -> Iterator[Override]:
         )
 
 
-def on_this_machine(settings: Settings, development: Settings, *, logs: bool) -> Iterator[Override]:
+def on_this_machine(settings: Settings, development: Settings) -> Iterator[Override]:
     """What the local cluster does otherwise than one of Google's.
 
-    settings: the stack's. development: those of the local cluster's own stack. logs: the images of what keeps them are
-    there.
+    settings: the stack's. development: those of the local cluster's own stack.
     """
     beside = "the development stack has the other name in the same cluster"
     yield Override("namespace_prefix", PREFIX, beside)
@@ -53,13 +52,14 @@ def on_this_machine(settings: Settings, development: Settings, *, logs: bool) ->
     yield Override("cluster.network.control_plane", "172.31.240.0/28", "where the local cluster has its API server")
     for name in ("grafana", "kube_state_metrics"):
         yield Override(f"monitoring.{name}", False, "its image can't be had here")
-    if not logs:
-        yield Override("monitoring.logs", False, "its images are not there; `make logs-up` builds them")
-        yield Override("purpose", "workbench", "no other one goes without logs")
+    google = "the collector's way of logging in to Google, which keeps them too, can't be had here"
+    yield Override("monitoring.logs", False, google)
+    yield Override("monitoring.traces.enabled", False, google)
+    yield Override("purpose", "workbench", "no other one goes without logs")
     yield Override("monitoring.node_exporter", False, "the nodes are containers of one machine")
     yield Override("monitoring.probes", False, "nothing here obeys a Gateway, so the address leads nowhere")
     yield Override("app.replicas", {"min": 3, "max": 5}, "what two processors hold, and PostgreSQL's connections")
-    off = {"grafana", "kube-state-metrics", "probes", *(() if logs else ("loki",))}
+    off = {"grafana", "kube-state-metrics", "loki", "probes"}
     kept = [each for each in settings.get("policies", {}).get("exemptions", ()) if each["resource"] not in off]
     yield Override("policies.exemptions", kept, "the others are of what is off")
     for section in ("postgres", "redis", "app", "websocket", "monitoring"):
