@@ -18,7 +18,7 @@ from policies.rules import Resource
 # All in pixels. A letter of the names is 7.5 wide at most, one of the notes 6.
 _LINE: Final = 17
 _PORT: Final = 15  # between two arrows at the same side of a box
-_GUTTER: Final = 150
+_GUTTER: Final = 180
 _BETWEEN: Final = 14
 _MARGIN: Final = 24
 _CELL: Final = (64, 38)

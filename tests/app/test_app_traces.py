@@ -165,7 +165,7 @@ def test_which_requests_are_followed_is_the_traces_own(
 
 
 def test_nobody_notices_that_who_is_told_is_away(folder: Path, postgres: Postgres, redis: Redis) -> None:
-    alone = Site(folder / "alone", postgres, redis, environment={**told_to(free_port()), "LOG_LEVEL": "debug"})
+    alone = Site(folder / "unheard", postgres, redis, environment={**told_to(free_port()), "LOG_LEVEL": "debug"})
     alone.start()
     try:
         with alone.client() as client:

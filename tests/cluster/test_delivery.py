@@ -14,7 +14,7 @@ from operations.delivery.problem import Exit
 from tests.cluster import database, store
 from tests.cluster.backups import made
 from tests.cluster.releases import change, commit, deliver, git
-from tests.cluster.stack import PREFIX, Stack
+from tests.cluster.stack import Stack
 from tests.cluster.visitors import visitors
 from tests.waiting import wait_for
 
@@ -53,20 +53,6 @@ def test_a_rehearsal_changes_nothing(stack: Stack) -> None:
     told = deliver(stack, "deploy", "--tag", "v9", "--dry-run")
     assert "data.APP_VERSION" in told
     assert stack.pulumi("stack", "history", "--json").stdout == before
-
-
-def test_what_was_changed_by_hand_is_found_and_an_update_puts_it_right(stack: Stack) -> None:
-    """S12.2. Where nothing was changed, nothing is found."""
-    deliver(stack, "drift")
-    settings = ["-n", f"{PREFIX}-app", "configmap", "app"]
-    was = stack.kubectl("get", *settings, "-o", "jsonpath={.data.LOG_LEVEL}")
-    stack.kubectl("patch", *settings, "--type=merge", "-p", json.dumps({"data": {"LOG_LEVEL": "by-hand"}}))
-    told = deliver(stack, "drift", ends=Exit.TESTS)
-    assert re.search(r"~ +app +ConfigMap +\S+ +data\.LOG_LEVEL", told), told
-    assert stack.kubectl("get", *settings, "-o", "jsonpath={.data.LOG_LEVEL}") == "by-hand"
-    stack.pulumi("up", "--refresh", "--yes", "--skip-preview")
-    assert stack.kubectl("get", *settings, "-o", "jsonpath={.data.LOG_LEVEL}") == was
-    deliver(stack, "drift")
 
 
 def checked(stack: Stack, report: Path) -> dict[str, str | None]:
