@@ -8,7 +8,8 @@ declare(strict_types=1);
 require '/var/www/html/vendor/autoload.php';
 
 $settings = VisionWeek\Settings::fromEnvironment();
-$database = new VisionWeek\Database($settings);
+$trace = new VisionWeek\Trace($settings, new VisionWeek\Log($settings->logLevel));
+$database = new VisionWeek\Database($settings, $trace);
 // After an outage the cluster may still be finding its names and nodes again.
 for ($ready = false; !$ready;) {
     try {
@@ -24,7 +25,7 @@ for ($number = 1;; $number++) {
         $database->rows('INSERT INTO acknowledged_writes VALUES (:number)', ['number' => $number]);
     } catch (Throwable $error) {
         $said['failed'] = ($error->getPrevious() ?? $error)->getMessage();
-        $database = new VisionWeek\Database($settings);
+        $database = new VisionWeek\Database($settings, $trace);
     }
     echo json_encode([...$said, 'at' => microtime(true)]), "\n";
     usleep(10000);
