@@ -62,9 +62,11 @@ def whole(stack: Stack, patience: float = 180) -> None:
 
 def _record(stack: Stack, name: str) -> dict[str, str]:
     """What Patroni has written into one of its Endpoints."""
-    (found,) = (one for one in stack.objects("data", "endpoints") if one["metadata"]["name"] == name)
-    written: dict[str, str] = found["metadata"].get("annotations", {})
-    return written
+    written = {
+        one["metadata"]["name"]: one["metadata"].get("annotations", {}) for one in stack.objects("data", "endpoints")
+    }
+    record: dict[str, str] = written.get(name, {})
+    return record
 
 
 def _confirming(stack: Stack) -> int:

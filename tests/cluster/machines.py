@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from localcloud.cluster import layout
 from localcloud.docker import docker
 from tests.cluster.stack import Stack
 
@@ -35,6 +36,11 @@ def frozen(container: str) -> Iterator[None]:
             yield
         finally:
             docker("unpause", container)
+
+
+def take_pods() -> None:
+    """Have all nodes take pods, also after a drill that was broken off before it let them again."""
+    subprocess.run(["kubectl", "uncordon", *(node.name for node in layout.NODES)], capture_output=True, check=True)
 
 
 def first_process(stack: Stack, area: str, pod: str, container: str) -> int:
