@@ -2,6 +2,9 @@
 
 import pytest
 
+# What asserts for the tests beside them: their failures say what was there, too.
+pytest.register_assert_rewrite(*(f"tests.{folder}" for folder in ("app", "cluster", "engine", "localcloud", "unit")))
+
 
 @pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
