@@ -13,6 +13,7 @@ from operations.verify_cloud.place import Place
 _PATIENCE: Final = 20  # seconds for an answer
 # Google says that a balancer takes minutes until it answers everywhere.
 _BEGINS: Final = 1200
+_REQUESTS: Final = 50
 
 
 def _trusted(place: Place) -> ssl.SSLContext:
@@ -28,7 +29,7 @@ def _asked(place: Place, path: str, scheme: str = "https", host: str | None = No
 
 
 def _programmed(place: Place) -> str:
-    (gateway,) = place.objects("gateways", "-n", place.target.namespaces["edge"])
+    (gateway,) = place.objects("gateways.gateway.networking.k8s.io", "-n", place.target.namespaces["edge"])
     status = gateway.get("status", {})
     programmed = [each["status"] for each in status.get("conditions", ()) if each["type"] == "Programmed"]
     require(programmed == ["True"], f"the Gateway is not programmed: {status.get('conditions')}")
@@ -85,6 +86,15 @@ def _old_tls(place: Place) -> str:
     return "the balancer refuses it"
 
 
+def _traced(place: Place) -> str:
+    """One request in ten is, so some are sent."""
+    for _ in range(_REQUESTS):
+        _asked(place, "/")
+    found = place.as_now().get("cloudtrace", f"/v1/projects/{place.site.project}/traces", pageSize="1")
+    require(found.get("traces"), "Cloud Trace has none")
+    return "Cloud Trace has some"
+
+
 CLAIMS: Final = (
     Claim("The Gateway has the reserved address", "docs/edge.md", Needs.BALANCER, _programmed, _BEGINS),
     Claim("The application answers by the balancer, with its headers", "S3.1, S4.1", Needs.BALANCER, _served, _BEGINS),
@@ -94,4 +104,5 @@ CLAIMS: Final = (
         "Cloud Armor refuses what looks like an attack", "docs/google-cloud.md#the-edge", Needs.BALANCER, _armoured, 600
     ),
     Claim("TLS before 1.2 is refused", "service levels: crypto", Needs.BALANCER, _old_tls, 600),
+    Claim("Traces are in Cloud Trace", "docs/traces.md", Needs.BALANCER, _traced, 600),
 )

@@ -183,17 +183,20 @@ def _logs(place: Place) -> str:
     return f"they are in {place.site.name}-logs, and not in _Default"
 
 
-def _traces(place: Place) -> str:
-    found = place.google.get("cloudtrace", f"/v1/projects/{place.site.project}/traces", pageSize="1")
-    require(found.get("traces"), "Cloud Trace has none")
-    return "Cloud Trace has some"
-
-
 def _scanned(place: Place) -> str:
-    found = place.gcloud("artifacts", "docker", "images", "list", place.settings.images.registry, "--show-occurrences")
-    unscanned = [each["package"] for each in found if not each.get("DISCOVERY")]
-    require(found and not unscanned, f"not scanned: {', '.join(unscanned)}")
-    return f"{len(found)} images"
+    google = place.as_now()
+    found = google.get(
+        "containeranalysis", f"/v1/projects/{place.site.project}/occurrences", filter='kind="DISCOVERY"'
+    ).get("occurrences", ())
+    registry = f"https://{place.settings.images.registry}/"
+    done = {
+        str(each["resourceUri"]).removeprefix(registry).partition("@")[0]
+        for each in found
+        if each["discovery"].get("analysisStatus") == "FINISHED_SUCCESS"
+    }
+    missing = {"app", "postgres", "websocket"} - done
+    require(not missing, f"not scanned: {', '.join(sorted(missing))}")
+    return "all three of ours"
 
 
 def _posture(place: Place) -> str:
@@ -227,5 +230,3 @@ CLAIMS: Final = (
         "Lines of pods are in a bucket of the stack's own, and nowhere else", "docs/logs.md", Needs.GOOGLE, _logs, 600
     ),
 )
-# Asked for when people have come by the edge.
-TRACES: Final = Claim("Traces are in Cloud Trace", "docs/traces.md", Needs.GOOGLE, _traces, 600)

@@ -19,7 +19,6 @@ CLAIMS: Final = (
     *in_cluster.CLAIMS,
     *at_edge.CLAIMS,
     *at_google.CLAIMS,
-    at_google.TRACES,
 )
 
 # Claim -> where it is told, and why it isn't looked at.

@@ -6,7 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -14,7 +14,7 @@ from components.google.access import CONTEXT
 from components.settings import GatewayEdge, GoogleCluster, Settings
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.target import CHECKOUT, Target
-from operations.preflight import Google
+from operations.preflight import Google, token
 from operations.problem import Problem
 from operations.stacks import settings_of
 from operations.verify_cloud import settings
@@ -96,6 +96,10 @@ class Place:
         """The command that removes the stack."""
         return f'make verify-cloud PROJECT={self.site.project} ARGUMENTS="--remove {self.site.name}"'
 
+    def as_now(self) -> Google:
+        """Google's APIs by a new token: they are good for an hour."""
+        return replace(self.google, token=token())
+
     def begin(self) -> None:
         """Have a state for it, on this machine alone."""
         (self.folder / "pulumi").mkdir(mode=0o700)
@@ -113,9 +117,12 @@ class Place:
         return type(self)(self.site, self.folder, self.target.with_file(self.target.file), self.google)
 
     def reach_cluster(self) -> None:
-        """Let `kubectl` in as the program gets in: by what the state says of its provider."""
-        state = json.loads(self.target.pulumi("stack", "export"))["deployment"]["resources"]
-        found = next(each for each in state if each["type"] == _PROVIDER)
+        """Let `kubectl` in as the program gets in: by what the state says of its provider. Raises `DeliveryError` where
+        there is none."""
+        state = json.loads(self.target.pulumi("stack", "export"))["deployment"].get("resources", ())
+        found = next((each for each in state if each["type"] == _PROVIDER), None)
+        if found is None:
+            raise DeliveryError(f"{self.site.name} has no cluster.", "see what has failed before", Exit.BROKEN)
         config = json.loads(found["inputs"]["kubeconfig"])
         assert config["current-context"] == CONTEXT  # noqa: S101  the program writes it
         config["current-context"] = config["contexts"][0]["name"] = self.target.context

@@ -4,6 +4,7 @@ What can't be deleted at Google is not called left: keys, whose versions are des
 enabled (docs/google-cloud.md, "Taking it down").
 """
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from time import sleep
@@ -60,6 +61,7 @@ def _remove(place: Place, report: Report, say: Say) -> None:
                 Exit.BROKEN,
             )
     with report.step("nothing is left"):
+        _delete(place, disks)
         say("Looking whether anything is left …")
         report.left += _left(place, disks)
         if report.left:
@@ -71,12 +73,15 @@ def _remove(place: Place, report: Report, say: Say) -> None:
 
 
 def _disks(place: Place) -> list[str]:
-    """Names of the volumes' disks: they have no label of the stack's."""
-    try:
+    """Names of the volumes' disks, which have no label of the stack's; kept, as the cluster goes before them."""
+    kept = place.folder / "disks.json"
+    names: set[str] = set(json.loads(kept.read_text())) if kept.exists() else set()
+    with suppress(DeliveryError):  # there is no cluster yet, or no longer
+        place.reach_cluster()
         handles = [each["spec"].get("csi", {}).get("volumeHandle", "") for each in place.objects("pv")]
-    except (DeliveryError, ValueError):  # there is no cluster
-        return []
-    return [each.rpartition("/")[2] for each in handles if "/disks/" in each]
+        names |= {each.rpartition("/")[2] for each in handles if "/disks/" in each}
+    kept.write_text(json.dumps(sorted(names)))
+    return sorted(names)
 
 
 def _empty(place: Place, say: Say) -> None:
@@ -99,6 +104,13 @@ def _released(place: Place) -> bool:
             place.gcloud("compute", "addresses", "delete", each["name"], "--global")
         return True
     return False
+
+
+def _delete(place: Place, disks: list[str]) -> None:
+    """Disks whose driver had gone with the cluster before it could remove them."""
+    for name in disks:
+        with suppress(DeliveryError):  # it could
+            place.gcloud("compute", "disks", "delete", name, f"--region={place.site.region}")
 
 
 def _left(place: Place, disks: list[str]) -> list[Left]:
