@@ -55,6 +55,10 @@ cost: .venv/.ready ## Say what a stack on Google Cloud costs in a month; no proj
 preflight: .venv/.ready ## Say what a Google Cloud project lacks for a stack; changes nothing: make preflight STACK=production
 	@$(PYTHON) -m operations.preflight $(STACK)
 
+.PHONY: verify-cloud
+verify-cloud: .venv/.ready ## Try what needs Google in an empty project of yours, for money, and remove it: make verify-cloud PROJECT=…
+	@$(PYTHON) -m operations.verify_cloud --project "$(PROJECT)" $(ARGUMENTS)
+
 .PHONY: url
 url: .venv/.ready ## Print the application's URL
 	@$(LOCALCLOUD) url

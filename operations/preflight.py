@@ -214,13 +214,13 @@ def preflight(stack: Annotated[str, typer.Argument(help="staging, production, or
         found = list(findings(settings, Google(token())))
     except httpx.HTTPError as error:
         raise Problem(f"Google can't be reached: {error}", "mend the way there, and run it again") from None
-    _tell(found)
+    tell(found)
     missing = sum(one.problem is not None for one in found)
     if missing:
         raise Problem(f"{missing} of {len(found)} things are missing; nothing was changed.", "mend what is named above")
 
 
-def _tell(found: Sequence[Finding]) -> None:
+def tell(found: Sequence[Finding]) -> None:
     table = Table("", "what", "seen instead", "what to do", box=None)
     for one in found:
         mark = "[red]✗[/red]" if one.problem else "[green]✓[/green]"

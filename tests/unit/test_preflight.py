@@ -1,8 +1,6 @@
 """What is missing before a stack is made on Google Cloud. Google is simulated: it answers as its reference has it."""
 
-import json
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -16,50 +14,12 @@ from operations.delivery.target import Target
 from operations.preflight import PERMISSIONS, PROGRAMS, Finding, Google, findings, token, wanted
 from operations.problem import Problem
 from tests.unit.answering import answering
+from tests.unit.google_api import Answers
 
 SETTINGS = Target.named("production").settings
 CLUSTER = SETTINGS.cluster
 assert isinstance(CLUSTER, GoogleCluster)
-PROJECT, REGION = CLUSTER.project, CLUSTER.region
-
-
-class Answers(BaseHTTPRequestHandler):
-    """Google's APIs, with a project that has everything. instead: path -> another answer. asked: of whom, what."""
-
-    instead: dict[str, tuple[int, Any]]
-    asked: list[str]
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        self.body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self._answer()
-
-    def _answer(self) -> None:
-        self.asked.append(f"{self.command} {self.headers['Authorization']}")
-        status, told = self.instead.get(self.path, (200, None))
-        content = json.dumps(told if told is not None else self._usual()).encode()
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    def _usual(self) -> Any:
-        match self.path:
-            case path if path == PROJECT_PATH:
-                return {"projectNumber": str(CLUSTER.project_number), "lifecycleState": "ACTIVE"}  # type: ignore[union-attr]
-            case path if path.endswith(":testIamPermissions"):
-                return self.body
-            case path if path.endswith("/billingInfo"):
-                return {"billingEnabled": True}
-            case path if "/services/" in path:
-                return {"state": "ENABLED"}
-        quotas = [{"metric": metric, "limit": 500.0 if "CPUS" in metric else 5000.0} for metric in wanted_here()]
-        return {"zones": ["b", "c", "d"], "quotas": [{**quota, "usage": 0.0} for quota in quotas]}
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
+PROJECT, NUMBER, REGION = CLUSTER.project, CLUSTER.project_number, CLUSTER.region
 
 
 PROJECT_PATH = f"/v1/projects/{PROJECT}"
@@ -79,7 +39,7 @@ def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Go
     for name in PROGRAMS:
         (tmp_path / name).touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    kind = type("Own", (Answers,), {"instead": {}, "asked": []})
+    kind = type("Own", (Answers,), {"numbers": {PROJECT: NUMBER}, "instead": {}, "asked": []})
     with answering(kind) as address:
         yield Google("a-token", lambda _api: address), kind
 
