@@ -277,9 +277,20 @@ def _targets(args: MonitoringArgs) -> Iterator[Target]:
     yield Target(job="websocket", namespace=apps, service=websocket.NAME, port=websocket.METRICS_PORT)
     yield Target(job="patroni", namespace=data, service=postgres.NAME, port=patroni.API_PORT)
     yield Target(
-        job="postgres", namespace=data, service=postgres.NAME, port=postgres.EXPORTER_PORT, kept=postgres.COUNTED
+        job="postgres",
+        namespace=data,
+        service=postgres.NAME,
+        port=postgres.EXPORTER_PORT,
+        shown=postgres.EXPORTERS,
+        kept=postgres.COUNTED,
     )
-    yield Target(job="pooler", namespace=data, service=postgres.NAME, port=postgres.POOLER_EXPORTER_PORT)
+    yield Target(
+        job="pooler",
+        namespace=data,
+        service=postgres.NAME,
+        port=postgres.POOLER_EXPORTER_PORT,
+        shown=postgres.EXPORTERS,
+    )
     if args.backups:
         yield Target(job="backups", namespace=data, service=watch.NAME, port=watch.PORT)
     if args.settings.monitoring.kube_state_metrics:
@@ -328,7 +339,14 @@ def _targets(args: MonitoringArgs) -> Iterator[Target]:
             job=containers.NAME, namespace=on_nodes, service=collector.NAME, port=containers.PORT, of_others=True
         )
     yield Target(job="haproxy", namespace=data, service=redis.NAME, port=haproxy.HEALTH_PORT, kept=haproxy.COUNTED)
-    yield Target(job="redis", namespace=data, service=redis.NAME, port=redis.EXPORTER_PORT, kept=redis.COUNTED)
+    yield Target(
+        job="redis",
+        namespace=data,
+        service=redis.NAME,
+        port=redis.EXPORTER_PORT,
+        shown=redis.EXPORTER,
+        kept=redis.COUNTED,
+    )
     yield Target(
         job=alertmanager.NAME,
         namespace=own,
