@@ -14,6 +14,7 @@ from components.images import Images
 from components.kubernetes import Namespace, pods_of
 from components.monitoring import (
     alertmanager,
+    answers,
     collector,
     containers,
     grafana,
@@ -337,6 +338,14 @@ def _targets(args: MonitoringArgs) -> Iterator[Target]:
         )
         yield Target(
             job=containers.NAME, namespace=on_nodes, service=collector.NAME, port=containers.PORT, of_others=True
+        )
+        yield Target(
+            job=answers.NAME,
+            namespace=on_nodes,
+            service=collector.NAME,
+            port=answers.PORT,
+            of_others=True,
+            kept=answers.COUNTED,
         )
     yield Target(job="haproxy", namespace=data, service=redis.NAME, port=haproxy.HEALTH_PORT, kept=haproxy.COUNTED)
     yield Target(
