@@ -50,6 +50,7 @@ class MonitoringArgs:
     authority: signs certificates. backups: whose jobs are watched; None where there are none.
     control_plane, nodes: addresses of the API server and of the nodes.
     to_google: connections to Google's APIs, where the cluster is one of Google's.
+    logs_bucket: of Google's, where logs are kept there.
     """
 
     namespaces: Mapping[str, Namespace]
@@ -61,6 +62,7 @@ class MonitoringArgs:
     control_plane: Sequence[str]
     nodes: Sequence[str]
     to_google: Sequence[networking.v1.NetworkPolicyEgressRuleArgs] = ()
+    logs_bucket: Input[str] | None = None
 
 
 def tracing(settings: Settings, namespaces: Mapping[str, Namespace]) -> Tracing | None:
@@ -106,6 +108,8 @@ def build(args: MonitoringArgs, child: ResourceOptions) -> None:
                 authority=args.authority,
                 image=args.images.loki,
                 storage_class=args.storage_class,
+                bucket=args.logs_bucket,
+                connections=args.to_google,
                 protect=settings.protect,
             ),
             opts=child,
