@@ -17,6 +17,8 @@ COUNTED = "nginx_answers_total"
 COUNTER = "signal_to_metrics"
 # Minutes. Lines arrive within seconds; those that waited for Loki longer than this are in no number.
 _RECENT = 5
+# A status that was not seen for a while comes back with its sum, not as a new number, whose first answers no rate has.
+_EVER = "87600h"
 
 
 def status_of_line() -> str:
@@ -43,8 +45,7 @@ def configuration(address: str = f"0.0.0.0:{PORT}") -> str:
         "endpoint": address,
         "add_metric_suffixes": False,
         "without_scope_info": True,
-        # A status that was not seen for a while comes back with its sum, not as a new number: never, in hours.
-        "metric_expiration": "87600h",
+        "metric_expiration": _EVER,
     }
     pipeline = {
         "receivers": [COUNTER],
@@ -62,7 +63,7 @@ def configuration(address: str = f"0.0.0.0:{PORT}") -> str:
                         {"context": "resource", "statements": ['delete_matching_keys(resource.attributes, ".*")']},
                     ],
                 },
-                "deltatocumulative": {"max_stale": "0s"},
+                "deltatocumulative": {"max_stale": _EVER},
             },
             "exporters": {"prometheus/answers": shown},
             "service": {"pipelines": {"metrics/answers": pipeline}},
