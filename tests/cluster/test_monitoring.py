@@ -3,7 +3,6 @@
 import json
 import socket
 import ssl
-from ast import literal_eval
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -13,7 +12,6 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from components import postgres
 from components.monitoring import subjects
 from components.settings import Alerts
 from operations.audit import command as audit
@@ -82,51 +80,16 @@ def test_the_exporters_get_an_answer_to_all_that_they_ask(prometheus: httpx.Clie
         wait_for(partial(value, prometheus, f"count({fine}) == {members}"), fine, patience=60, every=1)
 
 
-# Of a member of PostgreSQL: the exporters' ports, and a number that each gives.
-_IN_CLEAR = """
-import http.client, sys, urllib.request
-try:
-    print(urllib.request.urlopen(sys.argv[1], timeout=5).read())
-except (OSError, http.client.HTTPException) as error:
-    print("refused:", error)
-"""
-EXPORTERS = {postgres.EXPORTER_PORT: "pg_up", postgres.POOLER_EXPORTER_PORT: "pgbouncer_up"}
+def test_the_exporters_of_databases_are_asked_under_tls(prometheus: httpx.Client) -> None:
+    """S7.3: encrypted in transit, and the name in the certificate is checked."""
 
+    def schemes() -> set[str]:
+        found = asked(prometheus, "targets", state="active")["activeTargets"]
+        those = [each for each in found if each["labels"]["job"] in {"postgres", "pooler", "redis"}]
+        assert those
+        return {f"{each['health']} {each['scrapeUrl'].partition(':')[0]}" for each in those}
 
-def test_the_exporters_of_databases_are_asked_under_tls_and_say_nothing_in_clear(
-    stack: Stack, prometheus: httpx.Client
-) -> None:
-    """S7.3: encrypted in transit."""
-    found = asked(prometheus, "targets", state="active")["activeTargets"]
-    schemes = {each["labels"]["job"]: each["scrapeUrl"].partition(":")[0] for each in found if each["health"] == "up"}
-    assert {schemes[job] for job in ("postgres", "pooler", "redis")} == {"https"}
-    for port, number in EXPORTERS.items():
-        said = database.inside(stack, "postgres-0", "python", "-c", _IN_CLEAR, f"http://127.0.0.1:{port}/metrics")
-        assert "refused" in said
-        assert number not in said
-
-
-@pytest.mark.drill
-def test_a_certificate_that_was_renewed_is_shown_by_the_exporters_and_no_member_is_rolled(stack: Stack) -> None:
-    def shown() -> list[str]:
-        ask = f"import ssl; print([ssl.get_server_certificate(('127.0.0.1', port)) for port in {list(EXPORTERS)}])"
-        return list(literal_eval(database.inside(stack, "postgres-0", "python", "-c", ask)))
-
-    def started() -> set[tuple[str, int]]:
-        pods = stack.objects("data", "pods", "app.kubernetes.io/name=postgres")
-        return {
-            (pod["metadata"]["uid"], each["restartCount"])
-            for pod in pods
-            for each in pod["status"]["containerStatuses"]
-        }
-
-    before, members = shown(), started()
-    state = json.loads(stack.pulumi("stack", "export").stdout)["deployment"]["resources"]
-    (urn,) = (each["urn"] for each in state if each["urn"].endswith(f"LocallySignedCert::{postgres.EXPORTERS}"))
-    stack.pulumi("up", "--yes", "--skip-preview", "--replace", urn)
-    # The kubelet looks for changed Secrets every minute or so.
-    wait_for(lambda: set(shown()).isdisjoint(before), "the renewed certificate", patience=240, every=3)
-    assert started() == members
+    wait_for(lambda: schemes() == {"up https"}, "the exporters to answer under TLS", patience=60, every=1)
 
 
 def test_the_public_address_answers_and_its_certificate_is_the_one_that_visitors_are_shown(
