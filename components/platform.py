@@ -14,7 +14,7 @@ from components.cluster import Cluster, ClusterArgs
 from components.edge import Backend, Edge, EdgeArgs
 from components.images import Images, ImagesArgs
 from components.kubernetes import pods_of
-from components.monitoring import MonitoringArgs, collector
+from components.monitoring import MonitoringArgs, collector, loki
 from components.postgres import Postgres, PostgresArgs
 from components.redis import Redis, RedisArgs
 from components.retirement import Retirement, RetirementArgs
@@ -34,7 +34,7 @@ class _Ground:
     ready: what must be there before something is made in it. pools: area -> nodes that are kept for its pods.
     parameters: of the databases' volumes, beside the settings'. uploads: the bucket for them, where the program has
     made it; uploads_ready: without which nobody can mount it.
-    backups: the same for them. keep: puts a secret away, by a name, apart from the state.
+    backups, logs: the same for them. keep: puts a secret away, by a name, apart from the state.
     mirrors: host of somebody's registry -> what stands in its place. registry: what must be there before a push.
     edge: what must be there before a Gateway. to_google: connections to Google's APIs.
     """
@@ -52,6 +52,7 @@ class _Ground:
     uploads: Output[str] | None = None
     uploads_ready: Sequence[Resource] = ()
     backups: Output[str] | None = None
+    logs: Output[str] | None = None
     keep: Callable[[str, Input[str]], None] | None = None
     edge: Sequence[Resource] = ()
     to_google: Sequence[networking.v1.NetworkPolicyEgressRuleArgs] = ()
@@ -295,6 +296,7 @@ class Platform(ComponentResource):
                     control_plane=ground.control_plane,
                     nodes=ground.nodes,
                     to_google=ground.to_google,
+                    logs_bucket=ground.logs,
                 ),
                 inside,
             )
@@ -377,8 +379,9 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
                 f"{settings.namespace_prefix}-{area}"
                 for area in ("data", *(["monitoring"] if settings.monitoring.enabled else []))
             ],
-            telemetry_writer=_telemetry_writer(settings),
+            telemetry_writer=_of_logs(settings, NODE, collector.NAME),
             traced=settings.monitoring.traces.enabled,
+            logs_keeper=_of_logs(settings, "monitoring", loki.NAME),
             logs_days=settings.monitoring.logs_days,
             protect=settings.protect,
             edge=settings.edge if isinstance(settings.edge, GatewayEdge) else None,
@@ -399,6 +402,7 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
         uploads=google.uploads,
         uploads_ready=google.uploads_ready,
         backups=google.backups,
+        logs=google.logs,
         keep=google.keep,
         edge=google.edge_ready,
         to_google=to_apis(),
@@ -413,12 +417,12 @@ def _bucket_writers(settings: Settings) -> Sequence[str]:
     return [f"ns/{settings.namespace_prefix}-data/sa/{name}" for name in (pgbackrest.REPOSITORY, pgbackrest.JOBS)]
 
 
-def _telemetry_writer(settings: Settings) -> str | None:
-    """Who brings logs and traces to Google; nobody, where there are none."""
+def _of_logs(settings: Settings, area: str, account: str) -> str | None:
+    """Who brings logs and traces to Google, and who keeps them there; nobody, where there are none."""
     watched = settings.monitoring
     if not (watched.enabled and watched.logs):
         return None
-    return f"ns/{settings.namespace_prefix}-{NODE}/sa/{collector.NAME}"
+    return f"ns/{settings.namespace_prefix}-{area}/sa/{account}"
 
 
 def _bucket(settings: Settings, ground: _Ground) -> Input[str] | None:

@@ -10,6 +10,7 @@ takes in who comes and goes by the hundred (`pooler.py`), and two tell Prometheu
 They are there whether anybody asks or not: who begins to watch, or ends, rolls no database for it.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,13 @@ _FILES = "/etc/vision-week"
 _OWN_FILES = ("roles.sql", "logins.sql", "postgres-roles.sh", "postgres-exporter.yaml", "pooler-exporter.py")
 _QUESTIONS = "/etc/postgres-exporter/questions.yaml"
 _POOLER_EXPORTER = "/etc/pooler-exporter/main.py"
+# The name in the exporters' certificate; its files lie in the directory, where they are read again as they change.
+EXPORTERS = f"{NAME}-exporters"
+_EXPORTERS_TLS = "/etc/exporters-tls"
+# As Prometheus' own exporters take it.
+_EXPORTERS_WEB = json.dumps(
+    {"tls_server_config": {"cert_file": f"{_EXPORTERS_TLS}/tls.crt", "key_file": f"{_EXPORTERS_TLS}/tls.key"}}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -113,6 +121,7 @@ class Postgres(ComponentResource):
         secrets = {**at_start, **self._certificate(), "logins.json": logins.file, "users.txt": logins.pooled}
         files = {
             "patroni.yaml": patroni.member(),
+            "exporters.json": _EXPORTERS_WEB,
             "pgbouncer.ini": pooler.configuration(DATABASE, args.settings, args.statement_timeout),
             **{name: (Path(__file__).parent / "files" / name).read_text() for name in _OWN_FILES},
         }
@@ -177,12 +186,23 @@ class Postgres(ComponentResource):
         return {"passwords.yaml": Output.json_dumps(passwords_file)}
 
     def _certificate(self) -> dict[str, Output[str]]:
-        """What clients know the members by; its first name is short, since a common name has room for 64 characters."""
+        """What clients know the members by, and Prometheus the exporters. The first name is short, since a common name
+        has room for 64 characters."""
         hosts: list[Input[str]] = [NAME, self.primary.host, self.replicas.host]
         made = ServerCertificate(
             NAME, ServerCertificateArgs(authority=self._args.authority, hosts=hosts), opts=self._child
         )
-        return {"tls.crt": made.certificate, "tls.key": made.key, "ca.crt": self._args.authority.certificate}
+        # Of their own: who reads a key of the exporters' can't answer in the database's name.
+        exporters = ServerCertificate(
+            EXPORTERS, ServerCertificateArgs(authority=self._args.authority, hosts=[EXPORTERS]), opts=self._child
+        )
+        return {
+            "tls.crt": made.certificate,
+            "tls.key": made.key,
+            "ca.crt": self._args.authority.certificate,
+            "exporters.crt": exporters.certificate,
+            "exporters.key": exporters.key,
+        }
 
     def _service(
         self,
@@ -362,6 +382,11 @@ class Postgres(ComponentResource):
                     # It comes when the clients are there, and they wait for the members.
                     late_config_map=(SERVING, {"generation": "serving/generation"}),
                 ),
+                kubernetes.projected(
+                    "exporters",
+                    config_map=(config.metadata.name, {"exporters.json": "web.json"}),
+                    secret=(secret.metadata.name, {"exporters.crt": "tls.crt", "exporters.key": "tls.key"}),
+                ),
                 kubernetes.scratch("run", "16Mi"),
                 kubernetes.scratch("tmp", "64Mi"),
                 kubernetes.scratch("roles-tmp", "1Mi"),
@@ -392,6 +417,7 @@ def _exporter(settings: PostgresSettings, image: Input[str]) -> Container:
         command=[
             "prometheus-postgres-exporter",
             f"--web.listen-address=:{EXPORTER_PORT}",
+            f"--web.config.file={_EXPORTERS_TLS}/web.json",
             f"--extend.query-path={_QUESTIONS}",
             "--log.format=json",
         ],
@@ -406,9 +432,10 @@ def _exporter(settings: PostgresSettings, image: Input[str]) -> Container:
             Mount(volume="run", path="/run/postgresql", read_only=True),
             # This one alone: beside it lie keys.
             Mount(volume="files", path=_QUESTIONS, file="postgres-exporter.yaml", read_only=True),
+            Mount(volume="exporters", path=_EXPORTERS_TLS, read_only=True),
         ],
         # Its own page, which asks nothing of PostgreSQL.
-        liveness=kubernetes.http_probe("/", "exporter", period=30, failures=3),
+        liveness=kubernetes.http_probe("/", "exporter", period=30, failures=3, scheme="HTTPS"),
     )
 
 
@@ -418,14 +445,15 @@ def _pooler_exporter(settings: PostgresSettings, image: Input[str]) -> Container
         name="pooler-exporter",
         image=image,
         # With Patroni's own library for PostgreSQL.
-        command=["/opt/patroni/bin/python", _POOLER_EXPORTER, str(POOLER_EXPORTER_PORT)],
+        command=["/opt/patroni/bin/python", _POOLER_EXPORTER, str(POOLER_EXPORTER_PORT), _EXPORTERS_TLS],
         resources=settings.pooler_exporter_resources,
         ports={"pooler-exporter": POOLER_EXPORTER_PORT},
         mounts=[
             Mount(volume="run", path=pooler.SOCKETS, read_only=True),
             Mount(volume="files", path=_POOLER_EXPORTER, file="pooler-exporter.py", read_only=True),
+            Mount(volume="exporters", path=_EXPORTERS_TLS, read_only=True),
         ],
-        liveness=kubernetes.http_probe("/", "pooler-exporter", period=30, failures=3),
+        liveness=kubernetes.http_probe("/", "pooler-exporter", period=30, failures=3, scheme="HTTPS"),
     )
 
 

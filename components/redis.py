@@ -40,6 +40,8 @@ NAME = "redis"
 MEMBER_PORT = 6380
 SENTINEL_PORT = 26379
 EXPORTER_PORT = 9121
+# The name in its certificate.
+EXPORTER = f"{NAME}-exporter"
 # What is kept of what the exporter tells: not what it tells of itself, of each command, of databases that nobody uses.
 COUNTED = (
     "redis_(up|uptime_in_seconds|blocked_clients"
@@ -130,11 +132,17 @@ class Redis(ComponentResource):
             ServerCertificateArgs(authority=args.authority, hosts=[NAME, self.endpoint.host, "localhost"]),
             opts=self._child,
         )
+        # Of its own: who reads the exporter's key can't answer in the name of a member.
+        exporter = ServerCertificate(
+            EXPORTER, ServerCertificateArgs(authority=args.authority, hosts=[EXPORTER]), opts=self._child
+        )
         at_start: dict[str, Input[str]] = {
             "tls.crt": certificate.certificate,
             "tls.key": certificate.key,
             "ca.crt": args.authority.certificate,
             "redis-password": password,
+            "exporter.crt": exporter.certificate,
+            "exporter.key": exporter.key,
             "exporter.json": self.logins[_EXPORTER].password.apply(_exporter_passwords),
             "haproxy.cfg": Output.all(addresses, self.logins[haproxy.USER].password).apply(
                 lambda known: haproxy.configuration(
@@ -322,6 +330,8 @@ class Redis(ComponentResource):
                 f"-redis.user={_EXPORTER}",
                 "-redis.password-file=/etc/redis-exporter/exporter.json",
                 "-tls-ca-cert-file=/etc/redis-exporter/ca.crt",
+                "-tls-server-cert-file=/etc/redis-exporter/exporter.crt",
+                "-tls-server-key-file=/etc/redis-exporter/exporter.key",
                 # It may not ask for these, nor give itself a name.
                 "-config-command=-",
                 "-set-client-name=false",
@@ -334,9 +344,9 @@ class Redis(ComponentResource):
             ports={"exporter": EXPORTER_PORT},
             mounts=[
                 Mount(volume="secrets", path=f"/etc/redis-exporter/{file}", file=file, read_only=True)
-                for file in ("exporter.json", "ca.crt")
+                for file in ("exporter.json", "exporter.crt", "exporter.key", "ca.crt")
             ],
-            liveness=kubernetes.http_probe("/health", "exporter", period=30, failures=3),
+            liveness=kubernetes.http_probe("/health", "exporter", period=30, failures=3, scheme="HTTPS"),
         )
 
 

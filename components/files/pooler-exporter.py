@@ -1,15 +1,19 @@
 """Tells Prometheus what PgBouncer counts: who waits for a connection, how many are lent, how long queries take.
 
-pooler-exporter.py PORT: of the pooler beside it, which is asked over the pod's socket at each look. Who runs as the
-pooler's own user may ask it everything there, without a password. The numbers have the names that the Prometheus
-community's own exporter gives them; no package of Debian has that one, and the one that Debian has asks for what
-PgBouncer told until version 1.7.
+pooler-exporter.py PORT FILES: of the pooler beside it, which is asked over the pod's socket at each look. Who runs as
+the pooler's own user may ask it everything there, without a password. It answers under TLS alone, with the certificate
+that lies in FILES (tls.crt, tls.key) at that moment. The numbers have the names that the Prometheus community's own
+exporter gives them; no package of Debian has that one, and the one that Debian has asks for what PgBouncer told until
+version 1.7.
 """
 
+import socket
+import ssl
 import sys
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -78,5 +82,21 @@ class _Answers(BaseHTTPRequestHandler):
         """Nothing of what went well."""
 
 
+class _Server(ThreadingHTTPServer):
+    """Under TLS; a certificate that was renewed is shown to whoever comes next."""
+
+    def __init__(self, port: int, files: Path) -> None:
+        super().__init__(("", port), _Answers)
+        self._files = files
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = super().get_request()
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(self._files / "tls.crt", self._files / "tls.key")
+        # Hands are shaken in a thread of its own, and not for ever: who says nothing keeps nobody else waiting.
+        connection.settimeout(10)
+        return context.wrap_socket(connection, server_side=True, do_handshake_on_connect=False), address
+
+
 if __name__ == "__main__":
-    ThreadingHTTPServer(("", int(sys.argv[1])), _Answers).serve_forever()
+    _Server(int(sys.argv[1]), Path(sys.argv[2])).serve_forever()

@@ -12,6 +12,7 @@ from components.google.backups import BackupStore, BackupStoreArgs
 from components.google.cluster import GoogleCluster, GoogleClusterArgs
 from components.google.edge import GoogleEdge, GoogleEdgeArgs
 from components.google.keys import Keys, KeysArgs
+from components.google.log_store import LogStore, LogStoreArgs
 from components.google.network import Network, NetworkArgs
 from components.google.registry import Registry, RegistryArgs
 from components.google.services import Services, ServicesArgs
@@ -34,7 +35,7 @@ class FoundationArgs:
     uploads_days: in which a former version of one can be had back.
     snapshots: of the volumes in the namespaces snapshots_of.
     telemetry_writer: the identity that brings logs, and traces where traced; None, and Google keeps none.
-    logs_days: that logs are kept.
+    logs_keeper: the identity of what keeps them in a bucket, if something does. logs_days: that logs are kept.
     backups: the pods' identities that write backups, `ns/NAMESPACE/sa/ACCOUNT`; none, and no bucket is made for them.
     backups_copied_by: number of the project that keeps a copy of them, if one does.
     protect: whether what holds data can be removed. edge: None where that is not Google's balancer.
@@ -53,6 +54,7 @@ class FoundationArgs:
     snapshots_of: Sequence[str]
     telemetry_writer: str | None
     traced: bool
+    logs_keeper: str | None
     logs_days: int
     protect: bool
     edge: GatewayEdge | None
@@ -64,7 +66,7 @@ class Foundation(ComponentResource):
     kubeconfig, identifier: of its cluster. ready: what pods need to start, and images to be pushed.
     edge_ready: what a Gateway refers to by name. disks_key: what volumes are encrypted with.
     uploads: name of the bucket. uploads_ready: without which nobody can mount it.
-    backups: name of the bucket for them, where there is one.
+    backups, logs: names of the buckets for them, where there are such.
     """
 
     kubeconfig: Output[str]
@@ -76,6 +78,7 @@ class Foundation(ComponentResource):
     uploads: Output[str]
     uploads_ready: Sequence[Resource]
     backups: Output[str] | None
+    logs: Output[str] | None
 
     def __init__(self, name: str, args: FoundationArgs, opts: ResourceOptions | None = None) -> None:
         access.require_plugin()
@@ -230,6 +233,27 @@ class Foundation(ComponentResource):
                 opts=inside,
             ).bucket
             if args.backups
+            else None
+        )
+        self.logs = (
+            LogStore(
+                "log-store",
+                LogStoreArgs(
+                    project=project,
+                    number=chosen.project_number,
+                    prefix=args.prefix,
+                    region=region,
+                    key=keys["logs"],
+                    keeper=args.logs_keeper,
+                    days=args.logs_days,
+                    protect=args.protect,
+                    identities=cluster.pools,
+                    after=services.ready,
+                    labels=bill("logs"),
+                ),
+                opts=inside,
+            ).bucket
+            if args.logs_keeper
             else None
         )
         self._vault = partial(

@@ -82,6 +82,7 @@ class Services(ComponentResource):
             "backups": identity.of_storage(args.number),
             "cluster": identity.of_service(args.number, "container-engine-robot"),
             "disks": identity.of_service(args.number, "compute-system"),
+            "logs": identity.of_storage(args.number),
             "registry": identity.of_service(args.number, "gcp-sa-artifactregistry"),
             "uploads": identity.of_storage(args.number),
             "vault": identity.of_service(args.number, "gcp-sa-secretmanager"),

@@ -14,6 +14,7 @@ from components.images import Images
 from components.kubernetes import Namespace, pods_of
 from components.monitoring import (
     alertmanager,
+    answers,
     collector,
     containers,
     grafana,
@@ -49,6 +50,7 @@ class MonitoringArgs:
     authority: signs certificates. backups: whose jobs are watched; None where there are none.
     control_plane, nodes: addresses of the API server and of the nodes.
     to_google: connections to Google's APIs, where the cluster is one of Google's.
+    logs_bucket: of Google's, where logs are kept there.
     """
 
     namespaces: Mapping[str, Namespace]
@@ -60,6 +62,7 @@ class MonitoringArgs:
     control_plane: Sequence[str]
     nodes: Sequence[str]
     to_google: Sequence[networking.v1.NetworkPolicyEgressRuleArgs] = ()
+    logs_bucket: Input[str] | None = None
 
 
 def tracing(settings: Settings, namespaces: Mapping[str, Namespace]) -> Tracing | None:
@@ -105,6 +108,8 @@ def build(args: MonitoringArgs, child: ResourceOptions) -> None:
                 authority=args.authority,
                 image=args.images.loki,
                 storage_class=args.storage_class,
+                bucket=args.logs_bucket,
+                connections=args.to_google,
                 protect=settings.protect,
             ),
             opts=child,
@@ -277,9 +282,20 @@ def _targets(args: MonitoringArgs) -> Iterator[Target]:
     yield Target(job="websocket", namespace=apps, service=websocket.NAME, port=websocket.METRICS_PORT)
     yield Target(job="patroni", namespace=data, service=postgres.NAME, port=patroni.API_PORT)
     yield Target(
-        job="postgres", namespace=data, service=postgres.NAME, port=postgres.EXPORTER_PORT, kept=postgres.COUNTED
+        job="postgres",
+        namespace=data,
+        service=postgres.NAME,
+        port=postgres.EXPORTER_PORT,
+        shown=postgres.EXPORTERS,
+        kept=postgres.COUNTED,
     )
-    yield Target(job="pooler", namespace=data, service=postgres.NAME, port=postgres.POOLER_EXPORTER_PORT)
+    yield Target(
+        job="pooler",
+        namespace=data,
+        service=postgres.NAME,
+        port=postgres.POOLER_EXPORTER_PORT,
+        shown=postgres.EXPORTERS,
+    )
     if args.backups:
         yield Target(job="backups", namespace=data, service=watch.NAME, port=watch.PORT)
     if args.settings.monitoring.kube_state_metrics:
@@ -327,8 +343,23 @@ def _targets(args: MonitoringArgs) -> Iterator[Target]:
         yield Target(
             job=containers.NAME, namespace=on_nodes, service=collector.NAME, port=containers.PORT, of_others=True
         )
+        yield Target(
+            job=answers.NAME,
+            namespace=on_nodes,
+            service=collector.NAME,
+            port=answers.PORT,
+            of_others=True,
+            kept=answers.COUNTED,
+        )
     yield Target(job="haproxy", namespace=data, service=redis.NAME, port=haproxy.HEALTH_PORT, kept=haproxy.COUNTED)
-    yield Target(job="redis", namespace=data, service=redis.NAME, port=redis.EXPORTER_PORT, kept=redis.COUNTED)
+    yield Target(
+        job="redis",
+        namespace=data,
+        service=redis.NAME,
+        port=redis.EXPORTER_PORT,
+        shown=redis.EXPORTER,
+        kept=redis.COUNTED,
+    )
     yield Target(
         job=alertmanager.NAME,
         namespace=own,

@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from components.monitoring import answers
 from components.monitoring.traces import QUEUE
 
 _LOGIN = "googleclientauth"
@@ -49,7 +50,7 @@ def configuration(
     said = [f'set(resource.attributes["{name}"], "{value}")' for name, value in cloud.resource.items()]
     logs = {
         "processors": ["memory_limiter", "transform", "transform/google"],
-        "exporters": ["otlp_http", "otlp_http/google-logs"],
+        "exporters": ["otlp_http", answers.COUNTER, "otlp_http/google-logs"],
     }
     traces = {
         "processors": ["memory_limiter", "transform/traces", "transform/google"],

@@ -21,7 +21,7 @@ from pulumi_kubernetes import apps, core, meta, networking
 from components import kubernetes
 from components.kubernetes import Container, Endpoint, Mount, Namespace, metadata, selector
 from components.levels import KEYS, LEVELS, SEVERITIES, WORDS
-from components.monitoring import cloud, containers, redaction, traces
+from components.monitoring import answers, cloud, containers, redaction, traces
 from components.monitoring.cloud import Cloud
 from components.monitoring.redaction import literal
 from components.settings import Monitoring
@@ -163,6 +163,7 @@ def _configurations(args: CollectorArgs) -> dict[str, Input[str]]:
                 truncated=truncated,
             )
         ),
+        "answers.yaml": answers.configuration(),
         "containers.yaml": Output.all(*(each.name for each in args.watched)).apply(containers.configuration),
     }
     if args.tellers:
@@ -193,6 +194,7 @@ def _container(args: CollectorArgs, configurations: Sequence[str]) -> Container:
             "health": _HEALTH_PORT,
             "metrics": METRICS_PORT,
             "containers": containers.PORT,
+            answers.NAME: answers.PORT,
             **({"spans": traces.PORT} if args.tellers else {}),
         },
         mounts=[
@@ -246,7 +248,7 @@ def configuration(
                     "logs": {
                         "receivers": ["file_log"],
                         "processors": ["memory_limiter", "transform"],
-                        "exporters": ["otlp_http"],
+                        "exporters": ["otlp_http", answers.COUNTER],
                     }
                 },
                 "telemetry": {
@@ -361,6 +363,7 @@ def _statements(*, truncated: bool) -> Iterator[dict[str, Any]]:
             f"set(log.severity_number, {SEVERITIES['info']})",
             'set(log.severity_text, "info")',
             r'merge_maps(log.cache, ParseJSON(log.body), "upsert") where IsMatch(log.body, "^\\s*\\{")',
+            answers.status_of_line(),
             'set(log.trace_id.string, log.cache["trace_id"]) where IsMatch(log.cache["trace_id"], "^[0-9a-f]{32}$$")',
             *(f'set(log.cache["said"], log.cache["{key}"]) where log.cache["said"] == nil' for key in KEYS),
             *(

@@ -21,15 +21,18 @@ _SELF = 8081
 # API group -> kinds of it that are told of.
 _KINDS: Mapping[str, Sequence[str]] = {
     "": ("persistentvolumeclaims", "pods", "resourcequotas"),
-    "apps": ("deployments", "statefulsets"),
+    "apps": ("daemonsets", "deployments", "statefulsets"),
     "autoscaling": ("horizontalpodautoscalers",),
     "batch": ("jobs",),
+    "policy": ("poddisruptionbudgets",),
 }
 # Of the cluster as a whole. Asked for several namespaces, this version tells of a node once for each of them: each time
 # the same, of which Prometheus takes in one.
 _NODES = "nodes"
 # What is taken in of them: each pod has some forty series otherwise.
 METRICS = (
+    "kube_daemonset_status_desired_number_scheduled",
+    "kube_daemonset_status_number_ready",
     "kube_deployment_spec_replicas",
     "kube_deployment_status_replicas_available",
     "kube_horizontalpodautoscaler_spec_max_replicas",
@@ -37,9 +40,12 @@ METRICS = (
     "kube_horizontalpodautoscaler_status_desired_replicas",
     "kube_job_failed",
     "kube_node_status_condition",
+    "kube_persistentvolumeclaim_resource_requests_storage_bytes",
     "kube_persistentvolumeclaim_status_phase",
     "kube_pod_container_status_restarts_total",
     "kube_pod_container_status_waiting_reason",
+    "kube_pod_status_phase",
+    "kube_poddisruptionbudget_status_pod_disruptions_allowed",
     "kube_resourcequota",
     "kube_statefulset_replicas",
     "kube_statefulset_status_replicas_ready",

@@ -1,6 +1,7 @@
 """Loki: keeps what all pods have written, and finds it again.
 
 One, with a volume: while it is away the nodes keep what is new (`collector.py`), so its loss is a pause and not a hole.
+On Google it keeps lines in a bucket, and in its volume what isn't there yet; elsewhere its volume has them all.
 It takes in from the collectors and answers Grafana; people come by `kubectl port-forward`, as `deploy.sh logs` does.
 What makes a stream of its own is a container, of which there are few, and never a pod, of which there is no end.
 """
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import yaml
-from pulumi import ComponentResource, Input, ResourceOptions
+from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pulumi_kubernetes import apps, core, meta, networking
 
 from components import kubernetes
@@ -46,6 +47,7 @@ class LokiArgs:
     namespace: its own. collectors: who brings lines. readers: who asks for them.
     settings: how long and how much it keeps.
     authority: signs what it shows to them. image: of Loki. storage_class: of its volume.
+    bucket: of Google's that has the lines; None where the volume has them. connections: that this takes.
     protect: what it has kept is not removed before this is taken away.
     """
 
@@ -56,6 +58,8 @@ class LokiArgs:
     authority: Authority
     image: Input[str]
     storage_class: Input[str]
+    bucket: Input[str] | None
+    connections: Sequence[networking.v1.NetworkPolicyEgressRuleArgs]
     protect: bool
 
 
@@ -70,7 +74,11 @@ class Loki(ComponentResource):
         about = metadata(NAME, args.namespace.name, app=NAME)
         certificate = ServerCertificate(NAME, ServerCertificateArgs(authority=args.authority, hosts=[NAME]), opts=child)
         files: dict[str, Input[str]] = {
-            "loki.yaml": configuration(args.settings.logs_days, mebibytes(args.settings.loki_resources.memory)),
+            "loki.yaml": Output.from_input(args.bucket).apply(
+                lambda bucket: configuration(
+                    args.settings.logs_days, mebibytes(args.settings.loki_resources.memory), bucket=bucket
+                )
+            ),
             "tls.crt": certificate.certificate,
             "tls.key": certificate.key,
         }
@@ -79,7 +87,9 @@ class Loki(ComponentResource):
         policy = networking.v1.NetworkPolicy(
             NAME,
             metadata=about,
-            spec=kubernetes.allow(NAME, ingress=[kubernetes.from_([args.collectors, *args.readers], PORT)]),
+            spec=kubernetes.allow(
+                NAME, ingress=[kubernetes.from_([args.collectors, *args.readers], PORT)], egress=args.connections
+            ),
             opts=child,
         )
         service = core.v1.Service(
@@ -147,8 +157,14 @@ def _container(args: LokiArgs) -> Container:
     )
 
 
-def configuration(days: int, memory: int, port: int = PORT, files: str = _FILES, data: str = _DATA) -> str:
-    """Loki's own configuration: one process that does all, with its files on a volume. memory: MiB that it has."""
+def configuration(
+    days: int, memory: int, port: int = PORT, files: str = _FILES, data: str = _DATA, *, bucket: str | None = None
+) -> str:
+    """Loki's own configuration: one process that does all. memory: MiB that it has. bucket: of Google's that has the
+    lines, reached as whoever runs it; None where they are with its other files."""
+    kind, place = "filesystem", {"chunks_directory": f"{data}/chunks", "rules_directory": f"{data}/rules"}
+    if bucket:
+        kind, place = "gcs", {"bucket_name": bucket}
     return yaml.safe_dump(
         {
             # One stack is one tenant; who may speak to it is the policies' to say.
@@ -167,14 +183,14 @@ def configuration(days: int, memory: int, port: int = PORT, files: str = _FILES,
                 "path_prefix": data,
                 "replication_factor": 1,
                 "ring": {"kvstore": {"store": "inmemory"}},
-                "storage": {"filesystem": {"chunks_directory": f"{data}/chunks", "rules_directory": f"{data}/rules"}},
+                "storage": {kind: place},
             },
             "schema_config": {
                 "configs": [
                     {
                         "from": "2024-01-01",
                         "store": "tsdb",
-                        "object_store": "filesystem",
+                        "object_store": kind,
                         "schema": "v13",
                         "index": {"prefix": "index_", "period": "24h"},
                     }
@@ -209,7 +225,7 @@ def configuration(days: int, memory: int, port: int = PORT, files: str = _FILES,
             "compactor": {
                 "working_directory": f"{data}/compactor",
                 "retention_enabled": True,
-                "delete_request_store": "filesystem",
+                "delete_request_store": kind,
             },
             "analytics": {"reporting_enabled": False},
         },

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import yaml
 
-from components.monitoring import cloud, collector, loki, redaction, traces
+from components.monitoring import answers, cloud, collector, loki, redaction, traces
 from localcloud import toolchain
 from tests.app.processes import free_port
 from tests.waiting import wait_for
@@ -134,6 +134,8 @@ class Node:
         self.folder, self.queue = folder, folder / "queue"
         self.port = free_port()
         self.spans = free_port()
+        # Where it says what nginx answered.
+        self.answers = free_port()
         # Where the collector brings spans.
         self.traces = self.port
         self._truncated, self._encoding, self._google = truncated, encoding, google
@@ -162,7 +164,8 @@ class Node:
         )
         said = list(redaction.of_spans(truncated=self._truncated))
         store = collector.exporter(f"https://127.0.0.1:{self.traces}", loki.NAME, str(self.folder / "files"))
-        parts = [text, traces.configuration(None if self._google else store, said, address=f"127.0.0.1:{self.spans}")]
+        parts = [text, answers.configuration(f"127.0.0.1:{self.answers}")]
+        parts.append(traces.configuration(None if self._google else store, said, address=f"127.0.0.1:{self.spans}"))
         if self._google:
             parts.append(self._to_google(self._google))
         files = [self._written(number, part) for number, part in enumerate(parts)]
@@ -178,8 +181,9 @@ class Node:
 
     def _written(self, number: int, part: str) -> Path:
         configuration = yaml.safe_load(part)
-        for exporter in configuration.get("exporters", {}).values():
-            exporter["encoding"] = self._encoding
+        for name, exporter in configuration.get("exporters", {}).items():
+            if name.startswith("otlp_http"):
+                exporter["encoding"] = self._encoding
         file = self.folder / f"files/collector-{number}.yaml"
         file.write_text(yaml.safe_dump(configuration, width=1000))
         return file
@@ -207,14 +211,20 @@ class Node:
             self.down(program)
 
     def write(
-        self, lines: Sequence[str], pod: str = "app-7c9d8b6f5d-x2k4p", container: str = "php", part: str = "F"
+        self,
+        lines: Sequence[str],
+        pod: str = "app-7c9d8b6f5d-x2k4p",
+        container: str = "php",
+        part: str = "F",
+        age: int = 0,
     ) -> None:
-        """As containerd does, into the file of a container. part: `P` where there is more of the line."""
+        """As containerd does, into the file of a container. part: `P` where there is more of the line. age: seconds."""
+        then = (datetime.now(UTC) - timedelta(seconds=age)).isoformat().replace("+00:00", "Z")
         folder = self.folder / "logs" / f"{NAMESPACES[0]}_{pod}_9f0a" / container
         folder.mkdir(parents=True, exist_ok=True)
         with (folder / "0.log").open("a") as file:
             for line in lines:
-                file.write(f"{datetime.now(UTC).isoformat().replace('+00:00', 'Z')} stderr {part} {line}\n")
+                file.write(f"{then} stderr {part} {line}\n")
 
     def put_aside(self, pod: str, last: Sequence[str]) -> None:
         """As the kubelet does with a large file, just after these lines."""
@@ -227,6 +237,12 @@ class Node:
         told = httpx.get(f"http://127.0.0.1:{self._metrics}/metrics", trust_env=False).text.splitlines()
         lines = [line for line in told if line.startswith((f"{name}{{", f"{name} ")) and of in line]
         return sum(float(line.rpartition(" ")[2]) for line in lines)
+
+    def answered(self) -> dict[str, float]:
+        """What nginx answered, as Prometheus is told: labels -> how often."""
+        told = httpx.get(f"http://127.0.0.1:{self.answers}/metrics", trust_env=False).text.splitlines()
+        counted = (line for line in told if line.startswith(answers.COUNTED))
+        return {line.partition("{")[2].partition("}")[0]: float(line.rpartition(" ")[2]) for line in counted}
 
     def running(self, program: str) -> int:
         """Its process."""

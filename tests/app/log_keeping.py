@@ -14,16 +14,17 @@ from tests.waiting import wait_for
 
 
 class Keeping(Node):
-    """A node with its collector, and Loki."""
+    """A node with its collector, and Loki. bucket: that it keeps lines in; None where they are in its folder."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, bucket: str | None = None) -> None:
         super().__init__(folder, encoding="proto")
-        (folder / "loki").mkdir()
+        self._bucket = bucket
 
     def loki_up(self) -> None:
         file = self.folder / "files/loki.yaml"
+        (self.folder / "loki").mkdir(exist_ok=True)
         files, data = str(self.folder / "files"), str(self.folder / "loki")
-        file.write_text(loki.configuration(180, 512, self.port, files, data))
+        file.write_text(loki.configuration(180, 512, self.port, files, data, bucket=self._bucket))
         self.start("loki", f"-config.file={file}")
 
         def ready() -> bool:
@@ -62,9 +63,9 @@ class Keeping(Node):
 
 
 @contextmanager
-def keeping(folder: Path) -> Iterator[Keeping]:
+def keeping(folder: Path, bucket: str | None = None) -> Iterator[Keeping]:
     """All of it, running."""
-    made = Keeping(folder)
+    made = Keeping(folder, bucket)
     try:
         made.loki_up()
         made.up()

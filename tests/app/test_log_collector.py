@@ -4,12 +4,15 @@ What stands in for Loki takes what it brings. `test_log_keeping.py` has Loki.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.app.collecting import Line, Node, Store, collecting
+from tests.app.site import Site
 from tests.waiting import wait_for
 
 Running = tuple[Node, Store]
@@ -161,6 +164,26 @@ def test_addresses_are_whole_where_a_setting_says_so(tmp_path: Path) -> None:
     with collecting(tmp_path, truncated=False) as (node, store):
         node.write(["client: 203.0.113.77, whole-0001"])
         assert found(store, "whole-0001").text == "client: 203.0.113.77, whole-0001"
+
+
+def test_what_nginx_answered_is_counted_by_status(tmp_path: Path, site: Site, client: httpx.Client) -> None:
+    """S8.1. What it answered by itself, too: nginx, its log and the collector are real."""
+    given = [client.get(path) for path in ["/nothing-is-here", "/", *["/api/session"] * 40]]
+    asked = Counter(answer.status_code for answer in given)
+    assert {200, 404, 429} <= set(asked)
+    numbers = {answer.headers["X-Request-Id"] for answer in given}
+    for answer in given:
+        site.logs_of(answer)
+    lines = [text for text in site.access_log.read_text().splitlines() if json.loads(text)["request_id"] in numbers]
+    with collecting(tmp_path) as (node, _):
+        # What others call a status is none, and what is old was counted when it was new.
+        node.write(['{"status":200}'])
+        node.write(lines, container="nginx", age=600)
+        for part in (lines[:5], lines[5:]):
+            node.write(part, container="nginx")
+            wait_for(node.answered, "numbers")
+        expected = {f'namespace="vision-week-app",service="app",status="{code}"': n for code, n in asked.items()}
+        wait_for(lambda: node.answered() == expected, f"{expected}")
 
 
 def test_nothing_is_lost_while_the_store_is_away_and_the_collector_is_killed(tmp_path: Path) -> None:

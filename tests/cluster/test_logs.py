@@ -138,6 +138,23 @@ def test_what_every_container_of_ours_uses_is_known_and_of_nobody_else(stack: St
             wait_for(partial(answers, prometheus, for_prometheus(expr)), panel.title, patience=120, every=1)
 
 
+def test_what_the_load_balancer_answered_by_itself_is_counted_by_status(
+    prometheus: httpx.Client, client: httpx.Client
+) -> None:
+    """S8.1, S8.2"""
+    (row,) = (page.rows[subjects.edge.ANSWERS] for page in subjects.pages(Alerts()) if page.name == "edge")
+    counted = 'sum(nginx_answers_total{service="edge",status="429"})'
+
+    def more(expr: str) -> bool:
+        for _ in range(60):
+            client.get("/api/session")
+        return answers(prometheus, for_prometheus(expr))
+
+    for expr in (counted, *(expr for panel in row for expr in panel.questions.values())):
+        if "502" not in expr:  # nobody behind is away here
+            wait_for(partial(more, expr), expr, patience=120, every=1)
+
+
 def test_nothing_is_lost_while_loki_is_away_and_the_collectors_are_started_again(stack: Stack) -> None:
     """S8.3"""
     mark, name = f"drill-{secrets.token_hex(8)}", f"drill-{secrets.token_hex(4)}"

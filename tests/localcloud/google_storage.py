@@ -18,6 +18,8 @@ def serving(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     folder.mkdir(exist_ok=True)
     port = free_port()
     words = ["-scheme", "http", "-host", "127.0.0.1", "-port", str(port), "-backend", "memory", "-log-level", "error"]
+    # Under the name that it is asked by: some libraries read objects by their path alone.
+    words += ["-public-host", f"127.0.0.1:{port}"]
     with subprocess.Popen([str(toolchain.binary("fake-gcs-server")), *words, "-data", str(folder)]) as process:
         try:
             monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")

@@ -1,11 +1,13 @@
 """images/postgres, as a pod runs it: user 1000, a read-only root, three writable places."""
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from components import postgres
 from components.logins import verifier
 from localcloud import paths
 from localcloud.cluster import layout, registry_up
@@ -133,5 +135,65 @@ def test_what_keeps_the_roles_makes_them_and_ends_who_is_over_when_all_had_time_
         docker("stop", "--time=30", container)
         # It ends at the first word, not when it is killed.
         assert docker("inspect", "--format={{.State.ExitCode}}", container) == "0"
+    finally:
+        docker("rm", "--force", container)
+
+
+# Asks a port for its numbers under TLS, and prints who answers with what.
+ASK = """
+import http.client, socket, ssl, sys
+folder, name, port = sys.argv[1:]
+context = ssl.create_default_context(cafile=folder + "/tls.crt")
+try:
+    with socket.create_connection(("127.0.0.1", int(port)), timeout=10) as plain:
+        with context.wrap_socket(plain, server_hostname=name) as secure:
+            secure.sendall(b"GET /metrics HTTP/1.0\\r\\n\\r\\n")
+            print(secure.getpeercert()["serialNumber"], b"".join(iter(lambda: secure.recv(65536), b"")).decode())
+except OSError as error:
+    print(error)
+"""
+
+
+def test_exporters_answer_under_tls_alone_with_the_certificate_that_is_there(tmp_path: Path) -> None:
+    """S7.3. A renewed one is shown without a start of theirs, which would roll a member."""
+    there, program = postgres._EXPORTERS_TLS, "/main.py"
+    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2"]
+    make += ["-keyout", "tls.key", "-out", "tls.crt", "-subj", f"/CN={postgres.EXPORTERS}"]
+    make += ["-addext", f"subjectAltName=DNS:{postgres.EXPORTERS}"]
+
+    def renew() -> None:
+        subprocess.run(make, cwd=tmp_path, capture_output=True, check=True)
+        (tmp_path / "tls.key").chmod(0o644)
+
+    renew()
+    (tmp_path / "web.json").write_text(postgres._EXPORTERS_WEB)
+    tmp_path.chmod(0o755)
+    own, pooler = postgres.EXPORTER_PORT, postgres.POOLER_EXPORTER_PORT
+    both = (
+        f"prometheus-postgres-exporter --web.listen-address=:{own} --web.config.file={there}/web.json &"
+        f" exec python {program} {pooler} {there}"
+    )
+    script = paths.CHECKOUT / "components/files/pooler-exporter.py"
+    source = "--env=DATA_SOURCE_NAME=postgresql:///vision_week?host=/run/postgresql&sslmode=disable"
+    options = (f"--volume={tmp_path}:{there}:ro", f"--volume={script}:{program}:ro", source)
+    container = docker("run", "--detach", *CONFINED, *options, IMAGE, "sh", "-c", both)
+
+    def said(port: int) -> str:
+        return docker("exec", container, "python", "-c", ASK, there, postgres.EXPORTERS, str(port))
+
+    def in_clear(port: int) -> str:
+        ask = f"import socket; s = socket.create_connection(('127.0.0.1', {port}), 10);"
+        ask += "s.sendall(b'GET /metrics HTTP/1.0\\r\\n\\r\\n'); s.settimeout(20); print(s.recv(65536))"
+        return docker("exec", container, "python", "-c", ask)
+
+    try:
+        for port, number in ((own, "pg_up 0"), (pooler, "pgbouncer_up 0")):
+            wait_for(lambda port=port, number=number: number in said(port), f"{number} at {port}")  # type: ignore[misc]
+            assert "_up" not in in_clear(port)
+        before = {said(port).split()[0] for port in (own, pooler)}
+        renew()
+        for port in (own, pooler):
+            assert "_up 0" in said(port)
+            assert said(port).split()[0] not in before
     finally:
         docker("rm", "--force", container)

@@ -159,6 +159,12 @@ def nginx(*, clients: int, answered: int) -> dict[str, str]:
     }
 
 
+def answered(**statuses: str) -> dict[str, str]:
+    """By the load balancer's nginx: `s429` -> how often so far."""
+    labels = 'namespace="edge",service="edge",instance="10.0.0.3:8890",status='
+    return {f'nginx_answers_total{{{labels}"{status[1:]}"}}': values for status, values in statuses.items()}
+
+
 def node(name: str) -> str:
     """Whether a node is ready."""
     return f'kube_node_status_condition{{node="{name}",condition="Ready",status="true"}}'
@@ -169,6 +175,27 @@ def certificate(days: int) -> dict[str, str]:
     return {f"probe_ssl_earliest_cert_expiry{{{_PUBLIC}}}": f"{days * 24 * 3600}x60"}
 
 
+_APP = 'namespace="app"'
+# A stack as kube-state-metrics tells of it: a Deployment of two that lacks one, whose container begins again and again.
+OBJECTS = {
+    node("node-1"): "1x60",
+    f'kube_deployment_spec_replicas{{{_APP},deployment="app"}}': "2x60",
+    f'kube_deployment_status_replicas_available{{{_APP},deployment="app"}}': "1x60",
+    'kube_statefulset_replicas{namespace="data",statefulset="postgres"}': "3x60",
+    'kube_statefulset_status_replicas_ready{namespace="data",statefulset="postgres"}': "3x60",
+    'kube_daemonset_status_desired_number_scheduled{namespace="node",daemonset="collector"}': "3x60",
+    'kube_daemonset_status_number_ready{namespace="node",daemonset="collector"}': "3x60",
+    f'kube_pod_status_phase{{{_APP},pod="app-1",phase="Running"}}': "1x60",
+    f'kube_pod_status_phase{{{_APP},pod="app-2",phase="Pending"}}': "1x60",
+    f'kube_pod_container_status_waiting_reason{{{_APP},pod="app-2",container="php",reason="CrashLoopBackOff"}}': "1x60",
+    f'kube_pod_container_status_restarts_total{{{_APP},pod="app-2",container="php"}}': "0+1x60",
+    f'kube_job_failed{{{_APP},job_name="migrations-1",condition="true"}}': "0x60",
+    'kube_persistentvolumeclaim_status_phase{namespace="data",persistentvolumeclaim="data-0",phase="Pending"}': "0x60",
+    'kube_persistentvolumeclaim_resource_requests_storage_bytes{namespace="data",persistentvolumeclaim="a"}': "9x60",
+    'kube_poddisruptionbudget_status_pod_disruptions_allowed{namespace="data",poddisruptionbudget="postgres"}': "1x60",
+    **pods_by_load(3, 20, 5),
+    **quota(5, 10),
+}
 _NGINX = 'namespace="edge",service="edge",instance="10.0.0.9:9113"'
 _PUBLIC = 'url="https://a.example"'
 _POD = 'service="postgres",name='
@@ -214,6 +241,15 @@ CASES = {
             f"nginx_connections_handled{{{_NGINX}}}": "0+60x18 1139+60x60",
         },
         {f"nginx_connections_accepted{{{_NGINX}}}": "0+60x60", f"nginx_connections_handled{{{_NGINX}}}": "0+60x60"},
+    ),
+    # 0.2 a second, and 0.05 a second; errors that somebody behind made are no answers of nginx.
+    "RequestsUnanswered": Case(
+        answered(s200="0+600x60", s502="0+6x60", s504="0+6x60"),
+        answered(s200="0+600x60", s502="0+3x60", s500="0+60x60"),
+    ),
+    # A tenth, and a fiftieth, of all that there are.
+    "RequestsRefused": Case(
+        answered(s200="0+90x60", s429="0+10x60"), answered(s200="0+49x60", s404="0+49x60", s429="0+2x60")
     ),
     # 0.2 a second, and 0.05 a second; what probes get is no visitor's.
     "ServerErrors": Case(answers("0+600x60", "0+12x60"), answers("0+600x60", "0+3x60", probes="0+60x60")),

@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from components.fields import walk
-from components.google import backup_copy, backups, state, uploads
+from components.google import backup_copy, backups, log_store, state, uploads
 from components.settings import Settings
 from operations.cost.report import table
 from operations.stacks import settings_of
@@ -55,6 +55,8 @@ def retention(settings: Settings) -> Iterator[tuple[str, str, str]]:
     yield "a former version of an upload", "`storage.uploads_days`", f"{settings.storage.uploads_days}"
     yield "a version that went from the uploads' bucket", "`components/google/uploads.py`", f"{uploads._DELETED}"
     yield "logs", "`monitoring.logs_days`", f"{settings.monitoring.logs_days}"
+    former_lines = log_store._FORMER + log_store._DELETED
+    yield "a log line that went from its bucket", "`components/google/log_store.py`", f"{former_lines}"
     yield "metrics", "`monitoring.metrics_days`", f"{settings.monitoring.metrics_days}"
     yield "a former state", "`components/google/state.py`", f"{state.FORMER} + {state.DELETED}"
     yield "evidence, locked", "`evidence_days` of `bootstrap/state`", f"{default('state', 'evidence_days')}"
@@ -65,7 +67,7 @@ def retention(settings: Settings) -> Iterator[tuple[str, str, str]]:
     )
     yield "**in all: a row that was erased**", "", f"**{last}**"
     yield "**in all: an upload that was erased**", "", f"**{settings.storage.uploads_days + uploads._DELETED}**"
-    yield "**in all: a log line**", "", f"**{settings.monitoring.logs_days + snapshots.keep_days}**"
+    yield "**in all: a log line**", "", f"**{settings.monitoring.logs_days + max(former_lines, snapshots.keep_days)}**"
 
 
 def days() -> str:

@@ -7,6 +7,7 @@ from typing import Any
 import pulumi
 import pulumi_gcp
 import pytest
+import yaml
 
 from components.google import access
 from components.google.foundation import Foundation, FoundationArgs
@@ -47,6 +48,7 @@ def google(
         snapshots_of=["here-data"],
         telemetry_writer="ns/here-node/sa/collector",
         traced=True,
+        logs_keeper="ns/here-monitoring/sa/loki",
         logs_days=180,
         protect=protect,
         edge=GatewayEdge.model_validate(edge) if edge else None,
@@ -144,10 +146,10 @@ def labels_of(one: Made) -> list[str]:
 def test_each_key_has_one_user_and_gets_a_new_version_by_itself(made: Recording) -> None:
     """S7.3: rotated automatically."""
     grants = {one.name: one.inputs["member"] for one in made.of("CryptoKeyIAMMember")}
-    uses = {"backups", "cluster", "disks", "registry", "uploads", "vault"}
+    uses = {"backups", "cluster", "disks", "logs", "registry", "uploads", "vault"}
     assert set(grants) == {one.name for one in made.of("CryptoKey")} == uses
-    # Both buckets' is Google's own account for storage.
-    assert len(set(grants.values())) == len(uses) - 1
+    # The buckets' is Google's own account for storage.
+    assert len(set(grants.values())) == len(uses) - 2
     assert all(member.startswith("serviceAccount:service-1@") for member in grants.values())
     assert {one.inputs["rotationPeriod"] for one in made.of("CryptoKey")} == {"7776000s"}
     assert {one.inputs["rotationPeriod"] for one in google(key_rotation_days=30).of("CryptoKey")} == {"2592000s"}
@@ -165,9 +167,16 @@ def test_what_holds_data_on_google_is_protected_where_the_settings_say_so(protec
     protected = {f"{one.kind} {one.name}" for one in found.made if one.protect}
     keys = {
         "KeyRing keys",
-        *(f"CryptoKey {use}" for use in ("backups", "cluster", "disks", "registry", "uploads", "vault")),
+        *(f"CryptoKey {use}" for use in ("backups", "cluster", "disks", "logs", "registry", "uploads", "vault")),
     }
-    stores = {"Bucket backups", "Cluster cluster", "Repository ours", "Bucket uploads", "BackupPlan snapshots"}
+    stores = {
+        "Bucket backups",
+        "Bucket logs",
+        "Cluster cluster",
+        "Repository ours",
+        "Bucket uploads",
+        "BackupPlan snapshots",
+    }
     stores |= {"ManagedZone zone"}
     assert protected == (keys | stores if protect else set())
     assert cluster(found)["deletionProtection"] is protect
@@ -526,6 +535,38 @@ def test_nothing_is_made_in_the_cluster_before_it_has_nodes(stacks: Stacks) -> N
 def test_volumes_of_databases_are_encrypted_with_our_key(stacks: Stacks) -> None:
     parameters = stacks("production").one("StorageClass", "fast-ssd").inputs["parameters"]
     assert parameters["disk-encryption-kms-key"] == "disks-id"
+
+
+# --- logs
+
+
+def test_lines_are_kept_in_a_bucket_that_loki_alone_may_use(made: Recording) -> None:
+    """S8.3"""
+    bucket = of_google(made, "Bucket", "logs")
+    assert bucket.inputs["publicAccessPrevention"] == "enforced"
+    assert bucket.inputs["encryption"] == {"defaultKmsKeyName": "logs-id"}
+    (grant,) = [one for one in made.of("BucketIAMMember") if one.inputs["bucket"] == bucket.inputs["name"]]
+    assert grant.inputs["role"] == _OBJECT_USER
+    assert grant.inputs["member"].endswith("subject/ns/here-monitoring/sa/loki")
+
+
+def test_a_line_that_loki_forgot_goes_by_itself_and_nothing_is_kept_for_long_that_went(made: Recording) -> None:
+    """Service levels: log retention; DECISIONS: personal data."""
+    bucket = of_google(made, "Bucket", "logs").inputs
+    conditions = [rule["condition"] for rule in bucket["lifecycleRules"]]
+    assert {"age": 187} in conditions
+    assert {"daysSinceNoncurrentTime": 1} in conditions
+    assert bucket["softDeletePolicy"] == {"retentionDurationSeconds": 7 * 24 * 3600}
+
+
+def test_loki_keeps_lines_in_the_bucket_and_reaches_it_as_its_pod(stacks: Stacks) -> None:
+    production = stacks("production")
+    configuration = yaml.safe_load(production.one("Secret", "loki").inputs["stringData"]["loki.yaml"])
+    name = of_google(production, "Bucket", "logs").inputs["name"]
+    assert configuration["common"]["storage"] == {"gcs": {"bucket_name": name}}
+    assert [each["object_store"] for each in configuration["schema_config"]["configs"]] == ["gcs"]
+    (grant,) = [one for one in production.of("BucketIAMMember") if one.inputs["bucket"] == name]
+    assert grant.inputs["member"].endswith("subject/ns/vision-week-monitoring/sa/loki")
 
 
 # --- uploads

@@ -11,10 +11,11 @@ import pytest
 import yaml
 
 from components import haproxy, nginx_exporter, postgres, redis
-from components.monitoring import dashboards, kube_state, log_page, node_exporter, probes, subjects
+from components.monitoring import answers, dashboards, kube_state, log_page, node_exporter, probes, subjects
 from components.monitoring.pages import Dashboard
 from components.settings import Alerts
 from tests.questions import for_prometheus
+from tests.unit.alarms import OBJECTS
 from tests.unit.conftest import Stacks
 from tests.unit.recording import CHECKOUT, Recording
 from tests.unit.test_monitoring_alerts import promtool, tried
@@ -150,6 +151,23 @@ def test_every_question_is_promql(tmp_path: Path) -> None:
     assert f"{len(EXPRESSIONS)} rules found" in promtool("check", "rules", "rules.yml", folder=tmp_path)
 
 
+def test_every_panel_on_the_clusters_objects_has_an_answer(tmp_path: Path) -> None:
+    """S8.2. What tells of them can't be had on the local cluster: series as its documentation has them."""
+    (page,) = (each for each in PAGES if each.name == "cluster")
+    questions = [
+        for_prometheus(expr) for row in page.rows.values() for panel in row for expr in panel.questions.values()
+    ]
+    told = [{"series": series, "values": values} for series, values in OBJECTS.items()]
+    asked = [
+        {"expr": f"group({expr})", "eval_time": "40m", "exp_samples": [{"labels": "{}", "value": 1}]}
+        for expr in questions
+    ]
+    test = {"interval": "1m", "input_series": told, "promql_expr_test": asked}
+    (tmp_path / "test.yml").write_text(yaml.safe_dump({"tests": [test]}))
+    promtool("test", "rules", "test.yml", folder=tmp_path)
+    assert {name.partition("{")[0] for name in OBJECTS} <= set(kube_state.METRICS)
+
+
 def test_every_number_that_a_page_or_an_alert_asks_of_us_is_one_that_something_gives() -> None:
     """A name with a typing error is PromQL, too; its panel would be empty for ever."""
     names = re.compile(r"vision_week[\w:]+|(?:kube|pgbouncer)_\w+")
@@ -175,7 +193,7 @@ def test_every_number_that_a_page_or_an_alert_asks_of_us_is_one_that_something_g
         ("redis", redis.COUNTED),
         ("haproxy", haproxy.COUNTED),
         ("node", node_exporter.COUNTED),
-        ("nginx", nginx_exporter.COUNTED),
+        ("nginx", f"{nginx_exporter.COUNTED}|{answers.COUNTED}"),
         ("probe", probes.COUNTED),
     ],
 )

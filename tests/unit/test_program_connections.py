@@ -39,6 +39,7 @@ WATCHING = {
         ("prometheus", "loki", 3100),
         ("prometheus", "collector", 8888),
         ("prometheus", "collector", 8889),
+        ("prometheus", "collector", 8890),
         ("prometheus", "node-exporter", 9100),
         ("collector", "loki", 3100),
         ("collector", "10.10.0.0/20", 10250),

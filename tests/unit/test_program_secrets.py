@@ -23,7 +23,7 @@ def test_secrets_are_marked_as_such_wherever_they_go(stacks: Stacks, stack: str)
     passwords = {value for key, value in secret_values(recording).items() if key.endswith("password")}
     # PostgreSQL's owner's and application's; Redis' own and theirs who use it; Grafana's where there is one.
     assert len(passwords) == (5 if stack == "development" else 6)
-    keys = {value for key, value in secret_values(recording).items() if key.endswith("tls.key")}
+    keys = {value for key, value in secret_values(recording).items() if key.endswith(".key")}
     for one in recording.made:
         assert not any(value in one.clear for value in passwords | keys), one.urn
 

@@ -117,9 +117,11 @@ def test_nobody_speaks_in_clear() -> None:
 
 
 def test_the_certificate_names_what_is_looked_for() -> None:
-    """By clients, HAProxy's checks and the exporter."""
-    (request,) = built().of("CertRequest")
-    assert request.at("dnsNames") == ["redis", "redis.data.svc.cluster.local", "localhost"]
+    """By clients, HAProxy's checks and the exporter; what the exporter shows Prometheus is good for nothing else."""
+    redis = built()
+    asked = redis.one("CertRequest", "redis").at("dnsNames")
+    assert asked == ["redis", "redis.data.svc.cluster.local", "localhost"]
+    assert redis.one("CertRequest", "redis-exporter").at("dnsNames") == ["redis-exporter"]
 
 
 def test_members_know_whether_a_password_is_right_and_not_what_it_is() -> None:
