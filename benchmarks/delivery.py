@@ -59,7 +59,8 @@ def measure(rounds: int = ROUNDS) -> Iterator[tuple[str, str, str]]:
         overlays = {release: folder / release / "overlays" / STACK for release in RELEASES}
         for release in RELEASES:
             _deliver(release, local_cloud)
-            run(["./scripts/deploy.sh", STACK, "render", "--to", str(folder / release)], CHECKOUT, local_cloud)
+            words = ["render", "--tag", release, "--to", str(folder / release)]
+            run(["./scripts/deploy.sh", STACK, *words], CHECKOUT, local_cloud)
             _write(charts[release], overlays[release], local_cloud)
         _upgrade(charts[RELEASES[1]], local_cloud)  # takes the objects over, as no later turn does
         for turn in range(rounds):
