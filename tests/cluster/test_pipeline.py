@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from operations.delivery.problem import Exit
 from tests.cluster import database, store
 from tests.cluster.backups import made
-from tests.cluster.releases import QUIET, commit, git, results
+from tests.cluster.releases import QUIET, commit, deliver, git, results
 from tests.cluster.stack import CHECKOUT, Stack
 from tests.localcloud import scanning
 from tests.waiting import wait_for
@@ -123,6 +123,9 @@ def test_the_commands_of_the_workflow_deliver_a_release(
     database.whole(stack)
     store.whole(stack)
     wait_for(lambda: made(stack), "the first backup", every=1)
+    # As it is of every stack, a first release was deployed by hand (docs/delivery.md): it makes what is pushed to.
+    commit(release, "first")
+    deliver(stack, "deploy", "--tag", "first", "--yes", checkout=release)
     commit(release, "merged")
     evidence = tmp_path / "evidence"
     evidence.mkdir()
@@ -135,14 +138,16 @@ def test_the_commands_of_the_workflow_deliver_a_release(
     began = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S")
     runner = Runner(release, tmp_path, environment, values)
     workflow = yaml.safe_load((CHECKOUT / ".github/workflows/main.yaml").read_text())
+    left_out = set()
     for job in workflow["jobs"].values():
         for step in job["steps"]:
             what = step.get("run") or step["uses"]
-            if any(what.startswith(left_out) for left_out in LEFT_OUT):
-                if "upload-artifact" in what:
-                    assert (release / step["with"]["path"]).exists(), what
-                continue
-            runner.run(step)
+            if found := {begins for begins in LEFT_OUT if what.startswith(begins)}:
+                left_out |= found
+                assert "upload-artifact" not in what or (release / step["with"]["path"]).exists(), step
+            else:
+                runner.run(step)
+    assert left_out == LEFT_OUT.keys()
     told = [line.split()[:3] for line in runner.ran if line.startswith("./scripts/deploy.sh")]
     assert [words[2] for words in told] == ["build", "deploy", "load", "test", "deploy", "test"]
     assert visitor().get("/config.json").json()["version"] == environment["GITHUB_SHA"]
