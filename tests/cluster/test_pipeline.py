@@ -40,7 +40,7 @@ LEFT_OUT: Final = {
     "make test": "this test is one of its kind",
     "gcloud container clusters get-credentials ": "it is Google's cluster; the local one is reached already",
     ".venv/bin/python -m operations.scan.sign ": "cosign signs, and looks, by GitHub's identity of the workflow",
-    "actions/checkout@": "GitHub's; here the checkout is a copy with a commit of its own",
+    "actions/checkout@": "GitHub's; here each job begins with the same copy, without what the one before it left",
     "google-github-actions/auth@": "signs in to Google by GitHub's identity of the workflow",
     "sigstore/cosign-installer@": "brings cosign, which is left out",
     "actions/upload-artifact@": "GitHub's; what it would keep is looked for",
@@ -145,6 +145,8 @@ def test_the_commands_of_the_workflow_deliver_a_release(
             if found := {begins for begins in LEFT_OUT if what.startswith(begins)}:
                 left_out |= found
                 assert "upload-artifact" not in what or (release / step["with"]["path"]).exists(), step
+                if "checkout" in found.pop():
+                    git(release, "clean", "-fdxq", "--exclude=.venv")
             else:
                 runner.run(step)
     assert left_out == LEFT_OUT.keys()
