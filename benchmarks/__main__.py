@@ -19,7 +19,20 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import audit, data, mixed, mocks, monitoring, policies, production, program, reload, rules, web
+from benchmarks import (
+    audit,
+    data,
+    delivery,
+    mixed,
+    mocks,
+    monitoring,
+    policies,
+    production,
+    program,
+    reload,
+    rules,
+    web,
+)
 from benchmarks.commands import CHECKOUT, run, seconds
 
 RUNS = 5
@@ -53,6 +66,7 @@ def main() -> None:
         *web.measure(),
         *data.measure(),
         *monitoring.measure(RUNS),
+        *delivery.measure(),
     ):
         table.add_row(what, measured, target)
     Console().print(table)

@@ -6,6 +6,7 @@ Nothing runs: where a test needs pods to become ready or to fail, it plays the k
 
 import datetime
 import ipaddress
+import json
 import socket
 import ssl
 import subprocess
@@ -24,18 +25,23 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from localcloud import toolchain
+from localcloud.cluster import audit
 
 _READY = 60.0  # seconds: the API server takes about five on a quiet machine
 
 
 @dataclass(frozen=True)
 class ControlPlane:
-    """A running control plane; `kubeconfig` is that of its administrator."""
+    """A running control plane; `kubeconfig` is that of its administrator. Its audit log is in `audit`."""
 
     directory: Path
     port: int
     kubeconfig: Path
     server: "Program"
+
+    @property
+    def audit(self) -> Path:
+        return self.directory / "audit"
 
     @property
     def config(self) -> dict[str, Any]:
@@ -59,6 +65,7 @@ def control_plane(directory: Path) -> Iterator[ControlPlane]:
     etcd, peer, port, manager = _free_ports(4)
     kubeconfig = directory / "kubeconfig"
     kubeconfig.write_text(yaml.safe_dump(_kubeconfig(directory, port)))
+    (directory / "audit.json").write_text(json.dumps(audit.policy()))
     server = Program(directory, "kube-apiserver", _apiserver(directory, etcd, port))
     with ExitStack() as running:
         running.enter_context(Program(directory, "etcd", _etcd(directory, etcd, peer)))
@@ -92,6 +99,7 @@ def _apiserver(directory: Path, etcd: int, port: int) -> list[str]:
         f"--service-account-key-file={directory / 'accounts.crt'}",
         f"--service-account-signing-key-file={directory / 'accounts.key'}",
         "--watch-cache=true",
+        *audit.options(str(directory), str(directory / "audit")),
     ]
 
 

@@ -170,6 +170,12 @@ ON_DEMAND = (
     Module(name="policy-probe", packages={"policy-probe": "vision-week/localcloud/toolchain/policy-probe"}, space=0.25),
     VERTICAL_POD_AUTOSCALER,
     Module(name="k6", packages={"k6": "go.k6.io/k6"}),
+    Module(
+        name="helm",
+        packages={"helm": "helm.sh/helm/v3/cmd/helm"},
+        variables={"helm.sh/helm/v3/internal/version.version": "v3.22.0"},
+        space=1.5,
+    ),
     LOKI,
     COLLECTOR,
     JAEGER,

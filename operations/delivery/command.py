@@ -18,10 +18,11 @@ from components.levels import LEVELS
 from operations.cost.estimate import estimate, is_google
 from operations.cost.report import summary as cost_summary
 from operations.delivery import comment as comments
-from operations.delivery import data, proof
+from operations.delivery import data, hands, proof
 from operations.delivery import deploy as delivery
 from operations.delivery import logs as pods_logs
 from operations.delivery import render as rendering
+from operations.delivery.audit_log import log_of
 from operations.delivery.front import Yes, confirmed, console, errors, say, target_of
 from operations.delivery.history import Update, history, last_good, last_of_all
 from operations.delivery.preview import SIGNS, Preview
@@ -227,23 +228,34 @@ def show_rendered(
 
 
 _DRIFT: Final = """
-Look whether all is still as it was deployed, and show what is not. Changes nothing; exits with 6 where something is
-another.
+Look whether all is still as it was deployed, and show what is not, who changed it and when, as far as the objects
+themselves and the audit log know. Changes nothing; exits with 6 where something is another.
 
 Examples:
 
   ./scripts/deploy.sh production drift
+
+  ./scripts/deploy.sh development drift --audit-log ~/.local/state/vision-week/cluster/audit
 """
 
 
 @app.command(help=_DRIFT)
-def drift(context: typer.Context) -> None:
+def drift(
+    context: typer.Context,
+    *,
+    audit_log: Annotated[
+        Path | None,
+        typer.Option(help="The API server's own, a file or a folder, where it isn't Google's.", exists=True),
+    ] = None,
+) -> None:
     target = target_of(context)
     found = Preview.of_stack(target, "--refresh")
     show(found)
     if found.errors:
         raise DeliveryError("\n".join(found.errors), "mend what it names; nothing was changed")
     if found.changes:
+        for line in hands.report(target, found.changes, log_of(target, audit_log)):
+            console.print(escape(line), soft_wrap=True)
         raise DeliveryError(
             f"{target.stack} is not as this checkout has it.",
             f"`pulumi up --refresh --stack {target.stack}` puts it right; docs/drift.md says what counts",

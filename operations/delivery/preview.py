@@ -23,7 +23,7 @@ _HARMLESS: Final = frozenset({"same", "create", "update", "read", "refresh", "im
 KEPT: Final = frozenset({"same", "create", "update", "replace", "import"})  # what is there afterwards
 UNKNOWN: Final = "04da6b54-80e4-46f7-96ec-b56ff0331ba9"  # what the engine writes for a value to come
 _SIGNED: Final = "4dabf18193072939515e22adb298388d"  # the key of what is more than plain JSON, secrets foremost
-_STEP: Final = re.compile(r'\["([^"]*)"\]|\[(\d+)\]|([^.\[\]]+)')
+STEP: Final = re.compile(r'\["([^"]*)"\]|\[(\d+)\]|([^.\[\]]+)')
 _LONGEST: Final = 400  # characters of one value
 _EVENTS: Final = {"PULUMI_DEBUG_COMMANDS": "true"}  # without it there is no --event-log, as Pulumi's own SDKs know
 _FAILED: Final = "error: preview failed"  # where rules are broken, the engine's JSON has no more than this
@@ -40,11 +40,25 @@ class Difference:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """An object of the cluster. version: with its group, `apps/v1`. namespace: empty for one of the whole cluster."""
+
+    version: str
+    kind: str
+    namespace: str
+    name: str
+
+    @property
+    def group(self) -> str:
+        return self.version.rpartition("/")[0]
+
+
+@dataclass(frozen=True)
 class Change:
     """What happens to one resource.
 
     component: what it belongs to, like `app`. stateful: people's data or identities go with it.
-    because: the fields for which it is replaced.
+    because: the fields for which it is replaced. reference: None for what is no object of the cluster.
     """
 
     operation: str
@@ -54,6 +68,7 @@ class Change:
     stateful: bool
     because: tuple[str, ...]
     differences: tuple[Difference, ...]
+    reference: Reference | None = None
 
     @property
     def grave(self) -> bool:
@@ -177,7 +192,16 @@ def _change(step: Mapping[str, Any]) -> Change:
         stateful=bool(_STATEFUL.search(kind)),
         because=tuple(step.get("replaceReasons") or ()),
         differences=tuple(_differences(step, hidden=kind.endswith(":Secret"))),
+        reference=_reference(step) if kind.startswith("kubernetes:") else None,
     )
+
+
+def _reference(step: Mapping[str, Any]) -> Reference | None:
+    inputs = (step.get("oldState") or step.get("newState") or {}).get("inputs") or {}
+    about = inputs.get("metadata") or {}
+    if not all(isinstance(one, str) for one in (inputs.get("apiVersion"), inputs.get("kind"), about.get("name"))):
+        return None
+    return Reference(inputs["apiVersion"], inputs["kind"], about.get("namespace", ""), about["name"])
 
 
 def _differences(step: Mapping[str, Any], *, hidden: bool) -> Iterator[Difference]:
@@ -191,7 +215,7 @@ def _differences(step: Mapping[str, Any], *, hidden: bool) -> Iterator[Differenc
 
 
 def _at(value: Any, path: str) -> Any:
-    for quoted, index, plain in _STEP.findall(path):
+    for quoted, index, plain in STEP.findall(path):
         try:
             value = value[int(index)] if index else value[quoted or plain]
         except (KeyError, IndexError, TypeError):

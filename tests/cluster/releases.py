@@ -4,9 +4,14 @@ import os
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree
 
 from operations.delivery.problem import Exit
 from tests.cluster.stack import CHECKOUT, Stack
+
+# The one test of `deploy.sh test` that may still tell of what was done to the stack before.
+QUIET: Final = "No critical alert is raised, and Prometheus looks"
 
 
 def copy_of_the_checkout(folder: Path) -> Path:
@@ -55,3 +60,10 @@ def deliver(stack: Stack, *words: str, checkout: Path = CHECKOUT, ends: Exit | N
     said = done.stdout + done.stderr
     assert ends is None or done.returncode == ends, f"deploy.sh {' '.join(words)} exits with {done.returncode}:\n{said}"
     return said
+
+
+def results(report: Path) -> dict[str, str | None]:
+    """Each test of `deploy.sh test --junit`, and what was seen instead."""
+    cases = ElementTree.parse(report).getroot().findall("testcase")  # noqa: S314  written a moment ago
+    failures = ((case.attrib["name"], case.find("failure")) for case in cases)
+    return {name: failure.attrib["message"] if failure is not None else None for name, failure in failures}

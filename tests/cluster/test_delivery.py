@@ -5,7 +5,6 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
-from xml.etree import ElementTree
 
 import httpx
 import pytest
@@ -13,7 +12,7 @@ import pytest
 from operations.delivery.problem import Exit
 from tests.cluster import database, store
 from tests.cluster.backups import made
-from tests.cluster.releases import change, commit, deliver, git
+from tests.cluster.releases import QUIET, change, commit, deliver, git, results
 from tests.cluster.stack import Stack
 from tests.cluster.visitors import visitors
 from tests.waiting import wait_for
@@ -38,12 +37,13 @@ def test_what_runs_is_told_tested_and_heard(stack: Stack, tmp_path: Path) -> Non
     database.whole(stack)
     store.whole(stack)
     wait_for(lambda: made(stack), "the first backup", every=1)
-    results = checked(stack, tmp_path / "report.xml")
-    # What was done to the stack before may still be told of.
-    quiet = results.pop("No critical alert is raised, and Prometheus looks")
+    report = tmp_path / "report.xml"
+    deliver(stack, "test", "--junit", str(report), ends=None)
+    found = results(report)
+    quiet = found.pop(QUIET)
     assert quiet is None or quiet.startswith("raised: ")
-    assert {name: problem for name, problem in results.items() if problem} == {}
-    assert len(results) == 15
+    assert {name: problem for name, problem in found.items() if problem} == {}
+    assert len(found) == 15
     line = json.loads(deliver(stack, "logs", "--service", "nginx", "--grep", "there-is-no-such-thing").splitlines()[-1])
     assert (line["service"], line["message"], line["fields"]["status"]) == ("nginx", "request", 404)
 
@@ -53,14 +53,6 @@ def test_a_rehearsal_changes_nothing(stack: Stack) -> None:
     told = deliver(stack, "deploy", "--tag", "v9", "--dry-run")
     assert "data.APP_VERSION" in told
     assert stack.pulumi("stack", "history", "--json").stdout == before
-
-
-def checked(stack: Stack, report: Path) -> dict[str, str | None]:
-    """Each test of the stack, and what was seen instead."""
-    deliver(stack, "test", "--junit", str(report), ends=None)
-    cases = ElementTree.parse(report).getroot().findall("testcase")  # noqa: S314  written a moment ago
-    failures = ((case.attrib["name"], case.find("failure")) for case in cases)
-    return {name: failure.attrib["message"] if failure is not None else None for name, failure in failures}
 
 
 @pytest.mark.drill

@@ -48,6 +48,7 @@ def test_a_stand_in_has_the_version_of_the_package_that_asks_for_it(package: str
         ("syft", "github.com/anchore/syft", "main.version"),
         ("grype", "github.com/anchore/grype", "main.version"),
         ("gitleaks", "github.com/zricethezav/gitleaks/v8", "github.com/zricethezav/gitleaks/v8/version.Version"),
+        ("helm", "helm.sh/helm/v3", "helm.sh/helm/v3/internal/version.version"),
     ],
 )
 def test_a_program_says_the_version_that_it_is_built_from(program: str, module: str, variable: str) -> None:
