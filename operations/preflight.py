@@ -2,7 +2,7 @@
 
 It asks Google as whoever runs it, and changes, enables and creates nothing. What would otherwise stop an update
 half-way is found here: no login, another project's number, no billing, a permission, an API, a quota, a region with too
-few zones. What it does not look at: whether names are taken, and whether the domain is delegated.
+few zones, a bucket's name that somebody else has. Once the domain's zone is there, it sees whether the world asks it.
 """
 
 import shutil
@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 import httpx
@@ -18,7 +19,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from components.settings import GoogleCluster, Settings
+from components.settings import GatewayEdge, GoogleCluster, Settings
+from operations.cost.program import resources_of
 from operations.delivery.target import Target
 from operations.problem import Problem
 
@@ -55,6 +57,8 @@ PERMISSIONS: Final[Mapping[str, str]] = {
     "serviceusage.serviceUsageAdmin": "serviceusage.services.enable",
     "storage.admin": "storage.buckets.create",
 }
+# A record that names a domain's servers (RFC 1035, 3.2.2).
+_NS: Final = 2
 # Families whose processors have no quota of their own.
 _COMMON: Final = ("e2", "n1")
 
@@ -72,16 +76,23 @@ class Finding:
 
 @dataclass(frozen=True)
 class Google:
-    """Google's APIs as somebody. address: of an API, by its name."""
+    """Google's APIs as somebody. address: of an API, by its name. resolver: answers what the world's DNS says."""
 
     token: str
     address: Callable[[str], str] = lambda api: f"https://{api}.googleapis.com"
+    resolver: str = "https://dns.google"
 
     def get(self, api: str, path: str, **parameters: str) -> Json:
         return self._answered(api, "GET", path, params=parameters)
 
     def post(self, api: str, path: str, body: Json) -> Json:
         return self._answered(api, "POST", path, json=body)
+
+    def name_servers(self, domain: str) -> set[str]:
+        """Whom the world asks for a domain; nobody, where it is not delegated."""
+        asked = {"name": domain, "type": "NS"}
+        answer = httpx.get(f"{self.resolver}/resolve", params=asked, timeout=_PATIENCE).raise_for_status().json()
+        return {str(each["data"]).lower() for each in answer.get("Answer", ()) if each["type"] == _NS}
 
     def _answered(self, api: str, method: str, path: str, **more: Any) -> Json:
         headers = {"Authorization": f"Bearer {self.token}"}
@@ -93,11 +104,15 @@ class Google:
             said = answer.json()["error"]["message"]
         except (ValueError, KeyError, TypeError):
             said = answer.text.strip()[:200]
-        raise RefusedError(f"{answer.status_code}: {said}")
+        raise RefusedError(answer.status_code, said)
 
 
 class RefusedError(Exception):
     """What Google answered instead."""
+
+    def __init__(self, status: int, said: str) -> None:
+        super().__init__(f"{status}: {said}")
+        self.status = status
 
 
 def findings(settings: Settings, google: Google) -> Iterator[Finding]:
@@ -117,12 +132,20 @@ def findings(settings: Settings, google: Google) -> Iterator[Finding]:
         yield Finding(found.what, str(refused), hint)
         return
     yield _number(cluster, project)
-    for look in (_billing, _permissions, _apis, _region):
+    looks = {
+        "billing": _billing(cluster, google),
+        "permissions": _permissions(cluster, google),
+        "apis": _apis(cluster, google),
+        "region": _region(cluster, google),
+        "names": _names(settings, cluster, google),
+        "domain": _domain(settings, cluster, google),
+    }
+    for what, look in looks.items():
         try:
-            yield from look(cluster, google)
+            yield from look
         except RefusedError as refused:
             hint = "where it names an API: gcloud services enable API.googleapis.com; else ask for roles/viewer"
-            yield Finding(look.__name__.strip("_"), f"can't be seen: {refused}", hint)
+            yield Finding(what, f"can't be seen: {refused}", hint)
 
 
 def _number(cluster: GoogleCluster, project: Json) -> Finding:
@@ -175,6 +198,38 @@ def _region(cluster: GoogleCluster, google: Google) -> Iterator[Finding]:
         yield Finding(
             f"quota {metric}", problem, f"ask for more of {metric} in {cluster.region}, or write smaller pools"
         )
+
+
+def _names(settings: Settings, cluster: GoogleCluster, google: Google) -> Iterator[Finding]:
+    """Buckets' names, of which there is one each in the world: those that the program would make."""
+    names = {str(one.props["name"]) for one in resources_of(settings) if one.type == "gcp:storage/bucket:Bucket"}
+    for name in sorted(names):
+        problem = None
+        try:
+            owner = str(google.get("storage", f"/storage/v1/b/{name}").get("projectNumber"))
+        except RefusedError as refused:
+            # Whose it is, nobody else is told; that it is free, everybody.
+            if refused.status != HTTPStatus.NOT_FOUND:
+                problem = f"somebody has it: {refused}"
+        else:
+            if owner != str(cluster.project_number):
+                problem = f"the project {owner} has it"
+        hint = f"names begin with the project's, {cluster.project}, and namespace_prefix is in most: write another one"
+        yield Finding(f"the bucket {name}", problem, hint)
+
+
+def _domain(settings: Settings, cluster: GoogleCluster, google: Google) -> Iterator[Finding]:
+    """Whether the world asks the zone that is there. The first update makes it; then its name servers are known."""
+    edge = settings.edge
+    if not isinstance(edge, GatewayEdge) or edge.dns_zone is None:
+        return
+    zones = google.get("dns", f"/dns/v1/projects/{cluster.project}/managedZones", dnsName=f"{edge.dns_zone}.")
+    for zone in zones.get("managedZones", ()):
+        ours = {str(each).lower() for each in zone["nameServers"]}
+        asked = google.name_servers(edge.dns_zone)
+        problem = None if asked == ours else f"the world asks {', '.join(sorted(asked)) or 'nobody'} for it"
+        hint = f"have its registrar, or the domain above it, name {', '.join(sorted(ours))}"
+        yield Finding(f"the domain {edge.dns_zone}", problem, hint)
 
 
 def wanted(cluster: GoogleCluster) -> dict[str, int]:

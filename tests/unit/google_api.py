@@ -46,7 +46,11 @@ class Answers(BaseHTTPRequestHandler):
             limits = {"N2_CPUS": 500.0, "CPUS": 500.0, "SSD_TOTAL_GB": 5000.0}
             quotas = [{"metric": metric, "limit": limit, "usage": 0.0} for metric, limit in limits.items()]
             return 200, {"zones": ["b", "c", "d"], "quotas": quotas}
-        return (200, {}) if path.endswith("/clusters") else (404, {"error": {"message": "not found"}})
+        return (
+            (200, {})
+            if path.endswith("/clusters") or path.startswith("/dns/")
+            else (404, {"error": {"message": "not found"}})
+        )
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""

@@ -1,6 +1,7 @@
 """What is missing before a stack is made on Google Cloud. Google is simulated: it answers as its reference has it."""
 
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from components.google.pipeline import CHANGES
-from components.settings import GoogleCluster
+from components.settings import GatewayEdge, GoogleCluster
 from operations import preflight
+from operations.cost.program import resources_of
 from operations.delivery.target import Target
 from operations.preflight import PERMISSIONS, PROGRAMS, Finding, Google, findings, token, wanted
 from operations.problem import Problem
+from policies.rules import Resource
 from tests.unit.answering import answering
 from tests.unit.google_api import Answers
 
@@ -20,11 +23,14 @@ SETTINGS = Target.named("production").settings
 CLUSTER = SETTINGS.cluster
 assert isinstance(CLUSTER, GoogleCluster)
 PROJECT, NUMBER, REGION = CLUSTER.project, CLUSTER.project_number, CLUSTER.region
+assert isinstance(SETTINGS.edge, GatewayEdge)
+DOMAIN = SETTINGS.edge.dns_zone
 
 
 PROJECT_PATH = f"/v1/projects/{PROJECT}"
 BILLING_PATH = f"{PROJECT_PATH}/billingInfo"
 PERMISSIONS_PATH = f"{PROJECT_PATH}:testIamPermissions"
+BUCKETS = {f"{PROJECT}-{what}" for what in ("uploads", "vision-week-backups", "vision-week-logs")}
 REGION_PATH = f"/compute/v1/projects/{PROJECT}/regions/{REGION}"
 
 
@@ -33,15 +39,22 @@ def wanted_here() -> dict[str, int]:
     return wanted(CLUSTER)
 
 
+@cache
+def made() -> list[Resource]:
+    """What the program makes, which takes seconds to tell."""
+    return resources_of(SETTINGS)
+
+
 @pytest.fixture
 def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Google, type[Answers]]]:
     """Google, and how it answers; every program that is looked for is there."""
     for name in PROGRAMS:
         (tmp_path / name).touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(preflight, "resources_of", lambda _: made())
     kind = type("Own", (Answers,), {"numbers": {PROJECT: NUMBER}, "instead": {}, "asked": []})
     with answering(kind) as address:
-        yield Google("a-token", lambda _api: address), kind
+        yield Google("a-token", lambda _api: address, address), kind
 
 
 def problems(google: Google) -> dict[str, str]:
@@ -51,7 +64,7 @@ def problems(google: Google) -> dict[str, str]:
 def test_a_project_that_has_everything_lacks_nothing(google: tuple[Google, type[Answers]]) -> None:
     found = list(findings(SETTINGS, google[0]))
     assert [one for one in found if one.problem] == []
-    assert len(found) == len(PROGRAMS) + 1 + 1 + len(PERMISSIONS) + 2 + 1 + len(wanted_here())
+    assert len(found) == len(PROGRAMS) + 1 + 1 + len(PERMISSIONS) + 2 + 1 + len(wanted_here()) + len(BUCKETS)
 
 
 def test_nothing_is_asked_that_changes_something(google: tuple[Google, type[Answers]]) -> None:
@@ -79,6 +92,10 @@ DENIED = {"error": {"code": 403, "message": "The caller does not have permission
          "roles/dns.admin", "you have no dns.managedZones.create"),
         (f"{PROJECT_PATH}/services/serviceusage.googleapis.com", (200, {"state": "DISABLED"}), "the API serviceusage",
          "it is not enabled"),
+        (f"/storage/v1/b/{PROJECT}-uploads", (403, DENIED), f"the bucket {PROJECT}-uploads",
+         "somebody has it: 403: The caller does not have permission"),
+        (f"/storage/v1/b/{PROJECT}-uploads", (200, {"projectNumber": "7"}), f"the bucket {PROJECT}-uploads",
+         "the project 7 has it"),
     ],
 )  # fmt: skip
 def test_what_is_missing_is_named(
@@ -109,6 +126,32 @@ def test_a_region_that_is_too_small_is_found(google: tuple[Google, type[Answers]
         "quota N2_CPUS": "83 are free, and 84 are needed",
         "quota SSD_TOTAL_GB": "Google names none; 2100 are needed",
     }
+
+
+def test_a_bucket_that_is_the_projects_own_is_none_of_somebody_elses(google: tuple[Google, type[Answers]]) -> None:
+    google[1].instead = {f"/storage/v1/b/{name}": (200, {"projectNumber": str(NUMBER)}) for name in BUCKETS}
+    assert problems(google[0]) == {}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ({"Status": 3}, "the world asks nobody for it"),
+        ({"Answer": [{"type": 2, "data": "NS.Other.Example."}]}, "the world asks ns.other.example. for it"),
+        ({"Answer": [{"type": 2, "data": "ns-2.google.example."}, {"type": 2, "data": "ns-1.google.example."}]}, None),
+    ],
+)
+def test_a_domain_that_leads_elsewhere_is_found_once_its_zone_is_there(
+    google: tuple[Google, type[Answers]], answer: Any, said: str | None
+) -> None:
+    zone = {"nameServers": ["ns-1.google.example.", "ns-2.google.example."]}
+    google[1].instead = {
+        f"/dns/v1/projects/{PROJECT}/managedZones?dnsName={DOMAIN}.": (200, {"managedZones": [zone]}),
+        f"/resolve?name={DOMAIN}&type=NS": (200, answer),
+    }
+    found = {one.what: one for one in findings(SETTINGS, google[0])}[f"the domain {DOMAIN}"]
+    assert found.problem == said
+    assert "ns-1.google.example., ns-2.google.example." in found.hint
 
 
 def test_the_quotas_are_those_of_the_page() -> None:
