@@ -45,8 +45,7 @@ class Pods:
 
     def backed_up(self) -> str:
         """Wait for the first backup."""
-        job = "job/postgres-backups-begin"
-        self._kubectl("-n", self._area("data"), "wait", "--for=condition=complete", f"--timeout={_TIME}s", job)
+        self._await("the first backup", self._has_begun)
         bucket = f"{self.project}-{self.prefix}-backups"
         return f"{len(self._objects(bucket))} objects in the bucket {bucket}"
 
@@ -87,6 +86,13 @@ class Pods:
         if said.strip() != "before the restore":
             raise Problem(f"What was restored says {said.strip()!r}.", "See docs/backups.md.")
         return "what was written before it is in it"
+
+    def _has_begun(self) -> bool:
+        jobs = json.loads(self._kubectl("-n", self._area("data"), "get", "jobs", "-o", "json"))["items"]
+        return any(
+            each["metadata"]["name"].startswith("postgres-backups-begin-") and each["status"].get("succeeded")
+            for each in jobs
+        )
 
     def _serves(self) -> bool:
         """Whether any pod of the application says that it, its stores and its uploads are well."""
