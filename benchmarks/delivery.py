@@ -13,6 +13,7 @@ a delivery are told one by one.
 import os
 import re
 import shutil
+import signal
 import socket
 import statistics
 import subprocess
@@ -68,6 +69,8 @@ def measure(rounds: int = ROUNDS) -> Iterator[tuple[str, str, str]]:
             delivered.append(_deliver(release, local_cloud))
             applied.append(_apply(overlays[other], local_cloud))
             upgraded.append(_upgrade(charts[release], local_cloud))
+            took = f"{sum(delivered[-1].values()):.1f} s, {applied[-1]:.1f} s, {upgraded[-1]:.1f} s"
+            print(f"turn {turn + 1}: deploy.sh, kubectl, helm: {took}", file=sys.stderr)  # noqa: T201
         objects = len(_objects(overlays[RELEASES[0]], local_cloud))
     before = list(_STEPS)[: list(_STEPS).index(_HEALTHY) + 1]
     yield "deploy.sh deploy, until healthy", _told([sum(each[step] for step in before) for each in delivered]), ""
@@ -101,6 +104,7 @@ def _stack() -> Iterator[tuple[Path, Mapping[str, str]]]:
         # `helm uninstall` would remove the stack's objects behind the engine's back: Helm forgets them instead.
         forget = ["kubectl", "--namespace=default", "delete", "secret", f"--selector=owner=helm,name={STACK}"]
         run(forget, CHECKOUT, local_cloud)
+        recover(STACK, local_cloud)  # from an update that was killed
         run(["pulumi", "destroy", "--yes", "--skip-preview", "--remove", "--stack", STACK], CHECKOUT, local_cloud)
         shutil.rmtree(folder)
 
@@ -161,11 +165,17 @@ def _deliver(release: str, local_cloud: Mapping[str, str]) -> Mapping[str, float
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+        start_new_session=True,
     ) as delivery:
-        for line in delivery.stdout or ():
-            said.append(line)
-            if (mark := _STEPS[waiting[0]]) and re.match(mark, line):
-                taken[waiting.pop(0)], began = time.monotonic() - began, time.monotonic()
+        try:
+            for line in delivery.stdout or ():
+                said.append(line)
+                if (mark := _STEPS[waiting[0]]) and re.match(mark, line):
+                    taken[waiting.pop(0)], began = time.monotonic() - began, time.monotonic()
+        except KeyboardInterrupt:
+            os.killpg(delivery.pid, signal.SIGINT)  # it ends in good order, and what it has made can be removed
+            delivery.wait()
+            raise
     taken[waiting.pop(0)] = time.monotonic() - began
     if delivery.returncode != 0 or waiting:
         sys.exit(f"{' '.join(words)} exits with {delivery.returncode}:\n{''.join(said)}")
