@@ -128,7 +128,7 @@ def test_whatever_takes_labels_is_on_the_bill_with_its_stack_and_component() -> 
             labels = one.inputs.get(key, {})
             assert labels.items() >= {"stack": "here", "purpose": "live", "cost-centre": "museum"}.items(), one.urn
             assert "component" in labels, one.urn
-    assert [one.kind for one in gcp(found) if labels_of(one)].count("CryptoKey") == 6
+    assert [one.kind for one in gcp(found) if labels_of(one)].count("CryptoKey") == 7
 
 
 def labels_of(one: Made) -> list[str]:

@@ -3,6 +3,7 @@
 import yaml
 
 from components.google import identity
+from components.monitoring import answers
 from tests.unit.conftest import Stacks
 from tests.unit.recording import Recording
 
@@ -40,7 +41,7 @@ def test_what_goes_to_google_went_through_the_same_hands_as_what_goes_to_loki(st
     production = stacks("production")
     google = yaml.safe_load(collecting(production)["google.yaml"])
     lines, spans = (google["service"]["pipelines"][name] for name in ("logs", "traces"))
-    assert lines["exporters"] == ["otlp_http", "otlp_http/google-logs"]
+    assert lines["exporters"] == ["otlp_http", answers.COUNTER, "otlp_http/google-logs"]
     assert lines["processors"][:2] == ["memory_limiter", "transform"]
     assert spans == {
         "processors": ["memory_limiter", "transform/traces", "transform/google"],

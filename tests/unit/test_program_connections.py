@@ -44,6 +44,8 @@ WATCHING = {
         ("collector", "loki", 3100),
         ("collector", "10.10.0.0/20", 10250),
         ("app", "collector", 4318),
+        ("loki", "169.254.169.254/32", 80),
+        ("loki", "199.36.153.4/30", 443),
         ("collector", "169.254.169.254/32", 80),
         ("collector", "199.36.153.4/30", 443),
         *(("kube-state-metrics", CONTROL_PLANES[stack], port) for port in (443, 6443)),

@@ -385,10 +385,11 @@ STANDS_ALONE = (
     r"StatefulSet .*: spec\.template\.spec\.containers\.\d\.ports\.0\.name",  # their Services go by number
     # `internal`, `health`: by name alone.
     r"(DaemonSet|Deployment) .*: spec\.template\.spec\.containers\.0\.ports\.\d\.containerPort",
-    r"DaemonSet .*/collector: spec\.template\.spec\.containers\.0\.ports\.[12]\.name",  # its Service goes by number
+    r"DaemonSet .*/collector: spec\.template\.spec\.containers\.0\.ports\.[123]\.name",  # its Service goes by number
     # Of the cluster's DNS and API server, of Cloud Storage, of web hooks outside and the public address.
     r"NetworkPolicy .*/(alertmanager|app|dns|kube-state-metrics|postgres.*|probes): spec\.egress\.\d\.ports\.\d\.port",
     r"NetworkPolicy .*/collector: spec\.egress\.[123]\.ports\.0\.port",  # of the kubelets, of Google's APIs
+    r"NetworkPolicy .*/loki: spec\.egress\.\d\.ports\.0\.port",  # of Google's APIs
     r"ConfigMap .*/app: data\.OTEL_SERVICE_NAME",  # what its spans are known by
     r"StatefulSet .*/alertmanager: spec\.template\.spec\.containers\.0\.ports\.1\.name",  # members ask by number
 )
