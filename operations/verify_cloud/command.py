@@ -1,5 +1,6 @@
 """The words of `python -m operations.verify_cloud`."""
 
+import re
 import secrets
 import signal
 import sys
@@ -34,13 +35,22 @@ Examples:
   make verify-cloud PROJECT=my-empty-project ARGUMENTS="--remove verify-1a2b3c4d"
 """
 
+_PROJECT: Final = re.compile(r"[a-z][-a-z0-9]{4,28}[a-z0-9]")
+
+
+def _project(given: str) -> str:
+    if not _PROJECT.fullmatch(given):
+        raise typer.BadParameter("give a project's id: make verify-cloud PROJECT=my-empty-project")
+    return given
+
+
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.command(help=_HELP)
 def verify_cloud(
     *,
-    project: Annotated[str, typer.Option(help="Id of the Google Cloud project.")],
+    project: Annotated[str, typer.Option(callback=_project, help="Id of the Google Cloud project.")],
     region: Annotated[str, typer.Option(help="With three zones.")] = "europe-west1",
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask whether it may cost that.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave the stack there, to be looked at; it costs on.")] = False,

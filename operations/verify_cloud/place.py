@@ -114,7 +114,11 @@ class Place:
     def addressed(self, address: str) -> Self:
         """The same with the address that was reserved for it."""
         settings.write(self.target.file, settings.overrides(self.site, address))
-        return type(self)(self.site, self.folder, self.target.with_file(self.target.file), self.google)
+        return self.as_written()
+
+    def as_written(self) -> Self:
+        """With the settings that its file has now."""
+        return replace(self, target=self.target.with_file(self.target.file))
 
     def reach_cluster(self) -> None:
         """Let `kubectl` in as the program gets in: by what the state says of its provider. Raises `DeliveryError` where

@@ -59,7 +59,7 @@ def verify(
     try:
         with ExitStack() as here:
             if not keep:
-                here.callback(removal.remove, place, report, say)
+                here.callback(lambda: removal.remove(place.as_written(), report, say))
             _examine(_made(place, report, say), report, claims, within, say)
     finally:
         untried = [each for each in claims if each.what not in {one.claim for one in report.results}]

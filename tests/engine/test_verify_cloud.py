@@ -38,7 +38,12 @@ from tests.waiting import wait_for
 pytestmark = pytest.mark.engine
 
 REGION = "europe-west1"
-NUMBERS = {"verify-whole": 100000000021, "verify-broken": 100000000022, "verify-interrupted": 100000000023}
+NUMBERS = {
+    "verify-whole": 100000000021,
+    "verify-broken": 100000000022,
+    "verify-interrupted": 100000000023,
+    "verify-kept": 100000000024,
+}
 SIMULATED = frozenset({Needs.PROGRAM, Needs.API_SERVER})
 # What the command does, for another Google than the real one.
 VERIFIES = """
@@ -99,12 +104,27 @@ def docker_login(folder: Path, local: str) -> Path:
     return there
 
 
-def verified(project: str, address: str, *claims: Claim) -> Report:
-    google = Google("a-token", lambda _api: address)
-    chosen = site(project)
+def google_at(address: str) -> Google:
+    return Google("a-token", lambda _api: address)
+
+
+def verified(project: str, address: str, *claims: Claim, keep: bool = False) -> Report:
     return run.verify(
-        chosen, google, show=lambda _: None, consent=lambda: None, say=lambda _: None, claims=claims, within=SIMULATED
+        site(project),
+        google_at(address),
+        show=lambda _: None,
+        consent=lambda: None,
+        say=lambda _: None,
+        keep=keep,
+        claims=claims,
+        within=SIMULATED,
     )
+
+
+def forbid_clusters(project: str) -> None:
+    """Whoever runs it may make keys and networks there, and no cluster."""
+    with cloud.world() as world:
+        world.projects[project].roles = [each for each in CHANGES if each != "container.admin"]
 
 
 def left(project: str) -> set[str]:
@@ -163,10 +183,7 @@ def test_a_stack_is_made_looked_at_and_removed_with_what_is_in_its_buckets(googl
 def test_a_step_that_fails_half_way_removes_what_was_made_and_is_named(
     google: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Whoever runs it may make keys and networks, and no cluster."""
-    with cloud.world() as world:
-        project = world.projects["verify-broken"]
-        project.roles = [each for each in CHANGES if each != "container.admin"]
+    forbid_clusters("verify-broken")
     never = Claim("something", "here", Needs.PROGRAM, lambda _: "seen")
     with pytest.raises(DeliveryError, match="could not be made") as failed:
         verified("verify-broken", google, never)
@@ -177,6 +194,18 @@ def test_a_step_that_fails_half_way_removes_what_was_made_and_is_named(
     assert "| something | here | **not tried** | it did not come to it |" in told
     assert re.search(r"- \d\d+ deleted", capfd.readouterr().out)  # it had come as far as its keys
     assert left("verify-broken") == set()
+
+
+def test_what_was_kept_is_removed_on_demand(google: str) -> None:
+    forbid_clusters("verify-kept")
+    with pytest.raises(DeliveryError, match="could not be made"):
+        verified("verify-kept", google, keep=True)
+    name = site("verify-kept").name
+    assert kinds.KEY_RING in left("verify-kept")
+    assert "The stack, on purpose." in (folders() / name / "report.md").read_text()
+    assert run.remove(name, google_at(google), lambda _: None).code == Exit.DONE
+    assert left("verify-kept") == set()
+    assert [each.name for each in (folders() / name).iterdir()] == ["report.md"]
 
 
 def test_an_interrupt_removes_what_was_made(google: str) -> None:

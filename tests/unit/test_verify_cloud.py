@@ -199,6 +199,13 @@ def test_a_project_that_cannot_be_seen_is_named(
     assert done.exception.what == f"The project {SITE.project} can't be seen: 403: denied."
 
 
+@pytest.mark.parametrize("project", ["", "A/project", "../x"])
+def test_what_is_no_project_s_id_is_a_wrong_word(project: str) -> None:
+    done = CliRunner().invoke(command.app, ["--project", project])
+    assert done.exit_code == 2
+    assert "give a project's id" in " ".join(done.output.split())
+
+
 # --- claims
 
 
