@@ -239,7 +239,7 @@ Examples:
 @app.command(help=_DRIFT)
 def drift(context: typer.Context) -> None:
     target = target_of(context)
-    found = Preview.of_stack(target, "--refresh")
+    found = Preview.of_stack(target, "--refresh", *target.policies)
     show(found)
     if found.errors:
         raise DeliveryError("\n".join(found.errors), "mend what it names; nothing was changed")
@@ -390,6 +390,8 @@ def show(found: Preview) -> None:
         )
     if found.changes:
         console.print(table)
+    for one in found.mended:
+        console.print(f"added by a rule, because nothing was said: {escape(one)}", soft_wrap=True)
     console.print(f"{found.summary}; {found.unchanged} stay as they are")
     if is_google(found.after):
         console.print(cost_summary(estimate(found.before), estimate(found.after)))
