@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -143,6 +144,11 @@ def test_what_rules_added_is_told_in_the_comment() -> None:
     assert "- `a-rule: web`" in text
     assert "hunter2" not in text
     assert "Added by rules" not in markdown("staging", preview(JOB))
+
+
+def test_a_terminal_is_told_of_it_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    command.show(replace(preview(JOB), mended=["a-rule: web"]))
+    assert "added by a rule, because nothing was said: a-rule: web" in capsys.readouterr().out
 
 
 def test_what_a_rule_only_warns_of_is_no_error() -> None:
