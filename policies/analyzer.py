@@ -23,6 +23,7 @@ from pulumi.runtime.proto import analyzer_pb2, analyzer_pb2_grpc, plugin_pb2
 from components.configuration import SettingsError
 from policies import google, objects, pods, stack
 from policies.exemptions import EXPIRED, STRICT, Stack, exempted, lapsed, of_config, of_file, stack_of
+from policies.mending import SIGNATURE, mended
 from policies.rules import SECRET, UNKNOWN, Finding, Framework, Resource, Rule
 
 NAME: Final = "vision-week"
@@ -37,7 +38,6 @@ HOLDS: Final = Rule(
     mend="Mend what was exempted, or have vision-week:policies.exemptions renewed by who answers for it.",
 )
 _MESSAGE_LIMIT: Final = 400 * 2**20  # bytes, as other packs take
-_SIGNATURE: Final = "4dabf18193072939515e22adb298388d"
 _SECRET_SIGNATURE: Final = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105  the protocol's mark of one
 # What stands for a value that isn't known in a preview, one for each type; and for a secret that
 # `pulumi policy analyze` can't decrypt.
@@ -51,6 +51,7 @@ _OPAQUE: Final = {
     "dd056dcd-154b-4c76-9bd3-c8f88648b5ff": UNKNOWN,
     "[secret]": SECRET,
 }
+_BY_ITSELF: Final = " Where nothing is said, what is missing is added by itself."
 _SEVERITIES: Final = {
     "low": analyzer_pb2.POLICY_SEVERITY_LOW,
     "medium": analyzer_pb2.POLICY_SEVERITY_MEDIUM,
@@ -65,6 +66,18 @@ def findings(resource: Resource, settings: Stack, today: datetime.date) -> Itera
         if rule.resource is not None and not exempted(rule.name, resource.name, settings.exemptions, today):
             for said in rule.resource(resource, settings.demands):
                 yield rule, Finding(message=said, urn=resource.urn)
+
+
+def remedies(
+    resource: Resource, properties: struct_pb2.Struct, settings: Stack, today: datetime.date
+) -> Iterator[tuple[Rule, struct_pb2.Struct]]:
+    """What a resource is after each rule that adds something to it, but for what is exempted."""
+    for rule in RULES:
+        if rule.adds is not None and not exempted(rule.name, resource.name, settings.exemptions, today):
+            more = mended(properties, rule.adds(resource))
+            if more != properties:
+                properties = more
+                yield rule, more
 
 
 def findings_together(
@@ -97,6 +110,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
     def __init__(self, today: datetime.date) -> None:
         self._today = today
         self._configured: Stack | None = None
+        self._levels: Mapping[str, analyzer_pb2.PolicyConfig] = {}
 
     def Handshake(
         self, request: analyzer_pb2.AnalyzerHandshakeRequest, context: grpc.ServicerContext
@@ -107,11 +121,14 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         return plugin_pb2.PluginInfo(version=VERSION)
 
     def GetAnalyzerInfo(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> analyzer_pb2.AnalyzerInfo:
-        return analyzer_pb2.AnalyzerInfo(name=NAME, version=VERSION, policies=[_described(r) for r in (*RULES, HOLDS)])
+        told = [_described(rule) for rule in (*RULES, HOLDS)]
+        return analyzer_pb2.AnalyzerInfo(name=NAME, version=VERSION, policies=told, supportsConfig=True)
 
     def Configure(
         self, request: analyzer_pb2.ConfigureAnalyzerRequest, context: grpc.ServicerContext
     ) -> empty_pb2.Empty:
+        """What `--policy-pack-config` says of how hard each rule is. It says nothing of what is mended."""
+        self._levels = dict(request.policyConfig)
         return empty_pb2.Empty()
 
     def ConfigureStack(
@@ -128,7 +145,7 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         self, request: analyzer_pb2.AnalyzeRequest, context: grpc.ServicerContext
     ) -> analyzer_pb2.AnalyzeResponse:
         found = findings(_resource(request), self._settings(request.urn), self._today)
-        return analyzer_pb2.AnalyzeResponse(diagnostics=_diagnostics(found))
+        return analyzer_pb2.AnalyzeResponse(diagnostics=self._diagnostics(found))
 
     def AnalyzeStack(
         self, request: analyzer_pb2.AnalyzeStackRequest, context: grpc.ServicerContext
@@ -136,13 +153,25 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
         resources = [_resource(one) for one in request.resources]
         settings = self._settings(resources[0].urn) if resources else STRICT
         found = findings_together(resources, settings, self._today)
-        return analyzer_pb2.AnalyzeResponse(diagnostics=_diagnostics(found))
+        return analyzer_pb2.AnalyzeResponse(diagnostics=self._diagnostics(found))
 
     def Remediate(
         self, request: analyzer_pb2.AnalyzeRequest, context: grpc.ServicerContext
     ) -> analyzer_pb2.RemediateResponse:
-        """Nothing is changed on the way: what was reviewed is what is made."""
-        return analyzer_pb2.RemediateResponse()
+        """The engine asks in previews and in updates alike, and looks at what comes of it: that is what is reviewed."""
+        found = remedies(_resource(request), request.properties, self._settings(request.urn), self._today)
+        return analyzer_pb2.RemediateResponse(
+            remediations=[
+                analyzer_pb2.Remediation(
+                    policyName=rule.name,
+                    policyPackName=NAME,
+                    policyPackVersion=VERSION,
+                    description=rule.says,
+                    properties=properties,
+                )
+                for rule, properties in found
+            ]
+        )
 
     def Cancel(self, request: empty_pb2.Empty, context: grpc.ServicerContext) -> empty_pb2.Empty:
         return empty_pb2.Empty()
@@ -152,14 +181,33 @@ class Analyzer(analyzer_pb2_grpc.AnalyzerServicer):
             self._configured = of_file(stack_of(urn)) or STRICT
         return self._configured
 
+    def _diagnostics(self, found: Iterable[tuple[Rule, Finding]]) -> list[analyzer_pb2.AnalyzeDiagnostic]:
+        return [
+            analyzer_pb2.AnalyzeDiagnostic(
+                policyName=rule.name,
+                policyPackName=NAME,
+                policyPackVersion=VERSION,
+                description=rule.says,
+                message=f"{finding.message}\n{rule.framework.name}, {rule.framework.item}. What to do: {rule.mend}",
+                enforcementLevel=self._level(rule),
+                urn=finding.urn,
+                severity=_SEVERITIES[rule.severity],
+            )
+            for rule, finding in found
+        ]
+
+    def _level(self, rule: Rule) -> Any:
+        asked = self._levels.get(rule.name)
+        return asked.enforcementLevel if asked else analyzer_pb2.MANDATORY
+
 
 def plain(value: struct_pb2.Value) -> Any:
     """A value of the protocol's as Python has it, with nothing of a secret in it."""
     match value.WhichOneof("kind"):
         case "struct_value":
             fields = value.struct_value.fields
-            if _SIGNATURE in fields:
-                return SECRET if fields[_SIGNATURE].string_value == _SECRET_SIGNATURE else None
+            if SIGNATURE in fields:
+                return SECRET if fields[SIGNATURE].string_value == _SECRET_SIGNATURE else None
             return {key: plain(item) for key, item in fields.items()}
         case "list_value":
             return [plain(item) for item in value.list_value.values]
@@ -185,32 +233,16 @@ def _resource(request: analyzer_pb2.AnalyzeRequest | analyzer_pb2.AnalyzerResour
     )
 
 
-def _diagnostics(found: Iterable[tuple[Rule, Finding]]) -> list[analyzer_pb2.AnalyzeDiagnostic]:
-    return [
-        analyzer_pb2.AnalyzeDiagnostic(
-            policyName=rule.name,
-            policyPackName=NAME,
-            policyPackVersion=VERSION,
-            description=rule.says,
-            message=f"{finding.message}\n{rule.framework.name}, {rule.framework.item}. What to do: {rule.mend}",
-            enforcementLevel=analyzer_pb2.MANDATORY,
-            urn=finding.urn,
-            severity=_SEVERITIES[rule.severity],
-        )
-        for rule, finding in found
-    ]
-
-
 def _described(rule: Rule) -> analyzer_pb2.PolicyInfo:
     return analyzer_pb2.PolicyInfo(
         name=rule.name,
         displayName=rule.name,
         description=rule.says,
-        enforcementLevel=analyzer_pb2.MANDATORY,
+        enforcementLevel=analyzer_pb2.REMEDIATE if rule.adds else analyzer_pb2.MANDATORY,
         policy_type=analyzer_pb2.POLICY_TYPE_RESOURCE if rule.resource else analyzer_pb2.POLICY_TYPE_STACK,
         severity=_SEVERITIES[rule.severity],
         framework=analyzer_pb2.PolicyComplianceFramework(name=rule.framework.name, reference=rule.framework.item),
-        remediation_steps=rule.mend,
+        remediation_steps=f"{rule.mend}{_BY_ITSELF if rule.adds else ''}",
     )
 
 

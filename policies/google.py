@@ -6,13 +6,14 @@ Fields have the names of the pulumi-gcp provider.
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from policies.rules import Demands, Framework, Resource, Rule, Severity, at, is_other, listed
+from policies.rules import Addition, Demands, Framework, Resource, Rule, Severity, at, is_other, listed
 
 _EVERYBODY: Final = ("allUsers", "allAuthenticatedUsers")
 _ACCESS: Final = (
     "gcp:storage/bucketAccessControl:BucketAccessControl",
     "gcp:storage/objectAccessControl:ObjectAccessControl",
 )
+_BUCKET: Final = "gcp:storage/bucket:Bucket"
 _CLUSTER: Final = "gcp:container/cluster:Cluster"
 _POOL: Final = "gcp:container/nodePool:NodePool"
 
@@ -41,13 +42,20 @@ def _public(resource: Resource, _demands: Demands) -> Iterator[str]:
 
 
 def _bucket(resource: Resource, _demands: Demands) -> Iterator[str]:
-    if resource.type == "gcp:storage/bucket:Bucket":
+    if resource.type == _BUCKET:
         if is_other(resource.props.get("publicAccessPrevention"), "enforced"):
             yield "can be made public: publicAccessPrevention is not enforced"
         if is_other(resource.props.get("uniformBucketLevelAccess"), True):
             yield "single objects can be made public: uniformBucketLevelAccess is not true"
         if is_other(at(resource.props, "versioning", "enabled"), True):
             yield "what is overwritten is lost: it keeps no versions"
+
+
+def _guarded(resource: Resource) -> Iterator[Addition]:
+    """Not versions: they cost, and keep what somebody may have to erase."""
+    if resource.type == _BUCKET:
+        yield ("publicAccessPrevention",), "enforced"
+        yield ("uniformBucketLevelAccess",), True
 
 
 def _keys(resource: Resource, _demands: Demands) -> Iterator[str]:
@@ -103,9 +111,15 @@ def _gcp(item: str) -> Framework:
 
 
 def _rule(  # noqa: PLR0917  the table below reads in columns
-    name: str, severity: Severity, framework: Framework, says: str, mend: str, check: Callable[..., Iterator[str]]
+    name: str,
+    severity: Severity,
+    framework: Framework,
+    says: str,
+    mend: str,
+    check: Callable[..., Iterator[str]],
+    adds: Callable[[Resource], Iterator[Addition]] | None = None,
 ) -> Rule:
-    return Rule(name=name, says=says, severity=severity, framework=framework, mend=mend, resource=check)
+    return Rule(name=name, says=says, severity=severity, framework=framework, mend=mend, resource=check, adds=adds)
 
 
 RULES = (
@@ -114,7 +128,7 @@ RULES = (
     _rule("google-nothing-public", "critical", _gcp("5.1"), "Nothing is open to everybody.",
           "Name the identities that need it.", _public),
     _rule("google-bucket-guarded", "critical", _gcp("5.1, 5.2"), "No bucket can be made public, and none forgets.",
-          "Set publicAccessPrevention, uniformBucketLevelAccess and versioning.", _bucket),
+          "Set publicAccessPrevention, uniformBucketLevelAccess and versioning.", _bucket, _guarded),
     _rule("google-no-keys", "critical", _gcp("1.4"), "Service accounts have no keys.",
           "Use workload identity federation.", _keys),
     _rule("gke-private-nodes", "high", _gke("5.6.5"), "Nodes have no address of the internet.",

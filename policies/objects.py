@@ -6,7 +6,20 @@ from typing import Any, Final
 
 import yaml
 
-from policies.rules import SECRET, Demands, Framework, Resource, Rule, at, is_of_nodes, is_other, listed, mapped, texts
+from policies.rules import (
+    SECRET,
+    Addition,
+    Demands,
+    Framework,
+    Resource,
+    Rule,
+    at,
+    is_of_nodes,
+    is_other,
+    listed,
+    mapped,
+    texts,
+)
 
 # Group/version -> kinds (all where none is named), the version of Kubernetes that no longer has them, their successor.
 # From the deprecated API migration guide of Kubernetes.
@@ -131,6 +144,18 @@ def _labels(resource: Resource, _demands: Demands) -> Iterator[str]:
                     yield f"has no label {label}"
 
 
+def _known_labels(resource: Resource) -> Iterator[Addition]:
+    """The project that the object is of, and who manages it: what is being made here is."""
+    if resource.is_kubernetes and isinstance(resource.props.get("metadata"), dict):
+        for label, value in zip(_LABELS, (_project_of(resource.urn), "pulumi"), strict=True):
+            yield ("metadata", "labels", label), value
+
+
+def _project_of(urn: str) -> str:
+    """`vision-week` of `urn:pulumi:production::vision-week::…`."""
+    return urn.split("::")[1]
+
+
 def _versions(resource: Resource, _demands: Demands) -> Iterator[str]:
     if not resource.is_kubernetes:
         return
@@ -249,7 +274,8 @@ RULES = (
     Rule(name="not-in-default-namespace", says="Nothing is in the namespace default.", severity="medium",
          framework=Framework(name=_CIS, item="5.7.4"), mend="Give metadata.namespace.", resource=_default_namespace),
     Rule(name="standard-labels", says="Every object says what it belongs to.", severity="low",
-         framework=Framework(name=_SPEC, item="S4.1"), mend="Use components.kubernetes.metadata.", resource=_labels),
+         framework=Framework(name=_SPEC, item="S4.1"), mend="Use components.kubernetes.metadata.", resource=_labels,
+         adds=_known_labels),
     Rule(name="no-removed-api", says="No object has a version of an API that is gone or going.", severity="high",
          framework=Framework(name="Kubernetes deprecated API migration guide", item="all"),
          mend="Use the successor that is named.", resource=_versions),

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from policies.rules import (
     SECRET,
+    Addition,
     Demands,
     Framework,
     Opaque,
@@ -23,6 +24,7 @@ Pod = Mapping[str, Any]
 Container = Mapping[str, Any]
 
 _LASTING: Final = {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet"}
+_ACCOUNT: Final = "kubernetes:core/v1:ServiceAccount"
 _DIGEST: Final = re.compile(r"@sha256:[0-9a-f]{64}$")
 _VOLUMES: Final = {
     "configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret",
@@ -44,12 +46,13 @@ _SELINUX_TYPES: Final = ("", "container_t", "container_init_t", "container_kvm_t
 
 def template_of(resource: Resource) -> Any:
     """The pod template of whatever makes pods; a Pod itself; None of anything else."""
-    if not resource.is_kubernetes:
-        return None
+    return at(resource.props, *_way(resource)) if resource.is_kubernetes else None
+
+
+def _way(resource: Resource) -> tuple[str, ...]:
     if resource.kind == "Pod":
-        return resource.props
-    spec = ("spec", "jobTemplate", "spec") if resource.kind == "CronJob" else ("spec",)
-    return at(resource.props, *spec, "template")
+        return ()
+    return ("spec", "jobTemplate", "spec", "template") if resource.kind == "CronJob" else ("spec", "template")
 
 
 def pod_of(resource: Resource) -> Pod | None:
@@ -60,8 +63,15 @@ def pod_of(resource: Resource) -> Pod | None:
 
 def containers_of(pod: Pod) -> Iterator[Container]:
     """All of its containers, those that run first among them."""
+    yield from (each for _, each in _placed(pod))
+
+
+def _placed(pod: Pod) -> Iterator[tuple[tuple[str, int], Container]]:
+    """The same with the place of each in the pod."""
     for key in ("initContainers", "containers", "ephemeralContainers"):
-        yield from (each for each in listed(pod.get(key)) if isinstance(each, Mapping))
+        for index, each in enumerate(listed(pod.get(key))):
+            if isinstance(each, Mapping):
+                yield (key, index), each
 
 
 def _about_pods(check: Callable[[Pod], Iterator[str]]) -> Callable[[Resource, Demands], Iterator[str]]:
@@ -100,6 +110,15 @@ def _host_namespaces(pod: Pod) -> Iterator[str]:
 def _escalation(container: Container, _pod: Pod) -> Iterator[str]:
     if is_other(at(container, "securityContext", "allowPrivilegeEscalation"), False):
         yield "may gain privileges: allowPrivilegeEscalation is not false"
+
+
+def _no_escalation(resource: Resource) -> Iterator[Addition]:
+    """Where a container drops ALL there is nothing left to gain: no program of it misses what this takes away."""
+    for place, container in _placed(pod_of(resource) or {}):
+        capabilities = at(container, "securityContext", "capabilities")
+        gives = at(capabilities, "add") or at(container, "securityContext", "privileged")
+        if "ALL" in listed(at(capabilities, "drop")) and not gives:
+            yield (*_way(resource), "spec", *place, "securityContext", "allowPrivilegeEscalation"), False
 
 
 def _non_root(container: Container, pod: Pod) -> Iterator[str]:
@@ -148,6 +167,13 @@ def _seccomp(container: Container, pod: Pod) -> Iterator[str]:
     profile = _setting(container, pod, "seccompProfile")
     if is_other(at(profile, "type"), "RuntimeDefault", "Localhost"):
         yield "has no seccomp profile"
+
+
+def _default_seccomp(resource: Resource) -> Iterator[Addition]:
+    """The filter of the container engine itself, which every image runs with outside Kubernetes."""
+    pod = pod_of(resource) or {}
+    if any(_setting(container, pod, "seccompProfile") is None for container in containers_of(pod)):
+        yield (*_way(resource), "spec", "securityContext", "seccompProfile", "type"), "RuntimeDefault"
 
 
 def _kernel(pod: Pod) -> Iterator[str]:
@@ -244,13 +270,17 @@ def _spread(resource: Resource, demands: Demands) -> Iterator[str]:
 
 
 def _token(resource: Resource, _demands: Demands) -> Iterator[str]:
-    if resource.type == "kubernetes:core/v1:ServiceAccount" and is_other(
-        resource.props.get("automountServiceAccountToken"), False
-    ):
+    if resource.type == _ACCOUNT and is_other(resource.props.get("automountServiceAccountToken"), False):
         yield "pods get its token without asking: automountServiceAccountToken is not false"
     pod = pod_of(resource)
     if pod is not None and pod.get("automountServiceAccountToken") is None:
         yield "the pod doesn't say whether it needs a token: automountServiceAccountToken is missing"
+
+
+def _no_token(resource: Resource) -> Iterator[Addition]:
+    """Not a pod's own word, which only its author can give, and which counts more than the account's."""
+    if resource.type == _ACCOUNT:
+        yield ("automountServiceAccountToken",), False
 
 
 def _cis(item: str) -> Framework:
@@ -272,8 +302,9 @@ def _rule(  # noqa: PLR0917  the table below reads in columns
     says: str,
     mend: str,
     check: Callable[[Resource, Demands], Iterator[str]],
+    adds: Callable[[Resource], Iterator[Addition]] | None = None,
 ) -> Rule:
-    return Rule(name=name, says=says, severity=severity, framework=framework, mend=mend, resource=check)
+    return Rule(name=name, says=says, severity=severity, framework=framework, mend=mend, resource=check, adds=adds)
 
 
 _POD = "Build the pod with components.kubernetes.pod, which hardens it."
@@ -285,7 +316,7 @@ RULES = (
           "No pod shares the node's network, processes or memory.", "Take hostNetwork, hostPID and hostIPC away.",
           _about_pods(_host_namespaces)),
     _rule("pod-no-escalation", "high", _cis("5.2.6"), "No process gains privileges that its parent lacks.", _POD,
-          _about_containers(_escalation)),
+          _about_containers(_escalation), _no_escalation),
     _rule("pod-not-root", "high", _cis("5.2.7"), "No container runs as root (S7.2).", _POD,
           _about_containers(_non_root)),
     _rule("pod-no-capabilities", "high", _cis("5.2.8, 5.2.9, 5.2.10"), "Every container drops ALL capabilities.", _POD,
@@ -296,7 +327,7 @@ RULES = (
     _rule("pod-no-host-port", "medium", _cis("5.2.13"), "No container takes a port of its node.",
           "Take hostPort away and reach the pod by a Service.", _about_containers(_host_ports)),
     _rule("pod-seccomp", "high", _cis("5.7.2"), "Every container's system calls are filtered.", _POD,
-          _about_containers(_seccomp)),
+          _about_containers(_seccomp), _default_seccomp),
     _rule("pod-volume-kinds", "medium", _pss("Volume Types"), "Pods mount only kinds of volumes that are harmless.",
           "Use a claim, a ConfigMap, a Secret, an emptyDir, or a volume of a CSI driver.", _about_pods(_volumes)),
     _rule("pod-kernel-defaults", "medium", _pss("Sysctls, /proc Mount Type, AppArmor, SELinux"),
@@ -306,7 +337,8 @@ RULES = (
     _rule("pod-own-account", "medium", _cis("5.1.5"), "No pod runs as the default service account.",
           "Make a ServiceAccount for it and name it in the pod.", _about_pods(_account)),
     _rule("account-no-token", "medium", _cis("5.1.6"), "Tokens of service accounts are mounted only where asked for.",
-          "Set automountServiceAccountToken to false, on the account and on pods that don't talk to the API.", _token),
+          "Set automountServiceAccountToken to false, on the account and on pods that don't talk to the API.", _token,
+          _no_token),
     _rule("pod-secrets-are-files", "medium", _cis("5.4.1"), "Secrets reach containers as files, not as variables.",
           "Mount the Secret with components.kubernetes.secret_files.", _about_containers(_secret_variables)),
     _rule("pod-no-secret-literal", "critical", _nsa("Protecting Pod service account tokens and secrets"),

@@ -3,6 +3,9 @@
 A rule is a pure function: it gets a resource, or all of a stack, and what the stack's settings say of it, and gives a
 sentence for each thing that is wrong. It never sees the value of a secret: `SECRET` stands in its place. What a preview
 doesn't know yet is `UNKNOWN`, and is no fault: the update knows it and asks again.
+
+Some mend what they find, by a second pure function that says what to add. It can't change what somebody wrote, only say
+what nobody said (`mending`).
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -11,6 +14,8 @@ from enum import Enum
 from typing import Any, Final, Literal
 
 Severity = Literal["low", "medium", "high", "critical"]
+# A path in a resource's properties, and what is written there where there is nothing.
+Addition = tuple[Sequence[str | int], Any]
 
 
 class Opaque(Enum):
@@ -87,6 +92,7 @@ class Rule:
 
     name: what exemptions and reports call it. says: what must be so. mend: what to do where it isn't.
     resource: looks at one resource. stack: looks at all of them together; a rule has one of the two.
+    adds: what to add to a resource that says nothing; none where only a person can know.
     """
 
     name: str
@@ -96,6 +102,7 @@ class Rule:
     mend: str
     resource: Callable[[Resource, Demands], Iterable[str]] | None = None
     stack: Callable[[Sequence[Resource], Demands], Iterable[Finding]] | None = field(default=None)
+    adds: Callable[[Resource], Iterable[Addition]] | None = None
 
 
 def at(value: Any, *path: str | int) -> Any:

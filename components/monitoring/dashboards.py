@@ -146,6 +146,8 @@ def _panel(panel: Panel, ways: list[Builder[DashboardLink]]) -> timeseries.Panel
                 question = question.instant()
             case "list":
                 question = question.instant().format(PromQueryFormat.TABLE)
+        if panel.exemplars and number == 0:
+            question = question.exemplar(True)
         made = made.with_target(question)
     return made
 

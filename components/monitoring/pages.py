@@ -14,6 +14,7 @@ class Panel:
     questions: legend -> PromQL; `{{label}}` in a legend is that label's value. unit: Grafana's name of it.
     limit: from here on it is bad; or, where `least`, below it.
     logs: LogQL of what is said about it, where that is not the whole page's; `label(…)` is a label of what is clicked.
+    exemplars: single requests are shown as points, each with its trace; the first question's histogram has them.
     """
 
     title: str
@@ -23,6 +24,7 @@ class Panel:
     limit: float | None = None
     least: bool = False
     logs: str | None = None
+    exemplars: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -249,7 +249,7 @@ def drift(
     ] = None,
 ) -> None:
     target = target_of(context)
-    found = Preview.of_stack(target, "--refresh")
+    found = Preview.of_stack(target, "--refresh", *target.policies)
     show(found)
     if found.errors:
         raise DeliveryError("\n".join(found.errors), "mend what it names; nothing was changed")
@@ -402,6 +402,8 @@ def show(found: Preview) -> None:
         )
     if found.changes:
         console.print(table)
+    for one in found.mended:
+        console.print(f"added by a rule, because nothing was said: {escape(one)}", soft_wrap=True)
     console.print(f"{found.summary}; {found.unchanged} stay as they are")
     if is_google(found.after):
         console.print(cost_summary(estimate(found.before), estimate(found.after)))

@@ -81,6 +81,11 @@ def _lines(stack: str, preview: Preview, *, detail: bool) -> Iterator[str]:
         yield from _list(changes, detail=detail)
         yield "</details>"
         yield ""
+    if preview.mended:
+        yield "Added by rules of `policies/`, because nothing was said (docs/policies.md):"
+        yield ""
+        yield from (f"- {_code(one)}" for one in preview.mended)
+        yield ""
     if not detail:
         yield f"Without the differences, which would be too long: they are in {_artefact(stack)}."
         yield ""

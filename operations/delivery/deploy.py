@@ -52,7 +52,7 @@ def deploy(target: Target, tag: str, *, dry_run: bool, confirm: Confirm, say: Sa
         say(f"Update: {tag}, program {program[:12]}")
         try:
             _bring(wanted, len(updates), message_of_start(tag, program), *wanted.policies)
-            _prove(wanted, program, say)
+            _prove(wanted, program, say, *wanted.policies)
         except DeliveryError as failed:
             if failed.code == Exit.REFUSED:
                 raise
@@ -90,14 +90,14 @@ def roll_back(target: Target, number: int | None, *, dry_run: bool, confirm: Con
         chosen = plan(target, history(target), number)
         _tell(chosen, say)
         with rolled(target, chosen) as wanted:
-            _agreed(wanted, confirm)
+            _agreed(wanted, confirm, *wanted.advice)
         say("Nothing was changed: that was --dry-run.")
         return
     with locked(target):
         chosen = plan(target, history(target), number)
         _tell(chosen, say)
         with rolled(target, chosen) as wanted:
-            if not _agreed(wanted, confirm):
+            if not _agreed(wanted, confirm, *wanted.advice):
                 raise DeliveryError("Nothing was changed.", "run it again when you are sure")
             _return(wanted, chosen, say)
 
@@ -126,7 +126,7 @@ def _bring(wanted: Target, known: int, message: str, *options: str) -> None:
     raise DeliveryError("The update failed: see above.", "mend what it names", Exit.BROKEN)
 
 
-def _prove(wanted: Target, program: str, say: Say) -> None:
+def _prove(wanted: Target, program: str, say: Say, *options: str) -> None:
     """What runs is healthy and passes its tests; that is written into the history."""
     say("Tests of what runs")
     results = checks.run(wanted, thorough=False)
@@ -135,7 +135,7 @@ def _prove(wanted: Target, program: str, say: Say) -> None:
     say(f"{len(results)} tests passed")
     images: dict[str, str] = dict(wanted.outputs()["images"])
     good = Good(release=wanted.settings.release, program=program, images=images)
-    wanted.pulumi(*_UP, "--message", message_of(good))
+    wanted.pulumi(*_UP, *options, "--message", message_of(good))
     say(f"{wanted.settings.release} runs, and is on record as good.")
 
 
@@ -165,8 +165,9 @@ def _take_back(target: Target, failed: DeliveryError, say: Say) -> None:
 
 
 def _return(wanted: Target, chosen: Plan, say: Say) -> None:
-    _bring(wanted, len(history(wanted)), f"{ROLLBACK}{chosen.update.number}: {chosen.good.release}")
-    _prove(wanted, chosen.good.program, say)
+    message = f"{ROLLBACK}{chosen.update.number}: {chosen.good.release}"
+    _bring(wanted, len(history(wanted)), message, *wanted.advice)
+    _prove(wanted, chosen.good.program, say, *wanted.advice)
 
 
 def _tell(chosen: Plan, say: Say) -> None:

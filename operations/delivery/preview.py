@@ -84,7 +84,7 @@ class Change:
 class Preview:
     """All that would change, what is unchanged in number alone, and what went wrong on the way.
 
-    before, after: every resource that there is and will be.
+    before, after: every resource that there is and will be. mended: what rules added to it, rule and resource.
     """
 
     changes: Sequence[Change]
@@ -92,6 +92,7 @@ class Preview:
     errors: Sequence[str]
     before: Sequence[Resource] = ()
     after: Sequence[Resource] = ()
+    mended: Sequence[str] = ()
 
     @classmethod
     def of_stack(cls, target: Target, *options: str) -> "Preview":
@@ -99,13 +100,14 @@ class Preview:
         return cls.answered(*asked(target, "--show-sames", *options))
 
     @classmethod
-    def answered(cls, done: subprocess.CompletedProcess[str], broken: Sequence[str]) -> "Preview":
-        """From the engine's answer, and the rules that it found broken."""
+    def answered(cls, done: subprocess.CompletedProcess[str], events: str) -> "Preview":
+        """From the engine's answer and its log of events, which alone has what rules found and mended."""
         try:
             preview = cls.of(done.stdout)
         except ValueError:  # it never came to the stack: no login, no passphrase, a lock
             return cls((), 0, (f"{done.stderr.strip()}\n{done.stdout.strip()}".strip(),))
-        if broken:
+        preview = replace(preview, mended=mended(events))
+        if broken := broken_rules(events):
             preview = replace(preview, errors=(*broken, *(one for one in preview.errors if one != _FAILED)))
         return preview if done.returncode == 0 or preview.errors else replace(preview, errors=(done.stderr.strip(),))
 
@@ -137,8 +139,8 @@ class Preview:
         return dict(sorted(groups.items()))
 
 
-def asked(target: Target, *options: str) -> tuple[subprocess.CompletedProcess[str], list[str]]:
-    """What `pulumi preview --json` answers, and which rules are broken."""
+def asked(target: Target, *options: str) -> tuple[subprocess.CompletedProcess[str], str]:
+    """What `pulumi preview --json` answers, and its log of events."""
     with tempfile.NamedTemporaryFile() as events:
         done = subprocess.run(
             target.pulumi_command("preview", "--json", f"--event-log={events.name}", *options),
@@ -149,7 +151,7 @@ def asked(target: Target, *options: str) -> tuple[subprocess.CompletedProcess[st
             text=True,
             check=False,
         )
-        return done, broken_rules(events.read().decode())
+        return done, events.read().decode()
 
 
 def resources_after(steps: Sequence[Mapping[str, Any]]) -> list[Resource]:
@@ -171,13 +173,25 @@ def _standing(steps: Sequence[Mapping[str, Any]], state: str) -> list[Resource]:
 
 
 def broken_rules(events: str) -> list[str]:
-    """What rules say, which the engine leaves out of its JSON: from its log of events, one a line."""
-    told = (json.loads(line).get("policyEvent") for line in events.splitlines())
+    """What rules forbid, which the engine leaves out of its JSON: from its log of events, one a line."""
     return [
-        f"{event['policyName']}: {event['resourceUrn'].rpartition('::')[2]} {_COLOUR.sub('', event['message']).strip()}"
-        for event in told
-        if event
+        f"{event['policyName']}: {_named(event)} {_COLOUR.sub('', event['message']).strip()}"
+        for event in _events(events, "policyEvent")
+        if event["enforcementLevel"] == "mandatory"
     ]
+
+
+def mended(events: str) -> list[str]:
+    """What rules added, which the engine leaves out as well."""
+    return [f"{event['policyName']}: {_named(event)}" for event in _events(events, "policyRemediationEvent")]
+
+
+def _events(events: str, kind: str) -> Iterator[Mapping[str, Any]]:
+    yield from filter(None, (json.loads(line).get(kind) for line in events.splitlines()))
+
+
+def _named(event: Mapping[str, Any]) -> str:
+    return str(event["resourceUrn"].rpartition("::")[2])
 
 
 def _change(step: Mapping[str, Any]) -> Change:

@@ -82,8 +82,8 @@ class Rendered:
 
 def render(target: Target, directory: Path) -> Rendered:
     """Write the stack's overlay, and the base anew. Changes nothing else."""
-    done, broken = asked(target, "--show-sames")
-    if errors := Preview.answered(done, broken).errors:
+    done, events = asked(target, "--show-sames", *target.policies)
+    if errors := Preview.answered(done, events).errors:
         raise DeliveryError("\n".join(errors), "mend what it names; nothing was written")
     rendered = Rendered.of(done.stdout)
     write(directory, target.stack, rendered)

@@ -122,9 +122,15 @@ class Target:
 
     @property
     def policies(self) -> list[str]:
-        """The rules of the checkout, for previews and updates; a rollback goes without: what it brings has passed."""
+        """The rules of the checkout, for previews and updates."""
         pack = self.checkout / "policies"
         return [f"--policy-pack={pack}"] if (pack / "PulumiPolicy.yaml").exists() else []
+
+    @property
+    def advice(self) -> list[str]:
+        """The same for a rollback, which brings what has passed: rules add what they added then, and only warn."""
+        levels = self.checkout / "policies" / "advisory.json"
+        return [*self.policies, f"--policy-pack-config={levels}"] if levels.exists() else []
 
     def pulumi(self, *arguments: str) -> str:
         """Run `pulumi` on the stack and give what it printed."""

@@ -3,11 +3,16 @@
 What stands in for Jaeger, for Loki and for Google takes what it brings. `test_trace_keeping.py` has Jaeger.
 """
 
+import re
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
+from components.monitoring import traces
+from components.monitoring.collector import COUNTED
 from tests.app.collecting import Node, Span, Store, collecting
 from tests.app.processes import free_port
 from tests.app.telling import tell
@@ -69,6 +74,17 @@ def test_spans_wait_for_a_store_that_is_away(tmp_path: Path) -> None:
         wait_for(lambda: node.number("otelcol_receiver_accepted_spans") == 1, "it to be taken in")
         store.up()
         assert span(store, trace).name == "waits"
+
+
+def test_spans_without_room_are_refused_and_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By this number the alert SpansLost knows."""
+    monkeypatch.setattr(traces, "QUEUE", {"sizer": "bytes", "queue_size": 2000, "num_consumers": 1})
+    with collecting(tmp_path) as (node, store):
+        store.down()
+        with pytest.raises(httpx.HTTPStatusError, match="503"):
+            deque(tell(node.spans, "too many") for _ in range(1000))
+        wait_for(lambda: node.number("otelcol_exporter_enqueue_failed_spans") == 1, "it to be counted")
+        assert re.fullmatch(COUNTED, "otelcol_exporter_enqueue_failed_spans")
 
 
 def test_a_line_knows_its_trace(running: Running) -> None:

@@ -91,8 +91,35 @@ def test_settings_that_are_wrong_excuse_nothing() -> None:
     ]
 
 
-def test_nothing_is_changed_on_the_way() -> None:
+def test_the_engine_is_given_the_whole_resource_with_what_was_missing() -> None:
+    bare = struct(metadata={"namespace": "web"}, stringData=MARKED)
+    (one,) = Analyzer(TODAY).Remediate(asked(bare), CONTEXT).remediations
+    assert (one.policyName, one.diagnostic) == ("standard-labels", "")
+    labels = {"app.kubernetes.io/part-of": "vision-week", "app.kubernetes.io/managed-by": "pulumi"}
+    assert one.properties == struct(metadata={"namespace": "web", "labels": labels}, stringData=MARKED)
+
+
+def test_a_resource_that_lacks_nothing_is_not_given_back() -> None:
     assert not Analyzer(TODAY).Remediate(kubernetes_claim(), CONTEXT).remediations
+
+
+def test_the_pack_says_which_rules_mend_by_themselves() -> None:
+    told = {one.name: one for one in Analyzer(TODAY).GetAnalyzerInfo(empty_pb2.Empty(), CONTEXT).policies}
+    mending = {name for name, one in told.items() if one.enforcementLevel == analyzer_pb2.REMEDIATE}
+    assert mending == {rule.name for rule in RULES if rule.adds}
+    assert all(("added by itself" in one.remediation_steps) == (name in mending) for name, one in told.items())
+
+
+def test_a_rollback_s_rules_warn_and_still_mend() -> None:
+    """What it brings back may have been exempted then, and is not any more."""
+    levels = json.loads((CHECKOUT / "policies" / "advisory.json").read_text())
+    assert levels == {"all": "advisory"}
+    advisory = {rule.name: analyzer_pb2.PolicyConfig(enforcementLevel=analyzer_pb2.ADVISORY) for rule in RULES}
+    analyzer = Analyzer(TODAY)
+    analyzer.Configure(analyzer_pb2.ConfigureAnalyzerRequest(policyConfig=advisory), CONTEXT)
+    spoken = asked(struct(metadata={"namespace": "web"}, stringData={"a": "hunter22"}))
+    assert {one.enforcementLevel for one in analyzer.Analyze(spoken, CONTEXT).diagnostics} == {analyzer_pb2.ADVISORY}
+    assert len(analyzer.Remediate(spoken, CONTEXT).remediations) == 1
 
 
 def test_the_pack_asks_for_the_environment_that_the_program_has() -> None:

@@ -12,6 +12,16 @@ def waiting(reason: str) -> str:
     return f'kube_pod_container_status_waiting_reason{{pod="app-1",container="php",reason="{reason}"}}'
 
 
+def spans(fate: str) -> str:
+    """What became of spans at a collector."""
+    return f'otelcol_exporter_{fate}_spans{{instance="10.0.0.1:8888",exporter="otlp_http/traces"}}'
+
+
+def lines(fate: str) -> str:
+    """And of lines."""
+    return f'otelcol_exporter_{fate}_log_records{{instance="10.0.0.1:8888",exporter="otlp_http"}}'
+
+
 def failed(job: str) -> str:
     """Whether a Job has failed."""
     return f'kube_job_failed{{job_name="{job}",condition="true"}}'
@@ -396,6 +406,10 @@ CASES = {
     # A queue that is half full may empty itself again.
     "LogsWait": Case(waiting_lines(51), waiting_lines(50)),
     "LogsLost": Case(refused(stream_limit="0+1x60"), refused(stream_limit="7x60", too_far_behind="0+1x60")),
+    # Without room; what was lost long ago, and lines.
+    "SpansLost": Case(
+        {spans("enqueue_failed"): "1+1x60"}, {spans("enqueue_failed"): "7x60", lines("enqueue_failed"): "1+1x60"}
+    ),
     "RulesFail": Case(
         {"prometheus_rule_evaluation_failures_total": "0+1x60"}, {"prometheus_rule_evaluation_failures_total": "7x60"}
     ),

@@ -1,7 +1,9 @@
 """The preview of a pull request: what it says, what it never shows, and how it looks once it is HTML."""
 
 import json
+import subprocess
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -13,7 +15,7 @@ from typer.testing import CliRunner
 
 from operations.delivery import command
 from operations.delivery.comment import CONSENT, LIMIT, PullRequest, asks_for_consent, markdown, marker, whole
-from operations.delivery.preview import LATER, SECRET, Preview
+from operations.delivery.preview import LATER, SECRET, Preview, broken_rules
 from operations.delivery.problem import DeliveryError
 from operations.delivery.target import Target
 from tests.unit.answering import answering
@@ -125,6 +127,37 @@ def test_no_label_is_asked_for_where_nothing_stateful_goes() -> None:
 
 def test_a_preview_without_changes_says_so() -> None:
     assert "Preview of `staging`: no changes" in markdown("staging", preview())
+
+
+def event(kind: str, **more: Any) -> str:
+    """A line of the engine's log of events."""
+    return json.dumps({kind: {"policyName": "a-rule", "resourceUrn": "urn:pulumi:staging::x::y::web", **more}})
+
+
+def test_what_rules_added_is_told_in_the_comment() -> None:
+    """What is made new has no differences, and would not have shown it."""
+    engine = subprocess.CompletedProcess([], 0, json.dumps({"steps": [JOB]}), "")
+    found = Preview.answered(engine, event("policyRemediationEvent", before={}, after={"password": "hunter2"}))
+    assert (found.mended, found.errors) == (["a-rule: web"], [])
+    text = markdown("staging", found)
+    assert "Added by rules of `policies/`" in text
+    assert "- `a-rule: web`" in text
+    assert "hunter2" not in text
+    assert "Added by rules" not in markdown("staging", preview(JOB))
+
+
+def test_a_terminal_is_told_of_it_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    command.show(replace(preview(JOB), mended=["a-rule: web"]))
+    assert "added by a rule, because nothing was said: a-rule: web" in capsys.readouterr().out
+
+
+def test_what_a_rule_only_warns_of_is_no_error() -> None:
+    """A rollback's rules warn."""
+    events = {
+        level: event("policyEvent", enforcementLevel=level, message="is odd\n") for level in ("advisory", "mandatory")
+    }
+    assert broken_rules(events["mandatory"]) == ["a-rule: web is odd"]
+    assert broken_rules(events["advisory"]) == []
 
 
 def test_what_the_rules_found_is_told() -> None:

@@ -10,7 +10,7 @@ import yaml
 
 from components.monitoring import rules, scraping, subjects
 from components.settings import Alerts
-from tests.unit.alarms import ALWAYS, CASES, certificate, disk
+from tests.unit.alarms import ALWAYS, CASES, certificate, disk, spans
 from tests.unit.recording import CHECKOUT, Recording
 
 SERVICES = ("app", "collector", "websocket")
@@ -102,6 +102,10 @@ def test_a_disk_that_fills_fast_is_critical_and_one_that_fills_slowly_is_not(
     asked = 'group by (severity) (ALERTS{alertname="NodeDiskFull",alertstate="firing"})'
     expected = [{"labels": f'{{severity="{severity}"}}', "value": 1} for severity in severities]
     tried(tmp_path, disk(left), 120, expected, asked)
+
+
+def test_spans_that_a_store_refuses_are_lost_as_well_as_those_without_room(tmp_path: Path) -> None:
+    tried(tmp_path, {spans("send_failed"): "1+1x60"}, 20, [{"labels": "{}", "value": 1}], firing("SpansLost"))
 
 
 def test_a_budget_that_burns_fast_is_critical_and_one_that_burns_slowly_a_warning() -> None:

@@ -102,6 +102,19 @@ def test_what_questions_leave_open_is_chosen_at_the_top_of_the_page(name: str) -
     assert {open_ for expr in asked for open_ in re.findall(r"\$([a-z]\w*)", expr)} == choices
 
 
+def test_latencies_of_requests_show_those_of_which_there_is_a_trace() -> None:
+    """S8.3: the application's histogram alone has exemplars."""
+    asked = [
+        (panel["title"], number, target["expr"])
+        for page in FILES.values()
+        for panel in page["panels"]
+        for number, target in enumerate(panel.get("targets", []))
+        if target.get("exemplar")
+    ]
+    assert [(title, number) for title, number, _ in asked] == [("All routes", 0), ("95 % by route", 0)]
+    assert all("vision_week_http_request_duration_seconds_bucket" in expr for *_, expr in asked)
+
+
 def links(panel: dict[str, Any]) -> list[str]:
     return [link["url"] for link in panel["fieldConfig"]["defaults"].get("links", [])]
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from components.configuration import parse
+from policies.analyzer import remedies
 from policies.exemptions import STRICT, Stack, of_settings
-from tests.policies.seen import found, resources_of
+from tests.policies.seen import TODAY, found, resources_of
 from tests.unit.conftest import Stacks
 from tests.unit.recording import Recording, stack_config
 from tests.unit.stacks import buildable
@@ -24,6 +25,17 @@ def settings_of(stack: str) -> Stack:
 def test_a_stack_keeps_every_rule(program: Recording, stack: str) -> None:
     """Production's file had no exemptions, and its first update would have been refused."""
     assert found(resources_of(program), settings_of(stack)) == set()
+
+
+def test_nothing_of_a_stack_needs_to_be_mended(program: Recording, stack: str) -> None:
+    settings = settings_of(stack)
+    sent = {one.urn: one.sent for one in program.made}
+    done = [
+        (rule.name, one.name)
+        for one in resources_of(program)
+        for rule, _ in remedies(one, sent[one.urn], settings, TODAY)
+    ]
+    assert done == []
 
 
 def test_every_exemption_is_from_a_rule_that_would_be_broken(stacks: Stacks, stack: str) -> None:

@@ -85,8 +85,14 @@ def page(thresholds: Alerts) -> Dashboard:
                 ),
             ),
             "Time to answer": (
-                Panel(title="All routes", questions=shares, unit="s", limit=thresholds.latency_goal_ms / 1000),
-                Panel(title="95 % by route", questions={"{{route}}": by_route}, unit="s"),
+                Panel(
+                    title="All routes",
+                    questions=shares,
+                    unit="s",
+                    limit=thresholds.latency_goal_ms / 1000,
+                    exemplars=True,
+                ),
+                Panel(title="95 % by route", questions={"{{route}}": by_route}, unit="s", exemplars=True),
                 Panel(
                     title="Reads through the cache",
                     questions={

@@ -37,6 +37,7 @@ def of_targets(thresholds: Alerts, services: Sequence[str]) -> Iterator[Alert]:
 def alerts() -> Iterator[Alert]:
     """Every other alert."""
     yield from _of_logs()
+    yield from _of_traces()
     yield from _of_prometheus()
     yield from _of_the_way_to_people()
 
@@ -65,6 +66,22 @@ def _of_logs() -> Iterator[Alert]:
         team="platform",
         summary="Loki refused {{ $value | humanize }} lines for good: {{ $labels.reason }}",
         description="Nobody will find them.",
+    )
+
+
+def _of_traces() -> Iterator[Alert]:
+    # The collector tells of each when it has some, never of none: of the first moment there is no increase.
+    no_room, refused = (
+        f"sum by (instance) (increase(otelcol_exporter_{what}_failed_spans[5m])) > 0" for what in ("enqueue", "send")
+    )
+    yield Alert(
+        name="SpansLost",
+        expr=f"{no_room} or {refused}",
+        minutes=0,
+        severity="warning",
+        team="platform",
+        summary="The collector at {{ $labels.instance }} has lost {{ $value | humanize }} spans",
+        description="Traces have holes, or are not there at all. Nothing else is lost.",
     )
 
 
