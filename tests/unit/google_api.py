@@ -5,6 +5,21 @@ import re
 from http.server import BaseHTTPRequestHandler
 from typing import Any, ClassVar
 
+from components.settings import GoogleCluster, Settings
+from operations.cost.program import resources_of
+from policies.rules import Resource
+
+_MADE: dict[str, list[Resource]] = {}
+
+
+def resources_once(settings: Settings) -> list[Resource]:
+    """What the program makes in a project, which takes seconds to tell, and is the same for all of a file's tests."""
+    cluster = settings.cluster
+    assert isinstance(cluster, GoogleCluster)
+    if cluster.project not in _MADE:
+        _MADE[cluster.project] = resources_of(settings)
+    return _MADE[cluster.project]
+
 
 class Answers(BaseHTTPRequestHandler):
     """Google's APIs, with projects that have everything, and nothing of a stack's.

@@ -102,7 +102,7 @@ def test_providers_and_components_are_nothing_that_is_left_out() -> None:
 def test_a_preview_that_fails_writes_nothing_and_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     told = {"steps": [config("app")], "diagnostics": [{"severity": "error", "message": "no such setting"}]}
     done = subprocess.CompletedProcess([], 255, stdout=json.dumps(told), stderr="")
-    monkeypatch.setattr(rendering, "asked", lambda *_: (done, []))
+    monkeypatch.setattr(rendering, "asked", lambda *_: (done, ""))
     with pytest.raises(DeliveryError, match="no such setting"):
         rendering.render(Target.named("staging"), tmp_path)
     assert files(tmp_path) == {}

@@ -1,7 +1,6 @@
 """What is missing before a stack is made on Google Cloud. Google is simulated: it answers as its reference has it."""
 
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +10,11 @@ from typer.testing import CliRunner
 from components.google.pipeline import CHANGES
 from components.settings import GatewayEdge, GoogleCluster
 from operations import preflight
-from operations.cost.program import resources_of
 from operations.delivery.target import Target
 from operations.preflight import PERMISSIONS, PROGRAMS, Finding, Google, findings, token, wanted
 from operations.problem import Problem
-from policies.rules import Resource
 from tests.unit.answering import answering
-from tests.unit.google_api import Answers
+from tests.unit.google_api import Answers, resources_once
 
 SETTINGS = Target.named("production").settings
 CLUSTER = SETTINGS.cluster
@@ -39,19 +36,13 @@ def wanted_here() -> dict[str, int]:
     return wanted(CLUSTER)
 
 
-@cache
-def made() -> list[Resource]:
-    """What the program makes, which takes seconds to tell."""
-    return resources_of(SETTINGS)
-
-
 @pytest.fixture
 def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Google, type[Answers]]]:
     """Google, and how it answers; every program that is looked for is there."""
     for name in PROGRAMS:
         (tmp_path / name).touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(preflight, "resources_of", lambda _: made())
+    monkeypatch.setattr(preflight, "resources_of", resources_once)
     kind = type("Own", (Answers,), {"numbers": {PROJECT: NUMBER}, "instead": {}, "asked": []})
     with answering(kind) as address:
         yield Google("a-token", lambda _api: address, address), kind

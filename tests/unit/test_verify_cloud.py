@@ -14,6 +14,7 @@ import yaml
 from typer.testing import CliRunner
 
 from components.settings import Settings
+from operations import preflight
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.target import CHECKOUT
 from operations.preflight import PROGRAMS, Finding, Google
@@ -27,7 +28,7 @@ from operations.verify_cloud.place import folders
 from operations.verify_cloud.report import Left, Report, Step, Verdict
 from operations.verify_cloud.settings import NO_ADDRESS, Site, overrides, write
 from tests.unit.answering import answering
-from tests.unit.google_api import Answers
+from tests.unit.google_api import Answers, resources_once
 
 SITE = Site(name="verify-0000002a", project="an-empty-project", number=100000000042, region="europe-west1")
 KEY = "projects/an-empty-project/locations/europe-west1/keyRings/keys/cryptoKeys/disks"
@@ -93,6 +94,7 @@ def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instead: dict[str, t
         (tmp_path / name).chmod(0o755)
     (tmp_path / "config.json").write_text(json.dumps({"credHelpers": {"europe-west1-docker.pkg.dev": "gcloud"}}))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    monkeypatch.setattr(preflight, "resources_of", resources_once)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "KUBECONFIG", "CLOUDSDK_CORE_PROJECT"):
@@ -144,13 +146,17 @@ def test_where_nobody_can_be_asked_nothing_is_made(
     [
         (f"/v1/projects/{SITE.project}/billingInfo", (200, {}), "billing"),
         (f"/v1/projects/{SITE.project}/locations/-/clusters", (200, {"clusters": [{}]}), "a project without a cluster"),
-        (f"/storage/v1/b/{SITE.project}-uploads", (200, {"name": "b"}), "a project without a bucket of a stack"),
+        (
+            f"/storage/v1/b/{SITE.project}-uploads",
+            (200, {"name": "b", "projectNumber": str(SITE.number)}),
+            "a project without a bucket of a stack",
+        ),
         (
             f"/v1/projects/{SITE.project}/locations/europe-west1/repositories/docker-io",
             (200, {"name": "r"}),
             "a project without a repository of a stack",
         ),
-        (f"/storage/v1/b/{SITE.project}-uploads", (403, {}), "a project without a bucket of a stack"),
+        (f"/storage/v1/b/{SITE.project}-uploads", (403, {}), f"the bucket {SITE.project}-uploads"),
     ],
 )
 def test_what_is_missing_is_found_before_anybody_is_asked(
