@@ -25,7 +25,7 @@ class BackupStoreArgs:
 
     number: the project's. prefix: of its name. key: what it is encrypted with, beside pgBackRest's own encryption.
     writers: pods' identities, `ns/NAMESPACE/sa/ACCOUNT`. copied_by: number of the project that keeps a copy.
-    protect: whether it can be removed.
+    protect: whether it can be removed, with what is in it.
     after: what must be there before. labels: for the bill.
     """
 
@@ -55,6 +55,7 @@ class BackupStore(ComponentResource):
             key=args.key,
             former=_FORMER,
             deleted=_DELETED,
+            force_destroy=not args.protect,
             labels=args.labels,
             opts=ResourceOptions(parent=self, protect=args.protect, depends_on=args.after),
         )

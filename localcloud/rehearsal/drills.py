@@ -77,7 +77,7 @@ class Pods:
         self._kubectl(*data, "create", "-f", "-", given=json.dumps(job))
         try:
             pod = f"batch.kubernetes.io/job-name={_RESTORED}"
-            self._await("the restored database", lambda: bool(self._ready("data", pod)))
+            self._await("the restored database", lambda: self._restored(pod))
             said = self._kubectl(
                 *data, "exec", f"job/{_RESTORED}", "--", *_psql("SELECT said FROM rehearsed"), "vision_week"
             )
@@ -93,6 +93,13 @@ class Pods:
             each["metadata"]["name"].startswith("postgres-backups-begin-") and each["status"].get("succeeded")
             for each in jobs
         )
+
+    def _restored(self, pod: str) -> bool:
+        jobs = json.loads(self._kubectl("-n", self._area("data"), "get", "job", _RESTORED, "-o", "json"))
+        if jobs["status"].get("failed"):
+            said = self._kubectl("-n", self._area("data"), "logs", f"job/{_RESTORED}", "--all-pods", "--tail=60")
+            raise Problem(f"The restore failed:\n{said}", "See docs/backups.md.")
+        return bool(self._ready("data", pod))
 
     def _serves(self) -> bool:
         """Whether any pod of the application says that it, its stores and its uploads are well."""
