@@ -98,7 +98,7 @@ class Backups(ComponentResource):
                 lambda found: pgbackrest.repository(args.settings, *found)
             ),
             "restore.conf": Output.from_input(args.bucket).apply(pgbackrest.restoring),
-            **{name: (_OURS / name).read_text() for name in ("backup.sh", "restore.sh", "drill.sh")},
+            **{name: (_OURS / name).read_text() for name in ("backup.sh", "restore.sh", "drill.sh", "reached.sh")},
         }
         self._config = core.v1.ConfigMap(
             pgbackrest.REPOSITORY,

@@ -16,6 +16,7 @@ run() {
     return "$status"
 }
 
+. "${0%/*}/reached.sh"
 case "$1" in
 begin)
     # The repository learns which database it is for, and never takes another one's WAL after that. Without a first backup

@@ -8,6 +8,7 @@ sql() {
     psql --no-psqlrc --quiet --tuples-only --no-align --command="$1" postgres
 }
 
+. "${0%/*}/reached.sh"
 archived=$(pgbackrest info --output=json --log-level-console=off \
     | python3 -c 'import json, sys; print(json.load(sys.stdin)[0]["archive"][-1]["max"][8:])' 2> /dev/null) || {
     echo "Nothing is archived, or it can't be read: 'pgbackrest info' says which." >&2

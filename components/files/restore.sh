@@ -10,6 +10,7 @@ fail() {
     exit 1
 }
 
+. "${0%/*}/reached.sh"
 mkdir -p -m 0700 "$data"
 began=$(date +%s)
 pgbackrest restore "$@" || fail "pgBackRest has said above what is wrong"

@@ -85,10 +85,8 @@ def _disks(place: Place) -> list[str]:
 
 
 def _empty(place: Place, say: Say) -> None:
-    """What Google doesn't let a bucket or a plan go with. What isn't there, or not yet, is no reason to stop."""
-    say("Removing what is in the bucket of backups, and snapshots …")
-    with suppress(DeliveryError):
-        place.gcloud("storage", "rm", "--recursive", "--all-versions", f"gs://{place.backups}/**")
+    """Snapshots, without which Google doesn't let their plan go. What isn't there, or not yet, is no reason to stop."""
+    say("Removing snapshots …")
     where = (f"--location={place.site.region}", f"--backup-plan={place.site.name}-snapshots")
     words = ("container", "backup-restore", "backups")
     with suppress(DeliveryError):

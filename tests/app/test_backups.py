@@ -72,6 +72,7 @@ class Archived(Postgres):
         """What a job of the platform does."""
         script = self.folder / SCRIPT.name
         script.write_text(SCRIPT.read_text())
+        script.with_name("reached.sh").write_text(SCRIPT.with_name("reached.sh").read_text())
         return self._runs(["sh", str(script), what], self.data)
 
     def _runs(self, command: list[str], data: Path) -> subprocess.CompletedProcess[str]:
@@ -125,7 +126,7 @@ class Restored(Postgres):
         }
         for file, text in (
             ("restore.conf", pgbackrest.restoring(None)),
-            *((file, SCRIPT.with_name(file).read_text()) for file in ("restore.sh", "drill.sh")),
+            *((file, SCRIPT.with_name(file).read_text()) for file in ("restore.sh", "drill.sh", "reached.sh")),
         ):
             for place, ours in places.items():
                 text = text.replace(place, ours)  # noqa: PLW2901

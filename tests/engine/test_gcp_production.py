@@ -111,7 +111,7 @@ def test_production_stays_as_the_pipelines_roles_alone_have_made_it(production: 
     production.refresh("--expect-no-changes")
     with cloud.world() as world:
         assert world.projects[PROJECT].roles == list(CHANGES)
-        assert len(world.of(kinds.KEY)) == 6
+        assert len(world.of(kinds.KEY)) == 7
         assert set(world.of(kinds.CLUSTER)) == {f"projects/{PROJECT}/locations/europe-west1/clusters/vision-week"}
 
 
