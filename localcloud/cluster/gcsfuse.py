@@ -48,7 +48,10 @@ def start(node: Node) -> None:
 def stop(node: Node) -> None:
     """End the driver; what it has mounted goes with its pods."""
     docker("exec", node.container, "sh", "-c", f"{_search('pkill')} || true")
-    shutil.rmtree(nodes.disk(node) / "kubelet" / _PLUGIN, ignore_errors=True)
+    kubelet = nodes.disk(node) / "kubelet"
+    shutil.rmtree(kubelet / _PLUGIN, ignore_errors=True)
+    # A kubelet that starts later would ask there in vain, ever more seldom, and be late for the driver's next start.
+    (kubelet / "plugins_registry" / f"{DRIVER}-reg.sock").unlink(missing_ok=True)
 
 
 def _runs(node: Node) -> bool:
