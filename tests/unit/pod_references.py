@@ -5,6 +5,7 @@ Fields of pods, containers and volumes that are not known here are findings: wha
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import PurePath
 from typing import Any, Protocol
 
@@ -196,11 +197,21 @@ def _files(pod: Pod, container: Mapping[str, Any], among: Objects) -> Iterator[s
         for mount in container.get("volumeMounts", [])
     }
     texts = [*_texts(pod, container, among), *(text for files in shown.values() for text in files.values())]
-    for path in sorted({path for text in texts for path in _PATH.findall(text)}):
+    made = {place: {each for file in files for each in _with_folders(file)} for place, files in shown.items()}
+    for path in sorted({path for text in texts for path in _paths(text)}):
         for place, files in shown.items():
-            made = {folder for file in files for folder in (file, *map(str, PurePath(file).parents))}
-            if files and path.startswith(f"{place}/") and path.removeprefix(f"{place}/") not in made:
+            if files and path.startswith(f"{place}/") and path.removeprefix(f"{place}/") not in made[place]:
                 yield f"{pod.workload.kind} {pod.workload.name}: {container['name']} looks for the file {path}"
+
+
+@cache
+def _with_folders(file: str) -> tuple[str, ...]:
+    return file, *map(str, PurePath(file).parents)
+
+
+@cache
+def _paths(text: str) -> frozenset[str]:
+    return frozenset(_PATH.findall(text))
 
 
 def _shown(pod: Pod, volume: Mapping[str, Any], among: Objects) -> dict[str, str]:

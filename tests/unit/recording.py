@@ -13,6 +13,7 @@ import runpy
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -49,7 +50,7 @@ class Made:
     clear: str  # every text among its inputs that is not marked as secret
     sent: Any  # its inputs as the engine gets them, secrets with their mark
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """`Deployment` of `kubernetes:apps/v1:Deployment`."""
         return self.type.rpartition(":")[2]

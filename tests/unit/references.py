@@ -7,6 +7,7 @@ what it refers to would go unseen.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from tests.unit.pod_references import of_pod
@@ -92,7 +93,7 @@ class _Check:
     def _hosts(self, one: Made) -> Iterator[str]:
         """Services that a text names, and their ports, given with the host or as the variable beside it."""
         for text, value in _texts(one):
-            for service, namespace, port in _HOST.findall(value):
+            for service, namespace, port in _hosts(value):
                 yield from self.exists(one, "Service", namespace, service)
                 found = self.objects.get(("Service", namespace, service))
                 beside = dict(_texts(one)).get(text.removesuffix("_HOST") + "_PORT") if text.endswith("_HOST") else None
@@ -270,6 +271,12 @@ class _Check:
             for one in self.recording.of("StatefulSet")
             for number in range(one.inputs["spec"]["replicas"])
         }
+
+
+@cache
+def _hosts(text: str) -> list[tuple[str, str, str]]:
+    """Service, namespace and port of each host that a text names."""
+    return _HOST.findall(text)
 
 
 def _texts(one: Made) -> Iterator[tuple[str, str]]:
