@@ -166,9 +166,6 @@ def test_production_goes_when_its_protection_is_taken_away_and_comes_again(produ
     production.up()
     backups = storage.Client(PROJECT).bucket(production.outputs()["backups"])
     backups.blob("a-backup").upload_from_string("of PostgreSQL")
-    assert "it is not empty" in production.destroy(succeeds=False).said
-    for version in backups.list_blobs(versions=True):
-        version.delete()
     production.destroy()
     with cloud.world() as world:
         left = {token for token, things in world.things.items() if things}
