@@ -7,6 +7,7 @@ exporter gives them; no package of Debian has that one, and the one that Debian 
 version 1.7.
 """
 
+import signal
 import socket
 import ssl
 import sys
@@ -99,4 +100,6 @@ class _Server(ThreadingHTTPServer):
 
 
 if __name__ == "__main__":
+    # The first process of a container isn't ended by a signal that it doesn't take, and its pod would wait for it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     _Server(int(sys.argv[1]), Path(sys.argv[2])).serve_forever()

@@ -7,6 +7,7 @@ target that is down.
 
 import json
 import os
+import signal
 import ssl
 import sys
 from collections.abc import Iterator, Mapping
@@ -83,4 +84,6 @@ def main(port: str, *jobs: str) -> None:
 
 
 if __name__ == "__main__":
+    # The first process of a container isn't ended by a signal that it doesn't take, and its pod would wait for it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     main(*sys.argv[1:])

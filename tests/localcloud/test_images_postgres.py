@@ -195,5 +195,8 @@ def test_exporters_answer_under_tls_alone_with_the_certificate_that_is_there(tmp
         for port in (own, pooler):
             assert "_up 0" in said(port)
             assert said(port).split()[0] not in before
+        # Its pod's other containers wait for it when they go, a primary's members too.
+        docker("stop", "--time=60", container)
+        assert docker("inspect", "--format={{.State.ExitCode}}", container).strip() == "0"
     finally:
         docker("rm", "--force", container)
