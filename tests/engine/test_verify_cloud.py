@@ -155,7 +155,7 @@ def test_a_stack_is_made_looked_at_and_removed_with_what_is_in_its_buckets(googl
     assert tried == dict.fromkeys(
         [
             "The second update changes nothing",
-            "No namespace but the nodes' takes a privileged pod",
+            "No namespace but the nodes' takes a pod that sees the node's processes",
             "No account of a pod may read Secrets",
             "a backup",
         ],
