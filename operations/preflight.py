@@ -20,7 +20,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from components.settings import GatewayEdge, GoogleCluster, Settings
-from operations.cost.program import resources_of
 from operations.delivery.target import Target
 from operations.problem import Problem
 
@@ -202,6 +201,9 @@ def _region(cluster: GoogleCluster, google: Google) -> Iterator[Finding]:
 
 def _names(settings: Settings, cluster: GoogleCluster, google: Google) -> Iterator[Finding]:
     """Buckets' names, of which there is one each in the world: those that the program would make."""
+    # Only here: it loads the whole program.
+    from operations.cost.program import resources_of  # noqa: PLC0415
+
     names = {str(one.props["name"]) for one in resources_of(settings) if one.type == "gcp:storage/bucket:Bucket"}
     for name in sorted(names):
         problem = None

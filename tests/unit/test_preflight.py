@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from components.google.pipeline import CHANGES
 from components.settings import GatewayEdge, GoogleCluster
 from operations import preflight
+from operations.cost import program
 from operations.delivery.target import Target
 from operations.preflight import PERMISSIONS, PROGRAMS, Finding, Google, findings, token, wanted
 from operations.problem import Problem
@@ -42,7 +43,7 @@ def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Go
     for name in PROGRAMS:
         (tmp_path / name).touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(preflight, "resources_of", resources_once)
+    monkeypatch.setattr(program, "resources_of", resources_once)
     kind = type("Own", (Answers,), {"numbers": {PROJECT: NUMBER}, "instead": {}, "asked": []})
     with answering(kind) as address:
         yield Google("a-token", lambda _api: address, address), kind

@@ -14,7 +14,7 @@ import yaml
 from typer.testing import CliRunner
 
 from components.settings import Settings
-from operations import preflight
+from operations.cost import program
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.target import CHECKOUT
 from operations.preflight import PROGRAMS, Finding, Google
@@ -94,7 +94,7 @@ def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, instead: dict[str, t
         (tmp_path / name).chmod(0o755)
     (tmp_path / "config.json").write_text(json.dumps({"credHelpers": {"europe-west1-docker.pkg.dev": "gcloud"}}))
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
-    monkeypatch.setattr(preflight, "resources_of", resources_once)
+    monkeypatch.setattr(program, "resources_of", resources_once)
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE_FILE", "KUBECONFIG", "CLOUDSDK_CORE_PROJECT"):
