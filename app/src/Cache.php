@@ -31,7 +31,7 @@ final class Cache
     {
         $key = null;
         try {
-            [$key, $found] = $this->store->use(static function (Redis $redis) use ($group, $name): array {
+            [$key, $found] = $this->store->useNow(static function (Redis $redis) use ($group, $name): array {
                 $key = "cache:{$group}:" . ((int) $redis->get("generation:{$group}")) . ":{$name}";
                 return [$key, $redis->get($key)];
             });
@@ -47,7 +47,7 @@ final class Cache
         }
         try {
             $entry = json_encode($value, JSON_THROW_ON_ERROR);
-            $this->store->use(static fn (Redis $redis) => $redis->setex($key, $seconds, $entry));
+            $this->store->useNow(static fn (Redis $redis) => $redis->setex($key, $seconds, $entry));
         } catch (Away $away) {
             $this->log->warning('cache entry is not stored', ['cause' => (string) $away->getPrevious()?->getMessage()]);
         }

@@ -21,6 +21,9 @@ final class KeyValue
 
     private const CONNECT_SECONDS = 1.0;
     private const READ_SECONDS = 2.0;
+    /** A primary hands over within a second (docs/redis.md). */
+    private const HAND_OVER_SECONDS = 1.5;
+    private const PAUSE_MICROSECONDS = 100_000;
 
     private ?Redis $connection = null;
 
@@ -31,13 +34,31 @@ final class KeyValue
     }
 
     /**
+     * Waits for another primary, where one hands over.
+     *
      * @template T
      * @param Closure(Redis): T $use
      * @return T
      */
     public function use(Closure $use): mixed
     {
-        return $this->trace->asked('Redis', ['db.system.name' => 'redis'], fn (string $_) => $this->used($use));
+        return $this->trace->asked(
+            'Redis',
+            ['db.system.name' => 'redis'],
+            fn (string $_) => $this->used($use, self::HAND_OVER_SECONDS),
+        );
+    }
+
+    /**
+     * For what can be done without, or is to say how things stand.
+     *
+     * @template T
+     * @param Closure(Redis): T $use
+     * @return T
+     */
+    public function useNow(Closure $use): mixed
+    {
+        return $this->trace->asked('Redis', ['db.system.name' => 'redis'], fn (string $_) => $this->used($use, 0.0));
     }
 
     /**
@@ -45,28 +66,40 @@ final class KeyValue
      * @param Closure(Redis): T $use
      * @return T
      */
-    private function used(Closure $use): mixed
+    private function used(Closure $use, float $patience): mixed
     {
         if ($this->away !== null) {
             // One request waits for a dead Redis once, not once a call.
             throw $this->away;
         }
-        try {
-            $this->connection ??= $this->connect();
+        $until = hrtime(true) + (int) ($patience * 1e9);
+        for ($tries = 1; true; $tries++) {
             try {
-                return $use($this->connection);
-            } catch (RedisException) {
+                return $use($this->connection ??= $this->connect());
+            } catch (RedisException $error) {
                 // It died under the question, or leads to what was the primary before a fail-over: a new one leads to who
-                // is it now. What is asked twice does no harm: at worst an attempt counts double, or a message is heard twice.
-                $this->connection->close();
-                return $use($this->connection = $this->connect());
+                // is it now. What is asked again does no harm: at worst an attempt counts double, or a message is heard
+                // twice.
+                $this->forget();
             }
-        } catch (RedisException $error) {
-            $this->connection?->close();
-            $this->connection = null;
-            $this->away = new Away('The session and cache store', $error);
-            throw $this->away;
+            if ($tries > 1) {
+                if (hrtime(true) >= $until) {
+                    $this->away = new Away('The session and cache store', $error);
+                    throw $this->away;
+                }
+                usleep(self::PAUSE_MICROSECONDS);
+            }
         }
+    }
+
+    /** Out of the pool, too. One that died is begun anew to be closed, and how that fails is of no interest. */
+    private function forget(): void
+    {
+        try {
+            @$this->connection?->close();
+        } catch (RedisException) {
+        }
+        $this->connection = null;
     }
 
     private function connect(): Redis

@@ -10,12 +10,14 @@ from tests.app.servers import Postgres, Redis
 class Relay:
     """Passes connections on to a server; those that are open stay where they lead when the next ones lead elsewhere.
 
-    silent: the first ones that lead nowhere, and hear nothing. came: all that came.
+    silent: the first ones that lead nowhere, and hear nothing. came: all that came. refuses: on how many of the next
+    ones it hangs up, as soon as they have said something: phpredis, which finds that out before, comes again by itself.
     """
 
     def __init__(self, server: Postgres | Redis, *, silent: int = 0) -> None:
         self.leads_to = server
         self.came: list[socket.socket] = []
+        self.refuses = 0
         self._silent = silent
         self._listener = socket.create_server(("127.0.0.1", 0))
         port: int = self._listener.getsockname()[1]
@@ -29,6 +31,11 @@ class Relay:
                 self.came.append(here)
                 if len(self.came) <= self._silent:
                     continue
+                if self.refuses:
+                    self.refuses -= 1
+                    here.recv(1)
+                    here.close()
+                    continue
                 there = socket.create_connection(("127.0.0.1", self.leads_to.port))
                 for one, other in ((here, there), (there, here)):
                     threading.Thread(target=self._pass_on, args=(one, other), daemon=True).start()
@@ -40,6 +47,12 @@ class Relay:
         for each in (one, other):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+
+    def cut(self) -> None:
+        """Ends what is open."""
+        for here in self.came:
+            with contextlib.suppress(OSError):
+                here.shutdown(socket.SHUT_RDWR)
 
     def stop(self) -> None:
         self._listener.shutdown(socket.SHUT_RDWR)

@@ -105,3 +105,31 @@ def test_after_a_fail_over_a_kept_connection_to_the_former_primary_is_left(
     wait_for(lambda: "master_link_status:up" in former.command("INFO", "replication"), "the replica is in step")
     relay.leads_to = redis
     assert leave(alone) == 204
+
+
+def test_a_hand_over_is_waited_for(alone: Site, relay: Relay) -> None:
+    """Meanwhile HAProxy leads nowhere."""
+    assert leave(alone) == 204
+    relay.refuses = 4
+    relay.cut()
+    assert leave(alone) == 204
+    assert relay.refuses == 0
+
+
+def test_a_store_that_stays_away_is_said_to_be_and_a_cache_is_done_without(alone: Site, relay: Relay) -> None:
+    assert leave(alone) == 204
+    relay.refuses = 1000
+    relay.cut()
+    try:
+        with alone.client() as client:
+            before = len(relay.came)
+            assert client.get("/api/exhibits").headers["X-Cache"] == "bypass"
+            assert len(relay.came) - before == 2, "a cache is asked once more and no further"
+            answer = client.post("/logout", headers={"Cookie": f"__Host-session={'0' * 64}"})
+            assert (answer.status_code, answer.json()["detail"]) == (
+                503,
+                "The session and cache store can't be reached at the moment.",
+            )
+    finally:
+        relay.refuses = 0
+    assert leave(alone) == 204

@@ -1,7 +1,10 @@
 """Redis that speaks TLS alone, as the platform's members do: clients are heard, and believe nobody else."""
 
 import itertools
+import os
+import signal
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -74,6 +77,24 @@ def test_a_connection_over_tls_that_died_meanwhile_is_replaced_and_not_noticed(
         assert leave(here) == 204
         private.command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
         assert leave(here) == 204
+
+
+def test_a_redis_that_stops_in_the_midst_of_a_question_is_away_and_no_fault_of_the_application(
+    start: Callable[[str, Authority], Site], authority: Authority, private: Redis
+) -> None:
+    here = start(NAME, authority)
+    assert leave(here) == 204
+    private.command("CLIENT", "PAUSE", "60000", "WRITE")
+    with ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(leave, here)
+        wait_for(lambda: "blocked_clients:1" in private.command("INFO", "clients"), "the question to be heard")
+        os.kill(private.process.pid, signal.SIGSTOP)
+        try:
+            assert answered.result() == 503
+        finally:
+            os.kill(private.process.pid, signal.SIGCONT)
+            private.command("CLIENT", "UNPAUSE")
+    assert leave(here) == 204
 
 
 def test_the_application_believes_no_redis_that_somebody_else_signed_for(

@@ -27,7 +27,7 @@ final class Checks
     {
         return [
             'database' => $this->time(fn () => $this->database->row('SELECT 1 AS one')),
-            'redis' => $this->time(fn () => $this->store->use(static fn (Redis $redis) => $redis->ping())),
+            'redis' => $this->time(fn () => $this->store->useNow(static fn (Redis $redis) => $redis->ping())),
             'storage' => $this->time(fn () => is_dir($this->uploadsPath) && is_writable($this->uploadsPath)
                 ?: throw new RuntimeException("{$this->uploadsPath} is not a directory that can be written to")),
         ];
