@@ -16,6 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.app.raw import UPGRADE, connected, request, status
 from tests.app.realtime import Instance, hear, say
+from tests.app.relay import Relay
 from tests.app.servers import Redis
 from tests.app.site import Site
 from tests.app.test_app_headers import SECURITY
@@ -199,8 +200,50 @@ def test_a_client_stays_while_redis_is_away_and_is_told(first: Instance, second:
         finally:
             redis.start()
         wait_for(lambda: first.status("/ready") == second.status("/ready") == 200, "the instances recover")
+        assert hear(grace)["type"] == "history"
         say(ada, "back again")
         assert hear(grace)["text"] == "back again"
+
+
+def test_what_was_said_while_an_instance_heard_nothing_is_told_when_it_hears_again(
+    folder: Path, redis: Redis, second: Instance
+) -> None:
+    relay = Relay(redis)
+    cut_off = Instance(folder, redis, REDIS_PORT=str(relay.port))
+    with cut_off.connect() as ada, second.connect() as grace:
+        say(grace, "heard")
+        assert hear(ada)["text"] == "heard"
+        relay.refuses = 1000
+        relay.cut()
+        wait_for(lambda: cut_off.status("/ready") == 503, "it hears nothing")
+        for text in ("missed", "missed, too"):
+            say(grace, text)
+            hear(grace)
+        relay.refuses = 0
+        told = hear(ada)
+        assert told["type"] == "history"
+        assert [message["text"] for message in told["messages"]][-3:] == ["heard", "missed", "missed, too"]
+        wait_for(lambda: cut_off.status("/ready") == 200, "it hears again")
+        say(grace, "and goes on")
+        assert hear(ada)["text"] == "and goes on"
+    cut_off.process.stop()
+    relay.stop()
+
+
+def test_a_message_waits_for_a_hand_over(folder: Path, redis: Redis) -> None:
+    relay = Relay(redis)
+    instance = Instance(folder, redis, REDIS_PORT=str(relay.port))
+    with instance.connect() as ada:
+        relay.refuses = 4
+        relay.cut()
+        say(ada, "in the midst of it")
+        heard: list[dict[str, Any]] = []
+        while not any(one.get("text") == "in the midst of it" for one in heard):
+            message = hear(ada)
+            heard += message.get("messages", [message])
+        assert relay.refuses == 0
+    instance.process.stop()
+    relay.stop()
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Redis between the pods: what one publishes, all hear.
 
 Pub/sub keeps nothing for who isn't listening, so the last messages are also kept in a list; a client that comes (back)
-asks for them. While Redis is away nobody is disconnected: senders are told, and the subscription is taken up again as
-soon as it can be.
+asks for them. While Redis is away nobody is disconnected: senders are told, the subscription is taken up again as soon
+as it can be, and what was said meanwhile is handed on from the list.
 """
 
 import asyncio
@@ -15,9 +15,9 @@ from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.credentials import CredentialProvider
-from redis.exceptions import RedisError
+from redis.exceptions import ReadOnlyError, RedisError
 
 CHANNEL = "vision-week:live"
 HISTORY = "vision-week:live:history"
@@ -59,7 +59,7 @@ class Bus:
         password_file: Path | None = None,
         ca_file: Path | None = None,
     ) -> None:
-        def connect(tries: int) -> Redis:
+        def connect(retry: Retry) -> Redis:
             return Redis(
                 host=host,
                 port=port,
@@ -72,19 +72,21 @@ class Bus:
                 socket_timeout=5,
                 socket_keepalive=True,
                 health_check_interval=_HEALTH_SECONDS,
-                retry=Retry(NoBackoff(), tries),
+                retry=retry,
+                retry_on_error=[ReadOnlyError],
             )
 
-        # After a fail-over a pooled connection is dead: a second try finds the new primary, and a message that goes out
-        # twice has one number. The subscription doesn't try again by itself, so that readiness is the truth.
-        self._redis = connect(1)
-        self._subscriber = connect(0)
+        # After a fail-over a pooled connection is dead, or leads to who was primary, and a primary hands over within a
+        # second: what is tried for one and a half finds the new one. A message that goes out twice has one number. The
+        # subscription doesn't try again by itself, so that readiness is the truth.
+        self._redis = connect(Retry(ExponentialBackoff(base=0.1, cap=0.4), 5))
+        self._subscriber = connect(Retry(NoBackoff(), 0))
         self._heard = heard
         self.connected = False
 
     async def listen(self) -> None:
         """Hand everything that is published to `heard`, for ever."""
-        pause = 0.1
+        pause, new = 0.1, True
         while True:
             try:
                 async with self._subscriber.pubsub() as subscription:
@@ -94,11 +96,14 @@ class Bus:
                         if message is None:
                             continue
                         if message["type"] == "subscribe":
-                            self.connected, pause = True, 0.1
+                            if not new:
+                                # What was said meanwhile is in it. Clients tell by the number what they have.
+                                self._heard(await self.history())
+                            self.connected, new, pause = True, False, 0.1
                             _log.info("subscribed to Redis")
                         elif message["type"] == "message":
                             self._heard(message["data"])
-            except (RedisError, OSError) as error:
+            except (RedisError, OSError, BusError) as error:
                 _log.warning("Redis is away", extra={"fields": {"cause": str(error), "was_connected": self.connected}})
                 self.connected = False
                 await asyncio.sleep(pause)
@@ -118,13 +123,13 @@ class Bus:
         except (RedisError, OSError) as error:
             raise BusError(str(error)) from error
 
-    async def history(self) -> list[dict[str, Any]]:
-        """The last messages, the oldest first."""
+    async def history(self) -> str:
+        """`{"type": "history", "messages": […]}` with the last messages, the oldest first."""
         try:
             kept = await self._redis.lrange(HISTORY, 0, -1)
         except (RedisError, OSError) as error:
             raise BusError(str(error)) from error
-        return [json.loads(text) for text in kept]
+        return json.dumps({"type": "history", "messages": [json.loads(text) for text in kept]}, ensure_ascii=False)
 
     async def close(self) -> None:
         for redis in (self._redis, self._subscriber):

@@ -1,8 +1,9 @@
 """The service: who may connect, what a client may say, and how it all ends.
 
 A client sends `{"type": "message", "text": …}` and everyone, on every pod, gets `{"type": "message", "id", "from",
-"text", "at"}`. `{"type": "history"}` is answered with the last messages. What the application publishes on the same
-channel is passed on as it is.
+"text", "at"}`. `{"type": "history"}` is answered with the last messages, `{"type": "history", "messages": […]}`, which
+everyone gets unasked where this pod may have missed some. What the application publishes on the same channel is passed
+on as it is.
 """
 
 import asyncio
@@ -171,12 +172,12 @@ class Service:
 
     async def _recall(self, client: Client) -> None:
         try:
-            messages = await self.bus.history()
+            history = await self.bus.history()
         except BusError:
             self._reject(client, "failed", "The last messages can't be had right now.")
         else:
             self.metrics.received.labels("history").inc()
-            self.hub.tell(client, json.dumps({"type": "history", "messages": messages}, ensure_ascii=False))
+            self.hub.tell(client, history)
 
     def _reject(self, client: Client, code: str, detail: str) -> None:
         self.metrics.received.labels(code).inc()
