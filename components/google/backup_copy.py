@@ -74,7 +74,8 @@ class BackupCopy(ComponentResource):
             deleted=_DELETED,
             rules=[buckets.goes(storage.BucketLifecycleRuleConditionArgs(age=args.keep_days))],
             labels=labels,
-            opts=ResourceOptions(parent=self, providers=[google], protect=True),
+            protect=True,
+            opts=ResourceOptions(parent=self, providers=[google]),
         )
         rights = [
             storage.BucketIAMMember(

@@ -55,9 +55,9 @@ class BackupStore(ComponentResource):
             key=args.key,
             former=_FORMER,
             deleted=_DELETED,
-            force_destroy=not args.protect,
             labels=args.labels,
-            opts=ResourceOptions(parent=self, protect=args.protect, depends_on=args.after),
+            protect=args.protect,
+            opts=ResourceOptions(parent=self, depends_on=args.after),
         )
         rights = [
             storage.BucketIAMMember(

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from pulumi import Input, ResourceOptions
+from pulumi import ResourceOptions
 from pulumi_gcp import storage
 
 from components.google.keys import Key
@@ -19,14 +19,15 @@ def closed(
     former: int,
     deleted: int,
     labels: Mapping[str, str],
+    protect: bool,
     opts: ResourceOptions,
     rules: Sequence[storage.BucketLifecycleRuleArgs] = (),
-    force_destroy: Input[bool] | None = None,
 ) -> storage.Bucket:
     """A bucket that the world can't read (S7 beyond), without a retention lock (DECISIONS: buckets).
 
     name: unique in the world, so with the project's id in it. former, deleted: days in which what was overwritten can
-        be had back, and what was deleted, 7 or more. rules: what goes by itself beyond former versions.
+        be had back, and what was deleted, 7 or more. protect: it can't be removed; otherwise it goes with all that is
+        in it. rules: what goes by itself beyond former versions.
     """
     return storage.Bucket(
         resource,
@@ -39,9 +40,9 @@ def closed(
         soft_delete_policy=storage.BucketSoftDeletePolicyArgs(retention_duration_seconds=deleted * _DAY),
         lifecycle_rules=[goes(storage.BucketLifecycleRuleConditionArgs(days_since_noncurrent_time=former)), *rules],
         encryption=storage.BucketEncryptionArgs(default_kms_key_name=key.id),
-        force_destroy=force_destroy,
+        force_destroy=not protect,
         labels=labels,
-        opts=ResourceOptions.merge(opts, ResourceOptions(depends_on=key.usable)),
+        opts=ResourceOptions.merge(opts, ResourceOptions(protect=protect, depends_on=key.usable)),
     )
 
 

@@ -57,9 +57,9 @@ class LogStore(ComponentResource):
             former=_FORMER,
             deleted=_DELETED,
             rules=[buckets.goes(storage.BucketLifecycleRuleConditionArgs(age=args.days + _FORGOTTEN))],
-            force_destroy=not args.protect,
             labels=args.labels,
-            opts=ResourceOptions(parent=self, protect=args.protect, depends_on=args.after),
+            protect=args.protect,
+            opts=ResourceOptions(parent=self, depends_on=args.after),
         )
         granted = storage.BucketIAMMember(
             "logs-keeper",

@@ -93,7 +93,8 @@ class State(ComponentResource):
             former=FORMER,
             deleted=DELETED,
             labels=labels,
-            opts=ResourceOptions(parent=self, providers=[google], protect=True),
+            protect=True,
+            opts=ResourceOptions(parent=self, providers=[google]),
         )
         readers: list[tuple[str, Input[str]]] = [
             ("preview", self.pipeline.looks),

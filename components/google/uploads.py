@@ -66,9 +66,9 @@ class Uploads(ComponentResource):
                     storage.BucketLifecycleRuleConditionArgs(age=1, matches_suffixes=[_UNFINISHED], with_state="ANY")
                 )
             ],
-            force_destroy=not args.protect,
             labels=args.labels,
-            opts=ResourceOptions(parent=self, protect=args.protect, depends_on=args.after),
+            protect=args.protect,
+            opts=ResourceOptions(parent=self, depends_on=args.after),
         )
         granted = storage.BucketIAMMember(
             "user",
