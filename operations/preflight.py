@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
@@ -22,6 +23,7 @@ from rich.table import Table
 from components.settings import GatewayEdge, GoogleCluster, Settings
 from operations.delivery.target import Target
 from operations.problem import Problem
+from policies.rules import Resource
 
 _PATIENCE: Final = 30  # seconds
 _ZONES: Final = 3
@@ -114,8 +116,19 @@ class RefusedError(Exception):
         self.status = status
 
 
-def findings(settings: Settings, google: Google) -> Iterator[Finding]:
-    """Everything that is looked at, in the order in which an update would come upon it."""
+def made(settings: Settings) -> list[Resource]:
+    """What the program would make."""
+    # Only here: it loads the whole program.
+    from operations.cost.program import resources_of  # noqa: PLC0415
+
+    return resources_of(settings)
+
+
+def findings(settings: Settings, google: Google, resources: Callable[[], Sequence[Resource]]) -> Iterator[Finding]:
+    """Everything that is looked at, in the order in which an update would come upon it.
+
+    resources: what the program would make; asked for last, as it takes seconds to tell.
+    """
     cluster = settings.cluster
     assert isinstance(cluster, GoogleCluster)  # noqa: S101  the command has seen to it
     for name, how in PROGRAMS.items():
@@ -136,7 +149,7 @@ def findings(settings: Settings, google: Google) -> Iterator[Finding]:
         "permissions": _permissions(cluster, google),
         "apis": _apis(cluster, google),
         "region": _region(cluster, google),
-        "names": _names(settings, cluster, google),
+        "names": _names(cluster, google, resources),
         "domain": _domain(settings, cluster, google),
     }
     for what, look in looks.items():
@@ -199,12 +212,9 @@ def _region(cluster: GoogleCluster, google: Google) -> Iterator[Finding]:
         )
 
 
-def _names(settings: Settings, cluster: GoogleCluster, google: Google) -> Iterator[Finding]:
+def _names(cluster: GoogleCluster, google: Google, resources: Callable[[], Sequence[Resource]]) -> Iterator[Finding]:
     """Buckets' names, of which there is one each in the world: those that the program would make."""
-    # Only here: it loads the whole program.
-    from operations.cost.program import resources_of  # noqa: PLC0415
-
-    names = {str(one.props["name"]) for one in resources_of(settings) if one.type == "gcp:storage/bucket:Bucket"}
+    names = {str(one.props["name"]) for one in resources() if one.type == "gcp:storage/bucket:Bucket"}
     for name in sorted(names):
         problem = None
         try:
@@ -268,7 +278,7 @@ def preflight(stack: Annotated[str, typer.Argument(help="staging, production, or
     if not isinstance(settings.cluster, GoogleCluster):
         raise Problem(f"{stack} is not on Google Cloud.", "name a stack that is: production")
     try:
-        found = list(findings(settings, Google(token())))
+        found = list(findings(settings, Google(token()), partial(made, settings)))
     except httpx.HTTPError as error:
         raise Problem(f"Google can't be reached: {error}", "mend the way there, and run it again") from None
     tell(found)

@@ -26,9 +26,10 @@ from localcloud.pulumi.command_line import quietly
 from localcloud.rehearsal import clusters
 from localcloud.rehearsal.clusters import Cluster
 from localcloud.rehearsal.drills import Pods
-from localcloud.rehearsal.overrides import PREFIX, Override, needed, on_this_machine
+from localcloud.rehearsal.overrides import PREFIX, needed, on_this_machine
 from localcloud.rehearsal.report import Done, written
 from localcloud.rehearsal.surroundings import Project, surroundings
+from operations.override import Override
 
 _PROGRAM: Final = "vision-week"
 # A machine that costs more, and can't be had by changing the one that is there.

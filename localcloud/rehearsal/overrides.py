@@ -1,28 +1,16 @@
 """What a rehearsed stack's settings are instead of what its file says, each with what can't be had here."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
-PROGRAM: Final = "vision-week"
+from operations.override import Override
+
 # Of the namespaces and of what is cluster-wide, beside the development stack's.
 PREFIX: Final = "rehearsal"
 _NO_DIGESTS: Final = "other people's registries, which have the digests, are not asked here"
 _SIZES: Final = ("resources", "size", "max_connections", "worker_memory")
 
 Settings = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Override:
-    """A setting that is another one than in the stack file. why: what can't be had here."""
-
-    path: str
-    value: Any
-    why: str
-
-    def __str__(self) -> str:
-        return f"{PROGRAM}:{self.path} = {self.value}: {self.why}"
 
 
 def needed(settings: Settings) -> Iterator[Override]:

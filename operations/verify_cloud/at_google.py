@@ -39,7 +39,7 @@ _OF_CLUSTER: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
             "anonymousAuthenticationConfig.mode": "LIMITED",
             "rbacBindingConfig.enableInsecureBindingSystemUnauthenticated": False,
             "rbacBindingConfig.enableInsecureBindingSystemAuthenticated": False,
-            "masterAuth.clientCertificate": False,
+            "masterAuth.clientCertificate": "",
             "legacyAbac.enabled": False,
         },
     ),
@@ -63,7 +63,6 @@ _OF_CLUSTER: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
             "networkConfig.gatewayApiConfig.channel": "CHANNEL_STANDARD",
         },
     ),
-    "It can be removed, as the settings say": ("docs/google-cloud.md#taking-it-down", {"deletionProtection": False}),
 }
 _OF_POOLS: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
     "Nodes are private": ("docs/hardening.md 5.6.5", {"networkConfig.enablePrivateNodes": True}),
@@ -186,13 +185,16 @@ def _logs(place: Place) -> str:
 def _scanned(place: Place) -> str:
     google = place.as_now()
     found = google.get(
-        "containeranalysis", f"/v1/projects/{place.site.project}/occurrences", filter='kind="DISCOVERY"'
+        "containeranalysis",
+        f"/v1/projects/{place.site.project}/occurrences",
+        filter='kind="DISCOVERY"',
+        pageSize="1000",  # by default 20, and other people's images have some, too
     ).get("occurrences", ())
     registry = f"https://{place.settings.images.registry}/"
     done = {
         str(each["resourceUri"]).removeprefix(registry).partition("@")[0]
         for each in found
-        if each["discovery"].get("analysisStatus") == "FINISHED_SUCCESS"
+        if each["discovery"].get("analysisStatus") in {"FINISHED_SUCCESS", "COMPLETE"}
     }
     missing = {"app", "postgres", "websocket"} - done
     require(not missing, f"not scanned: {', '.join(sorted(missing))}")
@@ -202,7 +204,13 @@ def _scanned(place: Place) -> str:
 def _posture(place: Place) -> str:
     """The policy that the project has as a whole."""
     found = place.gcloud("container", "binauthz", "policy", "export")
-    agree("the policy", found, {"defaultAdmissionRule.evaluationMode": "ALWAYS_DENY"})
+    wanted = {
+        "globalPolicyEvaluationMode": "ENABLE",
+        "defaultAdmissionRule.evaluationMode": "ALWAYS_DENY",
+        "defaultAdmissionRule.enforcementMode": "ENFORCED_BLOCK_AND_AUDIT_LOG",
+        "clusterAdmissionRules": None,
+    }
+    agree("the policy", found, wanted)
     patterns = [each["namePattern"] for each in found["admissionWhitelistPatterns"]]
     if patterns != [f"{place.cluster.registry}/**"]:
         raise RefutedError(f"admitted are {', '.join(patterns)}")

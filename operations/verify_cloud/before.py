@@ -27,7 +27,7 @@ def number_of(project: str, google: Google) -> int:
 
 def looked_at(place: Place) -> Iterator[Finding]:
     """All of it, in the order in which an update would come upon it."""
-    yield from findings(place.settings, place.google)
+    yield from findings(place.settings, place.google, lambda: place.resources)
     yield _login(place.site)
     yield from _nobody_s(place)
 

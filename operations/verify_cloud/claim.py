@@ -69,7 +69,7 @@ class Claim:
 class _Something:
     """Any value but none at all."""
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return "something"
 
 
@@ -77,14 +77,14 @@ SOMETHING: Final = _Something()
 
 
 def agree(name: str, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    """Raises `RefutedError` with every field that is another. Google leaves out what is false."""
+    """Raises `RefutedError` with every field that is another. Google leaves out what is false, or nothing."""
     wrong = []
     for path, value in wanted.items():
         there: Any = found
         for part in path.split("."):
             there = there.get(part) if isinstance(there, Mapping) else None
-        if not (bool(there) if value is SOMETHING else (there or False) == value):
-            wrong.append(f"{path} of {name} is {there}, not {value}")
+        if not (bool(there) if value is SOMETHING else (there or None) == (value or None)):
+            wrong.append(f"{path} of {name} is {there!r}, not {value!r}")
     if wrong:
         raise RefutedError("; ".join(wrong))
 

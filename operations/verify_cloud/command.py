@@ -4,14 +4,13 @@ import re
 import secrets
 import signal
 import sys
-from types import FrameType
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import httpx
 import typer
 
-from operations.delivery.front import ask_for_name, errors, say
-from operations.delivery.problem import DeliveryError, Exit
+from operations.delivery import front
+from operations.delivery.front import ask_for_name, say
 from operations.preflight import Google, tell, token
 from operations.problem import Problem
 from operations.verify_cloud.place import folders
@@ -88,18 +87,6 @@ def _end(report: Report) -> None:
 
 
 def main() -> None:
-    """Run it; a problem is told in words, with the documented exit code."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> Any:
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGTERM, signal.SIGHUP):  # as CI cancels, and a terminal that is closed
-        signal.signal(number, interrupt)
-    try:
-        app(prog_name="verify-cloud")
-    except Problem as problem:
-        problem.tell()
-        sys.exit(problem.code if isinstance(problem, DeliveryError) else Exit.REFUSED)
-    except KeyboardInterrupt:
-        errors.print("Interrupted.")
-        sys.exit(Exit.INTERRUPTED)
+    """Run it."""
+    # As CI cancels, and a terminal that is closed.
+    front.run(app, "verify-cloud", "Interrupted.", signal.SIGTERM, signal.SIGHUP)

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import subprocess
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -14,11 +15,12 @@ from components.google.access import CONTEXT
 from components.settings import GatewayEdge, GoogleCluster, Settings
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.target import CHECKOUT, Target
-from operations.preflight import Google, token
+from operations.preflight import Google, made, token
 from operations.problem import Problem
 from operations.stacks import settings_of
 from operations.verify_cloud import settings
 from operations.verify_cloud.settings import NO_ADDRESS, Site
+from policies.rules import Resource
 
 _PROVIDER: Final = "pulumi:providers:kubernetes"
 
@@ -85,6 +87,11 @@ class Place:
     def edge(self) -> GatewayEdge:
         assert isinstance(self.settings.edge, GatewayEdge)  # noqa: S101  the settings are ours
         return self.settings.edge
+
+    @cached_property
+    def resources(self) -> list[Resource]:
+        """What the program makes with these settings, which takes seconds to tell."""
+        return made(self.settings)
 
     @property
     def backups(self) -> str:

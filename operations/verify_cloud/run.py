@@ -90,10 +90,7 @@ def _before(place: Place, show: Callable[[Sequence[Finding]], None]) -> None:
 
 
 def _price(place: Place) -> str:
-    # Only here: it loads the whole program.
-    from operations.cost.program import resources_of  # noqa: PLC0415
-
-    hour = estimate(resources_of(place.settings)).least / HOURS
+    hour = estimate(place.resources).least / HOURS
     return (
         f"It costs {hour:.2f} {CURRENCY} an hour by Google's list prices, and what is used besides: images, snapshots, "
         "traffic. An hour and a half is assumed, half of it for GKE's work; what it takes is not known yet."

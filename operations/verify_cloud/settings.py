@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import yaml
 
 from components.stack_file import NAMESPACE
 from operations.delivery.target import CHECKOUT
+from operations.override import Override
 from operations.problem import Problem
 
 _LIKE: Final = CHECKOUT / "Pulumi.staging.yaml"
@@ -24,18 +25,6 @@ class Site:
     project: str
     number: int
     region: str
-
-
-@dataclass(frozen=True)
-class Override:
-    """A setting that is another one than staging's. value: None, and it is left out."""
-
-    path: str
-    value: Any
-    why: str
-
-    def __str__(self) -> str:
-        return f"{NAMESPACE}:{self.path} = {'left out' if self.value is None else self.value}: {self.why}"
 
 
 def overrides(site: Site, address: str) -> Iterator[Override]:

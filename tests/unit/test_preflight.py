@@ -14,6 +14,7 @@ from operations.cost import program
 from operations.delivery.target import Target
 from operations.preflight import PERMISSIONS, PROGRAMS, Finding, Google, findings, token, wanted
 from operations.problem import Problem
+from policies.rules import Resource
 from tests.unit.answering import answering
 from tests.unit.google_api import Answers, resources_once
 
@@ -49,18 +50,22 @@ def google(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Go
         yield Google("a-token", lambda _api: address, address), kind
 
 
+def made_once() -> list[Resource]:
+    return resources_once(SETTINGS)
+
+
 def problems(google: Google) -> dict[str, str]:
-    return {one.what: one.problem for one in findings(SETTINGS, google) if one.problem}
+    return {one.what: one.problem for one in findings(SETTINGS, google, made_once) if one.problem}
 
 
 def test_a_project_that_has_everything_lacks_nothing(google: tuple[Google, type[Answers]]) -> None:
-    found = list(findings(SETTINGS, google[0]))
+    found = list(findings(SETTINGS, google[0], made_once))
     assert [one for one in found if one.problem] == []
     assert len(found) == len(PROGRAMS) + 1 + 1 + len(PERMISSIONS) + 2 + 1 + len(wanted_here()) + len(BUCKETS)
 
 
 def test_nothing_is_asked_that_changes_something(google: tuple[Google, type[Answers]]) -> None:
-    list(findings(SETTINGS, google[0]))
+    list(findings(SETTINGS, google[0], made_once))
     assert set(google[1].asked) == {"GET Bearer a-token", "POST Bearer a-token"}
     # The one that is sent is the question which permissions there are.
     assert google[1].asked.count("POST Bearer a-token") == 1
@@ -105,7 +110,7 @@ def test_who_has_no_role_at_all_is_told_each(google: tuple[Google, type[Answers]
 def test_an_api_that_is_not_enabled_yet_hides_no_other_finding(google: tuple[Google, type[Answers]]) -> None:
     disabled = {"error": {"code": 403, "message": "Compute Engine API has not been used in project 7 before"}}
     google[1].instead = {REGION_PATH: (403, disabled), BILLING_PATH: (200, {})}
-    found = {one.what: one for one in findings(SETTINGS, google[0]) if one.problem}
+    found = {one.what: one for one in findings(SETTINGS, google[0], made_once) if one.problem}
     assert found.keys() == {"billing", "region"}
     assert "gcloud services enable" in found["region"].hint
 
@@ -141,7 +146,7 @@ def test_a_domain_that_leads_elsewhere_is_found_once_its_zone_is_there(
         f"/dns/v1/projects/{PROJECT}/managedZones?dnsName={DOMAIN}.": (200, {"managedZones": [zone]}),
         f"/resolve?name={DOMAIN}&type=NS": (200, answer),
     }
-    found = {one.what: one for one in findings(SETTINGS, google[0])}[f"the domain {DOMAIN}"]
+    found = {one.what: one for one in findings(SETTINGS, google[0], made_once)}[f"the domain {DOMAIN}"]
     assert found.problem == said
     assert "ns-1.google.example., ns-2.google.example." in found.hint
 

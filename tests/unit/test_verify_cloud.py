@@ -1,11 +1,12 @@
 """What is verified in a project of Google Cloud, and when nothing is made there. Google is simulated: commands answer
-as its reference has it. The whole of it is tried on the real engine in tests/engine/test_verify_cloud.py."""
+as its reference has it. How claims are looked at: test_verify_cloud_edge.py, test_verify_cloud_google.py. The whole of
+it is tried on the real engine in tests/engine/test_verify_cloud.py."""
 
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,26 +20,16 @@ from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.target import CHECKOUT
 from operations.preflight import PROGRAMS, Finding, Google
 from operations.problem import Problem
-from operations.stacks import settings_of
 from operations.verify_cloud import command, removal, run
-from operations.verify_cloud.at_google import _OF_CLUSTER, _OF_POOLS
-from operations.verify_cloud.claim import SOMETHING, Claim, Needs, RefutedError
+from operations.verify_cloud.claim import Claim, Needs, RefutedError
 from operations.verify_cloud.claims import CLAIMS, LEFT_OUT
 from operations.verify_cloud.place import folders
 from operations.verify_cloud.report import Left, Report, Step, Verdict
-from operations.verify_cloud.settings import NO_ADDRESS, Site, overrides, write
+from operations.verify_cloud.settings import NO_ADDRESS, Site, overrides
+from policies.rules import Resource
 from tests.unit.answering import answering
 from tests.unit.google_api import Answers, resources_once
-
-SITE = Site(name="verify-0000002a", project="an-empty-project", number=100000000042, region="europe-west1")
-KEY = "projects/an-empty-project/locations/europe-west1/keyRings/keys/cryptoKeys/disks"
-
-
-def settings(folder: Path) -> Settings:
-    file = folder / f"Pulumi.{SITE.name}.yaml"
-    write(file, overrides(SITE, NO_ADDRESS))
-    return settings_of(file)
-
+from tests.unit.verifying import SITE, Answering, settings
 
 # --- its settings
 
@@ -114,8 +105,15 @@ def ran(tmp_path: Path) -> str:
     return file.read_text() if file.exists() else ""
 
 
-def test_without_consent_nothing_is_made(google: str, tmp_path: Path) -> None:
+def test_without_consent_nothing_is_made(google: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
+    told: list[Settings] = []
+
+    def resources(settings: Settings) -> list[Resource]:
+        told.append(settings)
+        return resources_once(settings)
+
+    monkeypatch.setattr(program, "resources_of", resources)
 
     def refuse() -> None:
         raise Problem("That isn't its name.", "write it")
@@ -124,6 +122,8 @@ def test_without_consent_nothing_is_made(google: str, tmp_path: Path) -> None:
         verify(google, consent=refuse, say=said.append)
     # What it would cost was told first.
     assert any(re.search(r"costs \d\.\d\d USD an hour", line) for line in said)
+    # For its names and its costs the program is loaded once, which takes seconds.
+    assert len(told) == 1
     assert ran(tmp_path) == ""
     assert list(folders().iterdir()) == []
 
@@ -215,147 +215,6 @@ def test_what_is_no_project_s_id_is_a_wrong_word(project: str) -> None:
 # --- claims
 
 
-@dataclass
-class Answering:
-    """A place whose commands have answers. said: the first words of a command -> what it gives, or raises."""
-
-    settings: Settings
-    said: Mapping[str, Any] = field(default_factory=dict)
-    site: Site = SITE
-    backups: str = "an-empty-project-backups"
-
-    @property
-    def cluster(self) -> Any:
-        return self.settings.cluster
-
-    def gcloud(self, *words: str) -> Any:
-        line = " ".join(words)
-        found = next((told for start, told in self.said.items() if line.startswith(start)), None)
-        if isinstance(found, Exception):
-            raise found
-        return found
-
-    def objects(self, *words: str) -> Any:
-        return self.gcloud("get", *words)
-
-
-def judged(claim: Claim, settings: Settings, **said: Any) -> tuple[Verdict, str]:
-    given = {name.replace("_", " "): told for name, told in said.items()}
-    place: Any = Answering(settings, given)
-    found = Claim(claim.what, claim.told, claim.needs, claim.look).judged(place, run.ALL)  # without patience
-    return found.verdict, found.seen
-
-
-def named(what: str) -> Claim:
-    (found,) = [each for each in CLAIMS if what in each.what]
-    return found
-
-
-def nested(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON that has them; Google leaves out what is false."""
-    made: dict[str, Any] = {}
-    for path, value in fields.items():
-        *parents, last = path.split(".")
-        place = made
-        for parent in parents:
-            place = place.setdefault(parent, {})
-        if value is not False:
-            place[last] = KEY if value is SOMETHING else value
-    return made
-
-
-@pytest.mark.parametrize("what", _OF_CLUSTER)
-def test_a_claim_of_the_cluster_is_verified_by_its_fields_and_refuted_by_each_alone(what: str, tmp_path: Path) -> None:
-    wanted, ours = _OF_CLUSTER[what][1], settings(tmp_path)
-    assert judged(named(what), ours, container_clusters_describe=nested(wanted))[0] == Verdict.VERIFIED
-    for path, value in wanted.items():
-        other = nested({**wanted, path: value is False})
-        verdict, seen = judged(named(what), ours, container_clusters_describe=other)
-        assert verdict == Verdict.REFUTED
-        assert path in seen
-
-
-@pytest.mark.parametrize("what", _OF_POOLS)
-def test_a_claim_of_the_pools_is_of_both(what: str, tmp_path: Path) -> None:
-    wanted, ours = _OF_POOLS[what][1], settings(tmp_path)
-    good = {"name": "apps", **nested(wanted)}
-    assert judged(named(what), ours, container_clusters_describe={"nodePools": [good, good]})[0] == Verdict.VERIFIED
-    for path, value in wanted.items():
-        bad = {"name": "data", **nested({**wanted, path: value is False})}
-        verdict, seen = judged(named(what), ours, container_clusters_describe={"nodePools": [good, bad]})
-        assert (verdict, f"{path} of the pool data" in seen) == (Verdict.REFUTED, True)
-
-
-VOLUME = {
-    "spec": {
-        "csi": {
-            "driver": "pd.csi.storage.gke.io",
-            "volumeHandle": "projects/an-empty-project/regions/europe-west1/disks/pvc-1",
-        }
-    }
-}
-DISK = {
-    "type": "https://www.googleapis.com/compute/v1/projects/p/regions/europe-west1/diskTypes/pd-ssd",
-    "replicaZones": ["b", "c"],
-    "users": ["a node"],
-    "diskEncryptionKey": {"kmsKeyName": KEY},
-}
-
-
-@pytest.mark.parametrize(
-    ("change", "seen"),
-    [
-        ({}, None),
-        ({"users": []}, "users"),
-        ({"diskEncryptionKey": {}}, "diskEncryptionKey"),
-        ({"type": "…/pd-balanced"}, "pd-balanced"),
-        ({"replicaZones": ["b"]}, "1 zones"),
-    ],
-)
-def test_a_disk_that_is_another_refutes_the_claim(change: dict[str, Any], seen: str | None, tmp_path: Path) -> None:
-    found = judged(
-        named("Volumes of fast-ssd"), settings(tmp_path), get_pv=[VOLUME], compute_disks_describe={**DISK, **change}
-    )
-    assert found[0] == (Verdict.REFUTED if seen else Verdict.VERIFIED)
-    assert (seen or "1 disks") in found[1]
-
-
-def test_lines_that_are_in_the_project_s_first_bucket_too_refute_the_claim(tmp_path: Path) -> None:
-    claim, ours, line = named("Lines of pods"), settings(tmp_path), [{"textPayload": "a line"}]
-
-    def found(own: Any, first: Any) -> Verdict:
-        class Place(Answering):
-            def gcloud(self, *words: str) -> Any:
-                return first if "--bucket=_Default" in words else own
-
-        place: Any = Place(ours)
-        return Claim(claim.what, claim.told, claim.needs, claim.look).judged(place, run.ALL).verdict
-
-    assert found(line, None) == Verdict.VERIFIED
-    assert found(None, None) == Verdict.REFUTED
-    assert found(line, line) == Verdict.REFUTED
-
-
-def test_a_policy_that_admits_more_refutes_the_claim(tmp_path: Path) -> None:
-    ours = settings(tmp_path)
-    policy = {
-        "defaultAdmissionRule": {"evaluationMode": "ALWAYS_DENY"},
-        "admissionWhitelistPatterns": [{"namePattern": "europe-west1-docker.pkg.dev/an-empty-project/**"}],
-    }
-    claim = named("The policy of images")
-    assert judged(claim, ours, container_binauthz=policy)[0] == Verdict.VERIFIED
-    more = {**policy, "admissionWhitelistPatterns": [{"namePattern": "docker.io/*"}]}
-    assert judged(claim, ours, container_binauthz=more)[0] == Verdict.REFUTED
-
-
-def test_what_gives_no_answer_is_neither_verified_nor_refuted(tmp_path: Path) -> None:
-    claim, ours = named("Nodes are private"), settings(tmp_path)
-    refused = DeliveryError("`gcloud` fails: 403", "mend it", Exit.BROKEN)
-    assert judged(claim, ours, container_clusters_describe=refused) == (Verdict.NO_ANSWER, "`gcloud` fails: 403")
-    verdict, seen = judged(claim, ours, container_clusters_describe={})
-    assert (verdict, seen) == (Verdict.NO_ANSWER, "the answer can't be read: KeyError: 'nodePools'")
-
-
 def test_every_claim_is_told_in_a_page_that_is_there_or_by_a_fact() -> None:
     for told in [*(each.told for each in CLAIMS), *(told for told, _ in LEFT_OUT.values())]:
         pages = re.findall(r"(docs/[\w.-]+\.md)(?:#([\w-]+))?", told)
@@ -438,11 +297,6 @@ def leftovers(place: Any, monkeypatch: pytest.MonkeyPatch, disks: list[str]) -> 
 def test_what_is_left_is_named_with_the_command_that_removes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    @dataclass
-    class Place(Answering):
-        edge: Any = None
-
-    ours = settings(tmp_path)
     said = {
         "asset search-all-resources": [
             {"assetType": "storage.googleapis.com/Bucket", "name": "//storage.googleapis.com/a-bucket"},
@@ -451,7 +305,7 @@ def test_what_is_left_is_named_with_the_command_that_removes_it(
         "compute disks list": [{"name": "pvc-1", "region": "https://…/regions/europe-west1"}],
         "compute forwarding-rules list": [{"name": "gkegw1-fr"}],
     }
-    found = leftovers(Place(ours, said, edge=ours.edge), monkeypatch, ["pvc-1"])
+    found = leftovers(Answering(settings(tmp_path), said), monkeypatch, ["pvc-1"])
     # Keys can't be deleted.
     assert [each.command for each in found] == [
         "gcloud storage rm --recursive gs://a-bucket",
@@ -463,7 +317,6 @@ def test_what_is_left_is_named_with_the_command_that_removes_it(
 def test_the_listing_is_asked_again_as_it_lags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     @dataclass
     class Place(Answering):
-        edge: Any = None
         looks: int = 0
 
         def gcloud(self, *words: str) -> Any:
@@ -471,8 +324,7 @@ def test_the_listing_is_asked_again_as_it_lags(tmp_path: Path, monkeypatch: pyte
             bucket = {"assetType": "storage.googleapis.com/Bucket", "name": "//storage.googleapis.com/a-bucket"}
             return [bucket] if words[0] == "asset" and self.looks < 3 else None
 
-    ours = settings(tmp_path)
-    place = Place(ours, edge=ours.edge)
+    place = Place(settings(tmp_path))
     assert leftovers(place, monkeypatch, []) == []
     assert place.looks == 3
 
