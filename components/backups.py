@@ -58,6 +58,7 @@ class Archive:
 
     volumes: configuration and certificate, mounted by `mount`, and what the server needs besides.
     server: the container that the jobs ask. repository, jobs: the pods on the other side.
+    answers: what makes the repository's. A primary that goes sends its last WAL first, and waits for an answer.
     checksum: of the configuration; a certificate is read again as it changes.
     """
 
@@ -66,6 +67,7 @@ class Archive:
     server: Container
     repository: networking.v1.NetworkPolicyPeerArgs
     jobs: networking.v1.NetworkPolicyPeerArgs
+    answers: apps.v1.Deployment
     checksum: Output[str]
 
 
@@ -107,10 +109,10 @@ class Backups(ComponentResource):
             opts=self._child,
         )
         self._volume = self._claim() if args.bucket is None else None
-        self._serve()
+        repository = self._serve()
         self._schedule()
         self.jobs = {f"{pgbackrest.JOBS}-{each.what}": each.interval for each in times(args.settings)}
-        self.archive = self._archive()
+        self.archive = self._archive(repository)
         self.register_outputs({"host": self._host})
 
     def _metadata(self, name: str) -> meta.v1.ObjectMetaArgs:
@@ -141,7 +143,7 @@ class Backups(ComponentResource):
             opts=ResourceOptions(parent=self, protect=args.protect),
         )
 
-    def _serve(self) -> None:
+    def _serve(self) -> apps.v1.Deployment:
         """What members push to. Servers keep nothing, so one is as good as another."""
         name = pgbackrest.REPOSITORY
         secrets = self._secrets(name, [self._host])
@@ -158,7 +160,7 @@ class Backups(ComponentResource):
             readiness=_ping(period=5),
             liveness=_ping(period=30),
         )
-        apps.v1.Deployment(
+        deployment = apps.v1.Deployment(
             name,
             metadata=self._metadata(name),
             spec=apps.v1.DeploymentSpecArgs(
@@ -178,6 +180,7 @@ class Backups(ComponentResource):
         )
         if self._args.settings.backups.servers > 1:
             PodDisruptionBudget(name, metadata=self._metadata(name), spec=disruption_budget(name, 1), opts=self._child)
+        return deployment
 
     def _schedule(self) -> None:
         """The jobs. Each of their pods may do what the server may, and ask the members besides."""
@@ -279,7 +282,7 @@ class Backups(ComponentResource):
             readiness=kubernetes.exec_probe(["test", "-e", "/tmp/restored"], period=2, failures=1),  # noqa: S108
         )
 
-    def _archive(self) -> Archive:
+    def _archive(self, repository: apps.v1.Deployment) -> Archive:
         """The members' side."""
         name = pgbackrest.MEMBERS
         settings = self._args.settings
@@ -322,6 +325,7 @@ class Backups(ComponentResource):
             server=server,
             repository=kubernetes.pods_of(namespace, pgbackrest.REPOSITORY),
             jobs=kubernetes.pods_of(namespace, pgbackrest.JOBS),
+            answers=repository,
             checksum=kubernetes.checksum(files),
         )
 

@@ -37,6 +37,7 @@ class _Ground:
     backups, logs: the same for them. keep: puts a secret away, by a name, apart from the state.
     mirrors: host of somebody's registry -> what stands in its place. registry: what must be there before a push.
     edge: what must be there before a Gateway. to_google: connections to Google's APIs.
+    lookers: users who look what an update would change, and may change nothing.
     """
 
     context: str
@@ -56,6 +57,7 @@ class _Ground:
     keep: Callable[[str, Input[str]], None] | None = None
     edge: Sequence[Resource] = ()
     to_google: Sequence[networking.v1.NetworkPolicyEgressRuleArgs] = ()
+    lookers: Sequence[str] = ()
 
 
 class Platform(ComponentResource):
@@ -297,6 +299,7 @@ class Platform(ComponentResource):
                     nodes=ground.nodes,
                     to_google=ground.to_google,
                     logs_bucket=ground.logs,
+                    lookers=ground.lookers,
                 ),
                 inside,
             )
@@ -360,6 +363,7 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
     from components.google.access import CONTEXT  # noqa: PLC0415
     from components.google.foundation import Foundation, FoundationArgs  # noqa: PLC0415
     from components.google.network import to_apis  # noqa: PLC0415
+    from components.google.pipeline import looker  # noqa: PLC0415
 
     pools = {"data": "data"}
     google = Foundation(
@@ -406,6 +410,7 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
         keep=google.keep,
         edge=google.edge_ready,
         to_google=to_apis(),
+        lookers=[looker(chosen.project)],
     )
 
 

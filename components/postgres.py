@@ -127,9 +127,10 @@ class Postgres(ComponentResource):
         }
         secret = core.v1.Secret(NAME, metadata=self._metadata(NAME), string_data=secrets, opts=self._child)
         config = core.v1.ConfigMap(NAME, metadata=self._metadata(NAME), data=files, opts=self._child)
-        archive = [args.archive.checksum] if args.archive else []
+        archiving = [args.archive.checksum] if args.archive else []
+        repository = [args.archive.answers] if args.archive else []
         # Certificates and the clients' passwords are read again as they change; no member is rolled for them.
-        checksum = kubernetes.checksum(files, at_start, patroni.starting(args.settings), *archive)
+        checksum = kubernetes.checksum(files, at_start, patroni.starting(args.settings), *archiving)
         account, rights = self._account()
         members = self._service(f"{NAME}-members", selector(NAME), headless=True)
         records = [self._endpoints(NAME, primary), *(self._record(name) for name in patroni.RECORDS)]
@@ -151,8 +152,9 @@ class Postgres(ComponentResource):
             opts=ResourceOptions(
                 parent=self,
                 protect=args.protect,
-                # A member without its rights or its Endpoints fails; without its policies it would start too open.
-                depends_on=[*args.namespace.guards, rights, primary, *records, policy],
+                # A member without its rights or its Endpoints fails; without its policies it would start too open, and
+                # without its archive end late.
+                depends_on=[*args.namespace.guards, rights, primary, *records, policy, *repository],
             ),
         )
         if args.settings.members > 1:
@@ -335,9 +337,9 @@ class Postgres(ComponentResource):
                 Mount(volume="run", path="/run/postgresql"),
                 Mount(volume="roles-tmp", path="/tmp"),  # noqa: S108
             ],
-            # Ready: whoever the member lets in is there. Alive: it goes round, every two seconds, whatever happens.
+            # Ready: whoever the member lets in is there. Alive: it goes round, every four seconds, whatever happens.
             readiness=kubernetes.exec_probe(_not_older("/tmp/kept", 30), period=5, failures=1),  # noqa: S108
-            liveness=kubernetes.exec_probe(_not_older("/tmp/alive", 60), period=20, failures=3),  # noqa: S108
+            liveness=kubernetes.exec_probe(_not_older("/tmp/alive", 60), period=30, failures=2),  # noqa: S108
         )
         pooling = Container(
             name="pooler",

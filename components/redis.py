@@ -278,7 +278,7 @@ class Redis(ComponentResource):
             # Ready is who is primary or in step with it: a roll-out waits for that before it takes the next one. A
             # fail-over lasts less than this, so that nobody becomes unready by it. Alive is who answers anything.
             readiness=kubernetes.exec_probe(["sh", "/etc/redis/ready.sh"], period=5, failures=3),
-            liveness=kubernetes.exec_probe([*_CLI, "-p", str(MEMBER_PORT), "ping"], period=10, failures=6),
+            liveness=kubernetes.exec_probe([*_CLI, "-p", str(MEMBER_PORT), "ping"], period=30, failures=2),
             startup=kubernetes.exec_probe(["sh", "-c", _PING], period=2, failures=150),
             pre_stop=["sh", "/etc/redis/stop.sh"],
         )
@@ -292,9 +292,8 @@ class Redis(ComponentResource):
             resources=self._args.settings.sentinel_resources,
             ports={"sentinel": SENTINEL_PORT},
             mounts=_MOUNTS,
-            readiness=kubernetes.exec_probe(ping, period=5, failures=3),
-            liveness=kubernetes.exec_probe(ping, period=10, failures=6),
-            # It waits for its member.
+            liveness=kubernetes.exec_probe(ping, period=30, failures=2),
+            # It waits for its member, and is ready when it answers: nobody finds it by that, but a roll-out waits.
             startup=kubernetes.exec_probe(ping, period=2, failures=150),
             # It is asked to choose another primary while its member hands over.
             pre_stop=["sh", "-c", f"while {_CLI_TEXT} -p {MEMBER_PORT} ping > /dev/null 2>&1; do sleep 0.5; done"],

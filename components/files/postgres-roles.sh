@@ -37,7 +37,7 @@ prepared=no
 as_read=
 while true; do
     # By the shell's own waiting, which a signal ends.
-    sleep 2 &
+    sleep 4 &
     wait "$!"
     touch /tmp/alive
     pg_isready --quiet || continue

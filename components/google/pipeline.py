@@ -34,6 +34,7 @@ CHANGES = (
 )
 # What a preview reads.
 LOOKS = ("iam.securityReviewer", "viewer")
+_CHANGES_AS, _LOOKS_AS = "pipeline", "preview"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +73,8 @@ class Pipeline(ComponentResource):
             attribute_condition=f"assertion.repository_id == '{args.repository_id}'",
             opts=self._child,
         )
-        self.changes = self._account("pipeline", args.environment, CHANGES, pool)
-        self.looks = self._account("preview", f"{args.environment}-preview", LOOKS, pool)
+        self.changes = self._account(_CHANGES_AS, args.environment, CHANGES, pool)
+        self.looks = self._account(_LOOKS_AS, f"{args.environment}-preview", LOOKS, pool)
         self.provider = provider.name
         self.register_outputs({"changes": self.changes, "looks": self.looks, "provider": self.provider})
 
@@ -102,3 +103,8 @@ class Pipeline(ComponentResource):
                 opts=self._child,
             )
         return account.member
+
+
+def looker(project: str) -> str:
+    """Who only looks, as a cluster of this project knows the account."""
+    return f"{_LOOKS_AS}@{project}.iam.gserviceaccount.com"

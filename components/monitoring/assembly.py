@@ -33,6 +33,7 @@ from components.monitoring.grafana import Grafana, GrafanaArgs
 from components.monitoring.jaeger import Jaeger, JaegerArgs
 from components.monitoring.kube_state import KubeState, KubeStateArgs
 from components.monitoring.loki import Loki, LokiArgs
+from components.monitoring.moments import Moments, MomentsArgs
 from components.monitoring.node_exporter import NodeExporter, NodeExporterArgs
 from components.monitoring.probes import Probes, ProbesArgs
 from components.monitoring.prometheus import Prometheus, PrometheusArgs
@@ -51,6 +52,7 @@ class MonitoringArgs:
     control_plane, nodes: addresses of the API server and of the nodes.
     to_google: connections to Google's APIs, where the cluster is one of Google's.
     logs_bucket: of Google's, where logs are kept there.
+    lookers: users of the cluster who look for drift, and may change nothing else.
     """
 
     namespaces: Mapping[str, Namespace]
@@ -63,6 +65,7 @@ class MonitoringArgs:
     nodes: Sequence[str]
     to_google: Sequence[networking.v1.NetworkPolicyEgressRuleArgs] = ()
     logs_bucket: Input[str] | None = None
+    lookers: Sequence[str] = ()
 
 
 def tracing(settings: Settings, namespaces: Mapping[str, Namespace]) -> Tracing | None:
@@ -94,6 +97,7 @@ def build(args: MonitoringArgs, child: ResourceOptions) -> None:
         ),
         opts=child,
     )
+    Moments("moments", MomentsArgs(namespace=own, users=args.lookers), opts=child)
     _exporters(args, child)
     grafana_pods = [pods_of(own.name, grafana.NAME)] if settings.monitoring.grafana else []
     kept, followed = None, _traces(args, grafana_pods, child)

@@ -1,11 +1,13 @@
-"""What containers use of their limits: cAdvisor's numbers, which the kubelet of every node gives.
+"""What containers use of their limits, and how full claims are: what the kubelet of every node tells.
 
 The collector on each node (`collector.py`) asks its own kubelet and shows Prometheus what is of the stack's namespaces,
 so that Prometheus needs no right in the Kubernetes API. The collector's token lets it read nodes' numbers, and nothing
-else: no pod, no object of ours.
+else: no pod, no object of ours. Numbers of containers are cAdvisor's; those of claims come from each volume's driver,
+and of a volume whose driver has none nothing is told.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import yaml
 from pulumi import Resource, ResourceOptions
@@ -23,7 +25,7 @@ NODE_ADDRESS = "NODE_ADDRESS"
 # Seconds between two looks: as Prometheus looks at its targets.
 _INTERVAL = 15
 _ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
-# Of some sixty for each container, those that a rule or a page asks for.
+# Of cAdvisor's some sixty for each container, those that a rule or a page asks for.
 METRICS = (
     "container_cpu_cfs_periods_total",
     "container_cpu_cfs_throttled_periods_total",
@@ -33,6 +35,14 @@ METRICS = (
     "container_spec_cpu_period",
     "container_spec_cpu_quota",
     "container_spec_memory_limit_bytes",
+)
+_CLAIMS = "claims"
+# Of the kubelet's own some two thousand series: four for each claim that a pod of its node has mounted.
+OF_CLAIMS = (
+    "kubelet_volume_stats_available_bytes",
+    "kubelet_volume_stats_capacity_bytes",
+    "kubelet_volume_stats_inodes",
+    "kubelet_volume_stats_inodes_free",
 )
 
 
@@ -50,25 +60,17 @@ def rights(name: str, account: core.v1.ServiceAccount, opts: ResourceOptions) ->
 
 
 def configuration(namespaces: Sequence[str]) -> str:
-    """What is added to the collector's own configuration. namespaces: whose containers are told of."""
-    job = {
-        "job_name": NAME,
-        "scrape_interval": f"{_INTERVAL}s",
-        "scrape_timeout": "10s",
-        "scheme": "https",
-        "metrics_path": "/metrics/cadvisor",
-        # The authority that signed the API server's certificate signed the kubelets', too.
-        "tls_config": {"ca_file": f"{_ACCOUNT}/ca.crt"},
-        "authorization": {"credentials_file": f"{_ACCOUNT}/token"},
-        "static_configs": [{"targets": [f"${{env:{NODE_ADDRESS}}}:{_KUBELET_PORT}"]}],
-        "metric_relabel_configs": [
-            {"source_labels": ["__name__"], "regex": "|".join(METRICS), "action": "keep"},
-            {"source_labels": ["namespace"], "regex": "|".join(namespaces), "action": "keep"},
-            # Sums of whole pods, and the container that holds a pod's network.
-            {"source_labels": ["container"], "regex": "POD|", "action": "drop"},
-            {"regex": "cpu|image|name", "action": "labeldrop"},
-        ],
-    }
+    """What is added to the collector's own configuration. namespaces: whose containers and claims are told of."""
+    of_containers = _job(
+        NAME,
+        "/metrics/cadvisor",
+        METRICS,
+        namespaces,
+        # Sums of whole pods, and the container that holds a pod's network.
+        {"source_labels": ["container"], "regex": "POD|", "action": "drop"},
+        {"regex": "cpu|image|name", "action": "labeldrop"},
+    )
+    of_claims = _job(_CLAIMS, "/metrics", OF_CLAIMS, namespaces)
     shown = {
         "endpoint": f"0.0.0.0:{PORT}",
         # Under the names that cAdvisor gives, and without labels of the collector's own.
@@ -80,13 +82,35 @@ def configuration(namespaces: Sequence[str]) -> str:
     pipeline = {"receivers": ["prometheus"], "processors": ["memory_limiter"], "exporters": ["prometheus"]}
     return yaml.safe_dump(
         {
-            "receivers": {"prometheus": {"config": {"scrape_configs": [job]}}},
+            "receivers": {"prometheus": {"config": {"scrape_configs": [of_containers, of_claims]}}},
             "exporters": {"prometheus": shown},
             "service": {"pipelines": {"metrics": pipeline}},
         },
         sort_keys=False,
         width=1000,
     )
+
+
+def _job(
+    name: str, path: str, kept: Sequence[str], namespaces: Sequence[str], *more: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What the kubelet of the collector's own node is asked for. kept: names. more: what is done with the rest."""
+    return {
+        "job_name": name,
+        "scrape_interval": f"{_INTERVAL}s",
+        "scrape_timeout": "10s",
+        "scheme": "https",
+        "metrics_path": path,
+        # The authority that signed the API server's certificate signed the kubelets', too.
+        "tls_config": {"ca_file": f"{_ACCOUNT}/ca.crt"},
+        "authorization": {"credentials_file": f"{_ACCOUNT}/token"},
+        "static_configs": [{"targets": [f"${{env:{NODE_ADDRESS}}}:{_KUBELET_PORT}"]}],
+        "metric_relabel_configs": [
+            {"source_labels": ["__name__"], "regex": "|".join(kept), "action": "keep"},
+            {"source_labels": ["namespace"], "regex": "|".join(namespaces), "action": "keep"},
+            *more,
+        ],
+    }
 
 
 def to_kubelets(nodes: Sequence[str]) -> networking.v1.NetworkPolicyEgressRuleArgs:

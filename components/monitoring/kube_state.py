@@ -24,6 +24,7 @@ _KINDS: Mapping[str, Sequence[str]] = {
     "apps": ("daemonsets", "deployments", "statefulsets"),
     "autoscaling": ("horizontalpodautoscalers",),
     "batch": ("jobs",),
+    "coordination.k8s.io": ("leases",),
     "policy": ("poddisruptionbudgets",),
 }
 # Of the cluster as a whole. Asked for several namespaces, this version tells of a node once for each of them: each time
@@ -39,6 +40,7 @@ METRICS = (
     "kube_horizontalpodautoscaler_spec_min_replicas",
     "kube_horizontalpodautoscaler_status_desired_replicas",
     "kube_job_failed",
+    "kube_lease_renew_time",
     "kube_node_status_condition",
     "kube_persistentvolumeclaim_resource_requests_storage_bytes",
     "kube_persistentvolumeclaim_status_phase",

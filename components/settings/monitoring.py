@@ -84,8 +84,8 @@ class Monitoring(Strict):
     logs_days: int = Field(default=180, ge=1, le=3650)
     """Days that logs are kept, 1 to 3650 (service levels: log retention)."""
     logs_size: Size = "100Gi"
-    """Of the logs' volume, at least 1Mi: one that is full takes nothing in any more. On Google it holds what is not in
-    the bucket yet, a day at most (S8.3)."""
+    """Of the logs' volume, at least 1Mi: one that is full takes nothing in any more. On Google, where lines are in a
+    bucket, it holds what is not there yet, and 20Gi do (docs/logs.md) (S8.3)."""
     loki_resources: Resources = Resources(cpu="250m", cpu_limit="2", memory="2Gi")
     """Of what keeps the logs (S8.3)."""
     collector_resources: Resources = Resources(cpu="50m", cpu_limit="500m", memory="256Mi")

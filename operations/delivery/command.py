@@ -6,7 +6,6 @@ import signal
 import sys
 from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Final
 
 import httpx
@@ -15,21 +14,21 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from components.levels import LEVELS
+from components.moments import CHECKED, UNCHANGED
 from operations.cost.estimate import estimate, is_google
 from operations.cost.report import summary as cost_summary
 from operations.delivery import comment as comments
-from operations.delivery import data, hands, proof
+from operations.delivery import data, hands, moments, proof
 from operations.delivery import deploy as delivery
 from operations.delivery import logs as pods_logs
 from operations.delivery import render as rendering
 from operations.delivery.audit_log import log_of
-from operations.delivery.front import Yes, confirmed, console, errors, say, target_of
+from operations.delivery.front import Yes, confirmed, console, run, say, target_of
 from operations.delivery.history import Update, history, last_good, last_of_all
 from operations.delivery.preview import SIGNS, Preview
 from operations.delivery.problem import DeliveryError, Exit
-from operations.delivery.release import released
-from operations.delivery.target import environments
-from operations.problem import Problem
+from operations.delivery.release import as_it_was_brought, released_or_running
+from operations.delivery.target import Target, environments
 
 _HELP: Final = """
 Deliver releases of one environment: `development`, `staging`, `production`, or any other that has a stack's file.
@@ -170,8 +169,10 @@ def status(context: typer.Context) -> None:
         raise DeliveryError("Not all is well.", f"./scripts/deploy.sh {target.stack} logs --level warning", Exit.TESTS)
 
 
+_WITHOUT_TAG: Final = "The release; without it the one that runs, and where none does that in the stack's file."
 _PREVIEW: Final = """
-Show what a deployment would change; what is replaced or deleted comes first. Changes nothing.
+Show what a deployment would change; what is replaced or deleted comes first. Changes nothing. Without --tag it is of
+the release that runs, so that what is shown comes of the checkout's program and settings alone.
 
 Examples:
 
@@ -186,12 +187,12 @@ Examples:
 @app.command(name="preview", help=_PREVIEW)
 def show_preview(
     context: typer.Context,
-    tag: Annotated[str | None, typer.Option(help="The release; without it the one in the stack's file.")] = None,
+    tag: Annotated[str | None, typer.Option(help=_WITHOUT_TAG)] = None,
     markdown: Annotated[
         Path | None, typer.Option(help="Write a comment for `comment` here; all of it as `.whole.md`.")
     ] = None,
 ) -> None:
-    with released(target_of(context), tag) as target:
+    with released_or_running(target_of(context), tag) as target:
         found = Preview.of_stack(target, *target.policies)
     show(found)
     if markdown:
@@ -218,9 +219,9 @@ def show_rendered(
     context: typer.Context,
     *,
     to: Annotated[Path, typer.Option(help="The folder that base/ and overlays/ are in.")] = Path("build/render"),
-    tag: Annotated[str | None, typer.Option(help="The release; without it the one in the stack's file.")] = None,
+    tag: Annotated[str | None, typer.Option(help=_WITHOUT_TAG)] = None,
 ) -> None:
-    with released(target_of(context), tag) as target:
+    with released_or_running(target_of(context), tag) as target:
         rendered = rendering.render(target, to)
     console.print(f"{len(rendered.objects)} objects in {escape(str(to / 'overlays' / target.stack))}", soft_wrap=True)
     for line in rendered.left_out():
@@ -228,8 +229,9 @@ def show_rendered(
 
 
 _DRIFT: Final = """
-Look whether all is still as it was deployed, and show what is not, who changed it and when, as far as the objects
-themselves and the audit log know. Changes nothing; exits with 6 where something is another.
+Look whether all is still as it was deployed, by the program and the settings of then, and show what is not, who changed
+it and when, as far as the objects themselves and the audit log know. Changes nothing; exits with 6 where something is
+another.
 
 Examples:
 
@@ -249,18 +251,27 @@ def drift(
     ] = None,
 ) -> None:
     target = target_of(context)
-    found = Preview.of_stack(target, "--refresh", *target.policies)
+    last = last_of_all(history(target))
+    with as_it_was_brought(target, last) as brought:
+        found = Preview.of_stack(brought, "--refresh", *brought.advice)
     show(found)
     if found.errors:
         raise DeliveryError("\n".join(found.errors), "mend what it names; nothing was changed")
+    moments.renew(target, say, *([] if found.changes else [UNCHANGED]), CHECKED)
     if found.changes:
         for line in hands.report(target, found.changes, log_of(target, audit_log)):
             console.print(escape(line), soft_wrap=True)
         raise DeliveryError(
-            f"{target.stack} is not as this checkout has it.",
-            f"`pulumi up --refresh --stack {target.stack}` puts it right; docs/drift.md says what counts",
+            f"{target.stack} is not as it was deployed.",
+            f"`{_repair(target, last)}` puts it right; docs/drift.md says what counts",
             Exit.TESTS,
         )
+
+
+def _repair(target: Target, last: Update | None) -> str:
+    if last and last.good:
+        return f"./scripts/deploy.sh {target.stack} rollback --to {last.number}"
+    return f"pulumi up --refresh --stack {target.stack}"
 
 
 _COMMENT: Final = """
@@ -410,17 +421,6 @@ def show(found: Preview) -> None:
 
 
 def main() -> None:
-    """Run an action. What a person can mend becomes a message with the way out, and the documented exit code."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    signal.signal(signal.SIGTERM, interrupt)  # as CI cancels
-    try:
-        app(prog_name="deploy.sh")
-    except Problem as problem:
-        problem.tell()
-        sys.exit(problem.code if isinstance(problem, DeliveryError) else Exit.REFUSED)
-    except KeyboardInterrupt:
-        errors.print("Interrupted. The same command carries on from here.")
-        sys.exit(Exit.INTERRUPTED)
+    """Run an action."""
+    interrupted = "Interrupted. The same command carries on from here."
+    run(app, "deploy.sh", interrupted, signal.SIGTERM)  # as CI cancels

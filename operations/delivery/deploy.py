@@ -5,11 +5,22 @@ the last good release back by itself. An interrupt lets what is under way end in
 carries on.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
-from operations.delivery import backup, checks, prerequisites
-from operations.delivery.history import BUILT, ROLLBACK, Good, Update, history, last_good, message_of, message_of_start
+from components.moments import DELIVERED
+from operations.delivery import backup, checks, moments, prerequisites
+from operations.delivery.history import (
+    BUILT,
+    ROLLBACK,
+    Good,
+    Update,
+    history,
+    last_good,
+    last_of_all,
+    message_of,
+    message_of_start,
+)
 from operations.delivery.lock import locked
 from operations.delivery.preview import Preview
 from operations.delivery.problem import DeliveryError, Exit
@@ -21,6 +32,9 @@ from operations.delivery.target import Target
 Say = Callable[[str], None]
 Confirm = Callable[[Preview], bool]
 _UP: Final = ("up", "--yes", "--skip-preview")
+# An entry of the history that changes and asks nothing: the stack itself is all that is looked at, and it has nothing
+# outside of the state. It takes a second, where an update that changes nothing runs the program and asks of everything.
+_RECORD: Final = ("refresh", "--yes", "--skip-preview", "--target", "**pulumi:pulumi:Stack::**")
 # Our images, by their URNs (components/images.py).
 _IMAGES: Final = "**$docker-build:index:Image::**"
 
@@ -52,7 +66,7 @@ def deploy(target: Target, tag: str, *, dry_run: bool, confirm: Confirm, say: Sa
         say(f"Update: {tag}, program {program[:12]}")
         try:
             _bring(wanted, len(updates), message_of_start(tag, program), *wanted.policies)
-            _prove(wanted, program, say, *wanted.policies)
+            _prove(wanted, program, say)
         except DeliveryError as failed:
             if failed.code == Exit.REFUSED:
                 raise
@@ -84,22 +98,30 @@ def build(target: Target, tag: str, say: Say) -> Mapping[str, str]:
 
 
 def roll_back(target: Target, number: int | None, *, dry_run: bool, confirm: Confirm, say: Say) -> None:
-    """Bring back a release that was good."""
+    """Bring back a release that was good; the one that runs, too, and then what was changed by hand is looked for."""
     ready(target, say)
     if dry_run:
-        chosen = plan(target, history(target), number)
+        updates = history(target)
+        chosen = plan(target, updates, number)
         _tell(chosen, say)
         with rolled(target, chosen) as wanted:
-            _agreed(wanted, confirm, *wanted.advice)
+            _agreed(wanted, confirm, *wanted.advice, *_looking(updates, chosen))
         say("Nothing was changed: that was --dry-run.")
         return
     with locked(target):
-        chosen = plan(target, history(target), number)
+        updates = history(target)
+        chosen = plan(target, updates, number)
         _tell(chosen, say)
+        looking = _looking(updates, chosen)
         with rolled(target, chosen) as wanted:
-            if not _agreed(wanted, confirm, *wanted.advice):
+            if not _agreed(wanted, confirm, *wanted.advice, *looking):
                 raise DeliveryError("Nothing was changed.", "run it again when you are sure")
-            _return(wanted, chosen, say)
+            _return(wanted, chosen, say, *looking)
+
+
+def _looking(updates: Sequence[Update], chosen: Plan) -> list[str]:
+    """Looking at everything takes its time and can fail, so it is left out where the state alone says what to do."""
+    return ["--refresh"] if chosen.update == last_of_all(updates) else []
 
 
 def _agreed(wanted: Target, confirm: Confirm, *options: str) -> bool:
@@ -126,7 +148,7 @@ def _bring(wanted: Target, known: int, message: str, *options: str) -> None:
     raise DeliveryError("The update failed: see above.", "mend what it names", Exit.BROKEN)
 
 
-def _prove(wanted: Target, program: str, say: Say, *options: str) -> None:
+def _prove(wanted: Target, program: str, say: Say) -> None:
     """What runs is healthy and passes its tests; that is written into the history."""
     say("Tests of what runs")
     results = checks.run(wanted, thorough=False)
@@ -135,8 +157,9 @@ def _prove(wanted: Target, program: str, say: Say, *options: str) -> None:
     say(f"{len(results)} tests passed")
     images: dict[str, str] = dict(wanted.outputs()["images"])
     good = Good(release=wanted.settings.release, program=program, images=images)
-    wanted.pulumi(*_UP, *options, "--message", message_of(good))
+    wanted.pulumi(*_RECORD, "--message", message_of(good))
     say(f"{wanted.settings.release} runs, and is on record as good.")
+    moments.renew(wanted, say, DELIVERED)
 
 
 def _take_back(target: Target, failed: DeliveryError, say: Say) -> None:
@@ -164,10 +187,10 @@ def _take_back(target: Target, failed: DeliveryError, say: Say) -> None:
     )
 
 
-def _return(wanted: Target, chosen: Plan, say: Say) -> None:
+def _return(wanted: Target, chosen: Plan, say: Say, *options: str) -> None:
     message = f"{ROLLBACK}{chosen.update.number}: {chosen.good.release}"
-    _bring(wanted, len(history(wanted)), message, *wanted.advice)
-    _prove(wanted, chosen.good.program, say, *wanted.advice)
+    _bring(wanted, len(history(wanted)), message, *wanted.advice, *options)
+    _prove(wanted, chosen.good.program, say)
 
 
 def _tell(chosen: Plan, say: Say) -> None:

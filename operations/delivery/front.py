@@ -1,15 +1,19 @@
 """What the words of every action share: the environment they name, what they say, and whom they ask."""
 
 import os
+import signal
 import sys
-from typing import Annotated, Final
+from collections.abc import Callable
+from types import FrameType
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from operations.delivery.problem import DeliveryError
+from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.target import Target
+from operations.problem import Problem
 
 # The name that the local cloud gives its cluster (docs/local-cloud.md).
 _LOCAL: Final = "vision-week"
@@ -48,3 +52,25 @@ def ask_for_name(stack: str, what: str) -> None:
         raise DeliveryError("There is nobody to ask.", "say --yes where you are sure")
     if typer.prompt(f"{what}. Write its name") != stack:
         raise DeliveryError("That isn't its name; nothing was changed.", "write it as it is")
+
+
+def run(app: Callable[..., Any], name: str, interrupted: str, *signals: int) -> None:
+    """Run a command by its words. What a person can mend becomes a message with the way out, and the documented exit
+    code; so does an interrupt, which is what each of the signals is taken for.
+
+    interrupted: what is said then.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    for number in signals:
+        signal.signal(number, interrupt)
+    try:
+        app(prog_name=name)
+    except Problem as problem:
+        problem.tell()
+        sys.exit(problem.code if isinstance(problem, DeliveryError) else Exit.REFUSED)
+    except KeyboardInterrupt:
+        errors.print(interrupted)
+        sys.exit(Exit.INTERRUPTED)

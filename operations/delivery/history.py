@@ -1,7 +1,7 @@
 """The stack's history, as the backend keeps it: every update, which of them were found good, and what those were.
 
 An update is good when its pods were healthy and its tests passed. That is written into the history itself: a second
-update, which changes nothing, has the proof and all that a roll-back needs in its message. So every backend keeps it,
+entry, a refresh of nothing, has the proof and all that a roll-back needs in its message. So every backend keeps it,
 whoever may read the history may take a release back, and nothing is kept beside.
 """
 
@@ -86,7 +86,7 @@ def parsed(entries: Sequence[Mapping[str, Any]]) -> list[Update]:
 
 
 def message_of(good: Good) -> str:
-    """What the update that proves it says."""
+    """What the entry that proves it says."""
     return GOOD + json.dumps(asdict(good), sort_keys=True)
 
 

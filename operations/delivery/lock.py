@@ -32,7 +32,7 @@ def locked(target: Target) -> Iterator[None]:
     def renew() -> None:
         while not ended.wait(_EVERY):
             with suppress(DeliveryError):  # an API server that is away; it is tried again
-                lease["spec"]["renewTime"] = _now()
+                lease["spec"]["renewTime"] = now()
                 target.kubectl("patch", *_which(target), "--type=merge", "-p", json.dumps({"spec": lease["spec"]}))
 
     renewing = threading.Thread(target=renew, daemon=True)
@@ -55,8 +55,8 @@ def _taken(target: Target, holder: str) -> dict[str, Any]:
         "spec": {
             "holderIdentity": holder,
             "leaseDurationSeconds": _VALID,
-            "acquireTime": _now(),
-            "renewTime": _now(),
+            "acquireTime": now(),
+            "renewTime": now(),
         },
     }
     try:
@@ -96,5 +96,6 @@ def _name(target: Target) -> str:
     return f"vision-week-delivery-{target.stack}"
 
 
-def _now() -> str:
+def now() -> str:
+    """As Leases have it."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")

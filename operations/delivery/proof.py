@@ -11,6 +11,7 @@ from operations.delivery import checks
 from operations.delivery import load as loading
 from operations.delivery.front import console, target_of
 from operations.delivery.problem import DeliveryError, Exit
+from operations.delivery.release import released_or_running
 
 app = typer.Typer()
 
@@ -32,7 +33,8 @@ def show_tests(
     junit: Annotated[Path | None, typer.Option(help="Write a report for CI here, too.")] = None,
 ) -> None:
     target = target_of(context)
-    results = checks.run(target, thorough=True, patience=0)
+    with released_or_running(target, None) as running:
+        results = checks.run(running, thorough=True, patience=0)
     table = Table("", "test", "seconds", "seen instead", box=None)
     for result in results:
         mark = "[red]✗[/red]" if result.problem else "[green]✓[/green]"

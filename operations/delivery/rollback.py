@@ -9,7 +9,7 @@ import copy
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -52,12 +52,19 @@ def plan(target: Target, updates: Sequence[Update], number: int | None = None) -
             f"choose one that was: ./scripts/deploy.sh {target.stack} history",
         )
     _refuse_unsafe(target, updates, update)
-    left: list[str] = []
-    now = yaml.safe_load(target.file.read_text())
-    config = copy.deepcopy(dict(update.settings))
-    _keep_secret_ones(config, now["config"], left)
+    brought = as_brought(target, update, good)
+    config, left = copy.deepcopy(brought.settings["config"]), list(brought.left)
     _keep_what_stays(config, updates[0].settings, left)
     _fix_images(target, config, good, left)
+    return replace(brought, settings={**brought.settings, "config": config}, left=left)
+
+
+def as_brought(target: Target, update: Update, good: Good) -> Plan:
+    """What an update brought that was found good: nothing of today's is kept, but for what is secret."""
+    left: list[str] = []
+    now = yaml.safe_load(target.file.read_text())
+    config = dict(update.settings)
+    _keep_secret_ones(config, now["config"], left)
     return Plan(update=update, good=good, settings={**now, "config": config}, left=left)
 
 

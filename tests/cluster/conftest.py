@@ -89,7 +89,7 @@ def prometheus(stack: Stack) -> Iterator[httpx.Client]:
 def repaired(stack: Stack) -> Iterator[None]:
     """Roll-outs are given up soon. After one release upon another, bad ones too, the stack is what it was, brought
     there by nothing but an update."""
-    stack.set("rollout_timeout", 30)  # seconds, the least that the settings allow
+    stack.set("rollout_timeout", 60)  # seconds, in which a busy machine too starts a pod and sees it fail
     yield
     stack.unset("rollout_timeout")
     stack.pulumi("up", "--yes", "--skip-preview")

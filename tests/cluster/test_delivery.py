@@ -13,12 +13,13 @@ from operations.delivery.problem import Exit
 from tests.cluster import database, store
 from tests.cluster.backups import made
 from tests.cluster.releases import QUIET, change, commit, deliver, git, results
-from tests.cluster.stack import Stack
+from tests.cluster.stack import PREFIX, Stack
 from tests.cluster.visitors import visitors
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.cluster, pytest.mark.usefixtures("repaired")]
 
+APP = f"{PREFIX}-app"
 Visitor = Callable[..., httpx.Client]
 
 
@@ -86,6 +87,15 @@ def test_the_life_of_a_release(
 
     change(release / "app/src/Health/Checks.php", "'SELECT 1 AS one'", "'SELECT no_such_column'")
     commit(release, "v3")
+    # What runs is looked at as it was brought, whatever the checkout has by now, and is had back so.
+    deliver(stack, "drift", checkout=release)
+    stack.kubectl("-n", APP, "patch", "configmap", "app", "--type=merge", "-p", '{"data": {"LOG_LEVEL": "by-hand"}}')
+    told = deliver(stack, "drift", checkout=release, ends=Exit.TESTS)
+    (number,) = re.findall(r"deploy\.sh test rollback --to (\d+)", told)
+    assert "data.LOG_LEVEL" in deliver(stack, "rollback", "--to", number, "--yes", checkout=release)
+    deliver(stack, "drift", checkout=release)
+    assert version(client) == "v2"
+    assert images(stack) == second
     began = time.monotonic()
     with visitors(visitor(), visitor(keep=False)) as visits:
         told = deliver(stack, "deploy", "--tag", "v3", "--yes", checkout=release, ends=Exit.RESTORED)

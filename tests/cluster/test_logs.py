@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from components.monitoring import subjects
+from components.monitoring import containers, subjects
 from components.monitoring.subjects.containers import cpu_share, memory_share
 from components.settings import Alerts
 from localcloud.images import logs
@@ -30,6 +30,8 @@ MONITORING = f"{PREFIX}-monitoring"
 NODE = f"{PREFIX}-node"
 AREAS = ("app", "data", "edge", "monitoring")
 SECRET = "Tr0ub4dor-and-3"
+# Seconds that a store may be away without a line being lost.
+AWAY = 300
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,10 +56,19 @@ def found(stack: Stack, mark: str) -> list[dict[str, Any]]:
 
 def said(stack: Stack, name: str, *lines: str) -> None:
     """A pod of the application's namespace that says this, and is gone."""
+    spec = {**pod_spec("printf", "%s\\n", *lines), "restartPolicy": "Never"}
+    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
+    stack.kubectl("-n", APP, "create", "-f", "-", stdin=json.dumps(pod))
+    succeeded = "--for=jsonpath={.status.phase}=Succeeded"
+    stack.kubectl("-n", APP, "wait", succeeded, f"pod/{name}", "--timeout=120s")
+
+
+def pod_spec(*command: str) -> dict[str, Any]:
+    """Of a pod as our namespaces take it."""
     container = {
         "name": "main",
         "image": "docker.io/library/python:3.11-slim-bookworm",
-        "command": ["printf", "%s\\n", *lines],
+        "command": list(command),
         "resources": {key: {"cpu": "10m", "memory": "32Mi"} for key in ("requests", "limits")},
         "securityContext": {
             "allowPrivilegeEscalation": False,
@@ -65,16 +76,11 @@ def said(stack: Stack, name: str, *lines: str) -> None:
             "readOnlyRootFilesystem": True,
         },
     }
-    spec = {
-        "restartPolicy": "Never",
+    return {
         "automountServiceAccountToken": False,
         "securityContext": {"runAsNonRoot": True, "runAsUser": 1000, "seccompProfile": {"type": "RuntimeDefault"}},
         "containers": [container],
     }
-    pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec}
-    stack.kubectl("-n", APP, "create", "-f", "-", stdin=json.dumps(pod))
-    succeeded = "--for=jsonpath={.status.phase}=Succeeded"
-    stack.kubectl("-n", APP, "wait", succeeded, f"pod/{name}", "--timeout=120s")
 
 
 def test_a_line_is_found_through_the_script_without_secrets_and_addresses(
@@ -138,6 +144,56 @@ def test_what_every_container_of_ours_uses_is_known_and_of_nobody_else(stack: St
             wait_for(partial(answers, prometheus, for_prometheus(expr)), panel.title, patience=120, every=1)
 
 
+@pytest.fixture
+def volume(stack: Stack) -> Iterator[str]:
+    """A claim, called as if it were PostgreSQL's, and mounted by a pod. Its volume is of a kind of which the kubelet
+    tells; of those that the local cloud makes, folders of the machine, it doesn't."""
+    name, place = "data-postgres-told", f"{PREFIX}-told"
+    anywhere = [{"matchExpressions": [{"key": "kubernetes.io/os", "operator": "In", "values": ["linux"]}]}]
+    alike = {"accessModes": ["ReadWriteOnce"], "storageClassName": place}
+    there = {
+        **alike,
+        "capacity": {"storage": "1Gi"},
+        "local": {"path": "/tmp"},  # noqa: S108  any folder that each node has; nothing is written there
+        "nodeAffinity": {"required": {"nodeSelectorTerms": anywhere}},
+    }
+    wanted = {**alike, "resources": {"requests": {"storage": "1Gi"}}}
+    spec = pod_spec("sleep", "3600")
+    spec["containers"][0]["volumeMounts"] = [{"name": "data", "mountPath": "/data", "readOnly": True}]
+    spec["volumes"] = [{"name": "data", "persistentVolumeClaim": {"claimName": name}}]
+    listed = [
+        {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": place}, "spec": there},
+        {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": name}, "spec": wanted},
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "told"}, "spec": spec},
+    ]
+    made = json.dumps({"apiVersion": "v1", "kind": "List", "items": listed})
+    stack.kubectl("-n", APP, "create", "-f", "-", stdin=made)
+    try:
+        yield name
+    finally:
+        stack.kubectl("-n", APP, "delete", "-f", "-", "--grace-period=1", stdin=made)
+
+
+def test_how_full_a_claim_is_is_known(stack: Stack, prometheus: httpx.Client, volume: str) -> None:
+    """S8.1, S8.2: as the kubelet tells it, of our namespaces and of nobody else's."""
+    rows = {
+        page.name: page.rows[subjects.claims.ROW]
+        for page in subjects.pages(Alerts())
+        if page.name in {"cluster", "postgresql"}
+    }
+    for page, row in rows.items():
+        for panel in row:
+            for expr in panel.questions.values():
+                what = f"an answer to {panel.title} on {page}"
+                wait_for(partial(answers, prometheus, for_prometheus(expr)), what, patience=240, every=2)
+    told = asked(prometheus, "query", query='{job="claims",persistentvolumeclaim!=""}')["result"]
+    assert {(each["metric"]["namespace"], each["metric"]["persistentvolumeclaim"]) for each in told} == {(APP, volume)}
+    assert {each["metric"]["__name__"] for each in told} == set(containers.OF_CLAIMS)
+    nodes = len(stack.objects("node", "pods", "app.kubernetes.io/name=collector"))
+    asked_of = asked(prometheus, "query", query='up{job="claims"} == 1')["result"]
+    assert len(asked_of) == nodes
+
+
 def test_what_the_load_balancer_answered_by_itself_is_counted_by_status(
     prometheus: httpx.Client, client: httpx.Client
 ) -> None:
@@ -155,7 +211,7 @@ def test_what_the_load_balancer_answered_by_itself_is_counted_by_status(
             wait_for(partial(more, expr), expr, patience=120, every=1)
 
 
-def test_nothing_is_lost_while_loki_is_away_and_the_collectors_are_started_again(stack: Stack) -> None:
+def test_nothing_is_lost_while_loki_is_away_for_minutes_and_the_collectors_are_started_again(stack: Stack) -> None:
     """S8.3"""
     mark, name = f"drill-{secrets.token_hex(8)}", f"drill-{secrets.token_hex(4)}"
     stack.kubectl("-n", MONITORING, "scale", "statefulset/loki", "--replicas=0")
@@ -164,6 +220,8 @@ def test_nothing_is_lost_while_loki_is_away_and_the_collectors_are_started_again
     stack.kubectl("-n", NODE, "delete", "pods", "-l", "app.kubernetes.io/name=collector")
     stack.kubectl("-n", NODE, "rollout", "status", "daemonset/collector", "--timeout=120s")
     said(stack, f"{name}-1", *(f"{mark}-{number:05}" for number in range(2000, 4000)))
+    # Longer than collectors wait for a store unless they are told to wait for ever.
+    time.sleep(AWAY)
     stack.kubectl("-n", MONITORING, "scale", "statefulset/loki", "--replicas=1")
     stack.kubectl("-n", MONITORING, "rollout", "status", "statefulset/loki", "--timeout=180s")
     wanted = [f"{mark}-{number:05}" for number in range(4000)]

@@ -130,8 +130,8 @@ def test_there_are_fewer_series_than_the_budget_has(
 
 # Panels whose questions have no answer here, and why.
 WITHOUT_ANSWER = {"Raised now": "nothing is wrong"}
-# Rows that only logs tell of, which are not collected in this stack (`test_logs.py`).
-OF_LOGS = {subjects.edge.ANSWERS}
+# Rows that only the collectors of logs tell of, which this stack has not (`test_logs.py`).
+OF_LOGS = {subjects.edge.ANSWERS, subjects.claims.ROW}
 # Pages of what only some stacks have: the collectors' (`test_logs.py`), of nodes (`test_nodes.py`), of the cluster's
 # objects, which kube-state-metrics tells of, and that can't be had here (`tests/unit/test_monitoring_dashboards.py`).
 OF_OTHERS = {"containers", "nodes", "cluster"}

@@ -21,6 +21,23 @@ from localcloud.rehearsal.control_plane import ControlPlane, control_plane
 from tests.engine.kubelet import client_of, kubelet
 
 NO_WAIT = {"pulumi.com/skipAwait": "true"}
+# How a program begins that makes objects in a namespace. force: what somebody has changed is ours again, as in
+# components/cluster.py.
+THERE = """
+    import pulumi
+    import pulumi_kubernetes as k8s
+
+    config = pulumi.Config()
+    cluster = k8s.Provider(
+        "cluster",
+        kubeconfig=config.require("kubeconfig"),
+        namespace=config.require("namespace"),
+        cluster_identifier="plane",
+        enable_config_map_mutable=True,
+        enable_patch_force=config.get_bool("force"),
+    )
+    there = pulumi.ResourceOptions(provider=cluster)
+"""
 
 
 def deployment(**spec: Any) -> Values:

@@ -8,32 +8,24 @@ from localcloud.problem import Problem
 from localcloud.pulumi import drift
 from localcloud.rehearsal.control_plane import ControlPlane
 from tests.engine.kubelet import client_of
-from tests.engine.planes import Api, namespace_for
+from tests.engine.planes import THERE, Api, namespace_for
 from tests.engine.project import Project, make_project
 
 pytestmark = pytest.mark.engine
 
-PROGRAM = """
-    import pulumi
-    import pulumi_kubernetes as k8s
+PROGRAM = (
+    THERE
+    + """
     import pulumi_random as random
 
-    config = pulumi.Config()
-    cluster = k8s.Provider(
-        "cluster",
-        kubeconfig=config.require("kubeconfig"),
-        namespace=config.require("namespace"),
-        cluster_identifier="plane",
-        enable_config_map_mutable=True,
-    )
     word = random.RandomPassword("word", length=9)
-    there = pulumi.ResourceOptions(provider=cluster)
     settings = k8s.core.v1.ConfigMap("settings", metadata={"name": "settings"}, data={"colour": "blue"}, opts=there)
     secret = k8s.core.v1.Secret("secret", metadata={"name": "secret"}, string_data={"word": word.result}, opts=there)
     service = k8s.core.v1.Service(
         "service", metadata={"name": "service"}, spec={"ports": [{"port": 80}], "clusterIP": "None"}, opts=there
     )
 """
+)
 
 
 @pytest.fixture(scope="module")

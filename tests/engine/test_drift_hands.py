@@ -17,26 +17,15 @@ from operations.delivery.hands import report
 from operations.delivery.preview import Preview
 from operations.delivery.target import Target
 from tests.engine.kubelet import client_of
-from tests.engine.planes import Api, namespace_for
+from tests.engine.planes import THERE, Api, namespace_for
 from tests.engine.project import Project, make_project
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 
-PROGRAM = """
-    import pulumi
-    import pulumi_kubernetes as k8s
-
-    config = pulumi.Config()
-    cluster = k8s.Provider(
-        "cluster",
-        kubeconfig=config.require("kubeconfig"),
-        namespace=config.require("namespace"),
-        cluster_identifier="plane",
-        enable_config_map_mutable=True,
-        enable_patch_force=True,
-    )
-    there = pulumi.ResourceOptions(provider=cluster)
+PROGRAM = (
+    THERE
+    + """
     k8s.core.v1.ConfigMap("settings", metadata={"name": "settings"}, data={"colour": "blue", "size": "1"}, opts=there)
     pod = {"containers": [{"name": name, "image": "none"} for name in ("first", "second")]}
     k8s.apps.v1.Deployment(
@@ -50,6 +39,7 @@ PROGRAM = """
         opts=there,
     )
 """
+)
 MOMENT = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
 
 
@@ -62,7 +52,7 @@ def api(plane: ControlPlane) -> Iterator[Api]:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory, plane: ControlPlane, api: Api) -> Project:
     project = make_project(tmp_path_factory.mktemp("hands"))
-    project.write(PROGRAM, {"kubeconfig": str(plane.kubeconfig), "namespace": api.namespace})
+    project.write(PROGRAM, {"kubeconfig": str(plane.kubeconfig), "namespace": api.namespace, "force": "true"})
     return project
 
 

@@ -10,23 +10,15 @@ import pytest
 
 from localcloud import paths
 from localcloud.rehearsal.control_plane import ControlPlane
-from tests.engine.planes import Api
+from tests.engine.planes import THERE, Api
 from tests.engine.project import STACK, Project
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.engine
 
-PROGRAM = """
-    import pulumi
-    import pulumi_kubernetes as k8s
-
-    config = pulumi.Config()
-    cluster = k8s.Provider(
-        "cluster",
-        kubeconfig=config.require("kubeconfig"),
-        namespace=config.require("namespace"),
-        cluster_identifier="plane",
-    )
+PROGRAM = (
+    THERE
+    + """
     labels = {"app": "app"}
     app = k8s.apps.v1.Deployment(
         "app",
@@ -38,10 +30,11 @@ PROGRAM = """
                 "spec": {"containers": [{"name": "main", "image": config.require("image")}]},
             },
         },
-        opts=pulumi.ResourceOptions(provider=cluster),
+        opts=there,
     )
     pulumi.export("name", app.metadata.name)
 """
+)
 
 
 @pytest.fixture

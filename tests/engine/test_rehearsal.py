@@ -13,8 +13,8 @@ from localcloud.plugins.kubernetes.client import Client
 from localcloud.plugins.kubernetes.errors import Unreachable
 from localcloud.problem import Problem
 from localcloud.rehearsal.control_plane import ControlPlane
-from localcloud.rehearsal.overrides import Override
 from localcloud.rehearsal.pods import played
+from operations.override import Override
 from tests.engine.builds import read, there
 from tests.engine.kubelet import client_of
 from tests.engine.planes import Api, deployment

@@ -6,6 +6,8 @@ Series by name, one value a minute, as promtool writes them: `1x5 0x30` is five 
 
 from dataclasses import dataclass
 
+from components import moments
+
 
 def waiting(reason: str) -> str:
     """A container that waits for a reason."""
@@ -156,6 +158,22 @@ def disk(left: str) -> dict[str, str]:
     return {f"node_filesystem_avail_bytes{labels}": left, f"node_filesystem_size_bytes{labels}": "100x200"}
 
 
+def claim(left: str, files: str = "100x200") -> dict[str, str]:
+    """What is left of a hundred bytes, and of a hundred files."""
+    labels = '{namespace="data",persistentvolumeclaim="data-postgres-0"}'
+    return {
+        f"kubelet_volume_stats_available_bytes{labels}": left,
+        f"kubelet_volume_stats_capacity_bytes{labels}": "100x200",
+        f"kubelet_volume_stats_inodes_free{labels}": files,
+        f"kubelet_volume_stats_inodes{labels}": "100x200",
+    }
+
+
+def moment(name: str) -> str:
+    """When it was last, in seconds of the test's time; before its beginning they are negative."""
+    return f'kube_lease_renew_time{{namespace="monitoring",lease="{name}"}}'
+
+
 def node_memory(available: int) -> dict[str, str]:
     """Of a hundred bytes."""
     return {"node_memory_MemAvailable_bytes": f"{available}x60", "node_memory_MemTotal_bytes": "100x60"}
@@ -205,6 +223,7 @@ OBJECTS = {
     'kube_poddisruptionbudget_status_pod_disruptions_allowed{namespace="data",poddisruptionbudget="postgres"}': "1x60",
     **pods_by_load(3, 20, 5),
     **quota(5, 10),
+    **{moment(name): "0x60" for name in moments.ALL},
 }
 _NGINX = 'namespace="edge",service="edge",instance="10.0.0.9:9113"'
 _PUBLIC = 'url="https://a.example"'
@@ -222,6 +241,17 @@ _MEMBERS = f"alertmanager_cluster_members{{{_TOLD}}}"
 # Always raised, whatever the numbers are.
 ALWAYS = {"Watchdog"}
 CASES = {
+    # Of a hundred bytes 91 are taken, and 89; of all the files that there may be, fewer.
+    "ClaimFull": Case(claim("9x200"), claim("11x200", "50x200"), minute=60),
+    # Twenty minutes after 25 days, and twenty before.
+    "DeliveryOverdue": Case({moment(moments.DELIVERED): "-2160000x60"}, {moment(moments.DELIVERED): "-2157600x60"}),
+    # The last look but one found nothing, and the last one.
+    "DriftFound": Case(
+        {moment(moments.CHECKED): "900x60", moment(moments.UNCHANGED): "-85500x60"},
+        {moment(moments.CHECKED): "900x60", moment(moments.UNCHANGED): "900x60"},
+    ),
+    # Twenty minutes after a day and a half, and twenty before.
+    "DriftUnchecked": Case({moment(moments.CHECKED): "-129600x60"}, {moment(moments.CHECKED): "-127200x60"}),
     "Watchdog": Case(up("1x60", "1x60"), {}),
     "NotificationsFail": Case(
         {f"alertmanager_notifications_failed_total{{{_TOLD}}}": "0+1x60"},

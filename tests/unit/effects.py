@@ -8,7 +8,7 @@ WITHOUT_EFFECT with its reason.
 import copy
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from types import NoneType
@@ -35,6 +35,7 @@ from tests.unit.stacks import OF_THE_CLUSTER, WEBHOOKS, buildable
 
 BASE = "production"
 _CHECKSUM = "spec.template.metadata.annotations.vision-week/configuration"
+_CONTINUED = " " * 8
 _AMOUNT = re.compile(r"(\d+)(m|[KMGT]i?)?")
 
 OF_EVERY_EDGE = {
@@ -183,7 +184,7 @@ class Effect:
                 change,
                 WIDTH,
                 initial_indent="    ",
-                subsequent_indent="        ",
+                subsequent_indent=_CONTINUED,
                 break_long_words=False,
                 break_on_hyphens=False,
             )
@@ -224,8 +225,29 @@ def reason(leaf: Leaf) -> str | None:
     return None
 
 
-def effect(leaf: Leaf) -> Effect | None:
-    """What changes with another value; None where no other can be had."""
+@dataclass(frozen=True)
+class Trial:
+    """Another value of a setting, beside the settings that both programs have.
+
+    base: those. before, after: the values. whole: the setting's group as it is, where it has to be given with it.
+    """
+
+    leaf: Leaf
+    base: dict[str, Any]
+    before: Any
+    after: Any
+    whole: Mapping[str, Any]
+
+    def among(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """These settings, with the other value."""
+        path, outer = self.leaf.path, self.leaf.path[:-1]
+        if self.whole:
+            values = _with(values, outer, {**self.whole, **(_found(values, outer) or {})})
+        return _with(values, path, self.after)
+
+
+def trials(leaf: Leaf) -> Iterator[Trial]:
+    """The other values to try, the likeliest first; none for a choice of flavour, and in the base's other flavours."""
     base = copy.deepcopy(_base())
     base["edge"] = OTHER_EDGES.get(leaf.variant.get(("edge",), ""), base["edge"])
     base |= OTHER_CLUSTERS.get(leaf.variant.get(("cluster",), ""), {})
@@ -238,19 +260,106 @@ def effect(leaf: Leaf) -> Effect | None:
         base[key] = {**base.get(key, {}), **value}
     settings = parse(base).model_dump(mode="json")
     if leaf.path[-1] == "flavour" or any(_at(settings, at)["flavour"] != chosen for at, chosen in leaf.variant.items()):
-        return None
+        return
     before = _at(settings, leaf.path)
-    # Beside some settings the others of their group have to be given too.
-    whole = _with(base, leaf.path[:-1], _at(settings, leaf.path[:-1])) if len(leaf.path) > 1 else base
     for after in [EXAMPLES[leaf.name]] if leaf.name in EXAMPLES else _others(before, leaf.hint):
-        for values in (base, whole):
-            if after != before and (changed := _run(_with(values, leaf.path, after))):
-                known = _run(base)
-                assert known
-                # A class of volumes that a setting names is the cluster's.
-                cuts = dangling(changed, of_the_cluster=OF_THE_CLUSTER | {"shared-rwx", str(after)})
-                return Effect(before, after, tuple(_changes(known, changed)), tuple(cuts))
+        if after != before:
+            yield Trial(leaf, base, before, after, {})
+            # Beside some settings the others of their group have to be given too.
+            if len(leaf.path) > 1:
+                yield Trial(leaf, base, before, after, _at(settings, leaf.path[:-1]))
+
+
+def effect(leaf: Leaf) -> Effect | None:
+    """What changes with another value; None where no other can be had."""
+    for trial in trials(leaf):
+        if changed := _run(trial.among(trial.base)):
+            return Effect(trial.before, trial.after, _changes(_known(trial.base), changed), _cuts(changed, [trial]))
     return None
+
+
+def effects(leaves: Iterable[Leaf], said: Mapping[str, Sequence[str]]) -> dict[str, Effect | None]:
+    """What each of these settings changes. said: what a list says of it, line by line, which need not be true.
+
+    A program runs for seconds. So settings are changed together that are said to change different things: where just
+    that changes, the list is taken to be right about each; otherwise their halves are tried, down to one by itself.
+    What escapes: one does, besides or instead, what another of its group is said to do. Names that are likely to be
+    taken for each other are the same in two places (`cpu`), so no two of one name are together.
+    """
+    found: dict[str, Effect | None] = {}
+    groups: list[list[Trial]] = []
+    for leaf in leaves:
+        trial = next((trial for trial in trials(leaf) if _accepted(trial.among(trial.base))), None)
+        if trial is None or (leaf.name not in said and not reason(leaf)):
+            found[leaf.name] = effect(leaf)
+        elif group := next((group for group in groups if _fits(trial, group, said)), None):
+            group.append(trial)
+        else:
+            groups.append([trial])
+    return found | {trial.leaf.name: effect for group in groups for trial, effect in _together(group, said)}
+
+
+def _together(group: list[Trial], said: Mapping[str, Sequence[str]]) -> Iterator[tuple[Trial, Effect | None]]:
+    """Each with what it changes: what is said, where that holds for all, and else what is found in halves."""
+    if _as_said(group, said):
+        for one in group:
+            yield one, Effect(one.before, one.after, tuple(said.get(one.leaf.name, ())))
+    elif len(group) == 1:
+        yield group[0], effect(group[0].leaf)
+    else:
+        half = len(group) // 2
+        yield from _together(group[:half], said)
+        yield from _together(group[half:], said)
+
+
+def listed(text: str) -> dict[str, list[str]]:
+    """What a list of `Effect.lines` says of each setting."""
+    found: dict[str, list[str]] = {}
+    for block in text.split("\n\n"):
+        head, *lines = block.strip("\n").split("\n")
+        changes = found.setdefault(head.partition(":")[0], [])
+        for line in lines:
+            if line.startswith(_CONTINUED):
+                changes[-1] += f" {line.strip()}"
+            else:
+                changes.append(line.strip())
+    return found
+
+
+def _fits(trial: Trial, group: Sequence[Trial], said: Mapping[str, Sequence[str]]) -> bool:
+    return trial.base == group[0].base and all(
+        trial.leaf.path[-1] != other.leaf.path[-1]
+        and not _facts(said.get(trial.leaf.name, ())) & _facts(said.get(other.leaf.name, ()))
+        for other in group
+    )
+
+
+def _as_said(group: Sequence[Trial], said: Mapping[str, Sequence[str]]) -> bool:
+    """Whether all of them together change what is said of each, and nothing else."""
+    values: dict[str, Any] = group[0].base
+    for trial in group:
+        values = trial.among(values)
+    changed = _run(values)
+    if changed is None or _cuts(changed, group):
+        return False
+    lines = [line for trial in group for line in said.get(trial.leaf.name, ())]
+    return _facts(_changes(_known(group[0].base), changed)) == _facts(lines)
+
+
+def _facts(lines: Iterable[str]) -> frozenset[str]:
+    """What `_changes` says in lines, one resource and one field each."""
+    return frozenset(fact for line in lines for fact in _facts_of(line))
+
+
+@cache
+def _facts_of(line: str) -> tuple[str, ...]:
+    head, changed, fields = line.partition(": ")
+    if not changed:
+        return (line,)
+    replaced = head.startswith("REPLACED ")
+    kind, _, names = head.removeprefix("REPLACED ").partition(" ")
+    what = [*fields.split(", "), *(["REPLACED"] if replaced else [])]
+    return tuple(f"{kind} {name}: {field}" for name in names.split(", ") for field in what)
 
 
 def unexplained(leaf: Leaf, found: Effect | None) -> str | None:
@@ -267,8 +376,12 @@ def unexplained(leaf: Leaf, found: Effect | None) -> str | None:
     return None
 
 
-def _changes(before: Recording, after: Recording) -> Iterator[str]:
+def _changes(before: Recording, after: Recording) -> tuple[str, ...]:
     """The resources that differ, by what differs in them."""
+    return tuple(_compared(before, after))
+
+
+def _compared(before: Recording, after: Recording) -> Iterator[str]:
     old, new = ({one.urn: one for one in recording.made} for recording in (before, after))
     yield from sorted(f"+ {title(new[urn])}" for urn in new.keys() - old.keys())
     yield from sorted(f"- {title(old[urn])}" for urn in old.keys() - new.keys())
@@ -311,6 +424,27 @@ def _with(values: Mapping[str, Any], path: tuple[str, ...], value: Any) -> dict[
     return changed
 
 
+def _cuts(changed: Recording, trials: Iterable[Trial]) -> tuple[str, ...]:
+    """References that lead nowhere. A class of volumes that a setting names is the cluster's."""
+    named = {str(trial.after) for trial in trials}
+    return tuple(dangling(changed, of_the_cluster=OF_THE_CLUSTER | {"shared-rwx", *named}))
+
+
+def _known(base: dict[str, Any]) -> Recording:
+    known = _run(base)
+    assert known
+    return known
+
+
+def _accepted(values: dict[str, Any]) -> bool:
+    """Whether the settings' own checks take these; the program may have others."""
+    try:
+        parse(values)
+    except SettingsError:
+        return False
+    return True
+
+
 _recordings: dict[str, Recording | None] = {}
 
 
@@ -345,6 +479,13 @@ def _others(value: Any, hint: Any) -> Iterator[Any]:
             yield from ("other", "/other", 30443)
         case list():
             yield from ([], value[:1])
+
+
+def _found(values: Any, path: Sequence[str]) -> Any:
+    """As `_at`, None where there is nothing."""
+    for step in path:
+        values = (values or {}).get(step)
+    return values
 
 
 def _at(values: Any, path: tuple[str, ...]) -> Any:

@@ -151,7 +151,9 @@ _ACCOUNTS = Tested(_HERE, "test_every_pod_has_an_account_that_is_not_the_default
 _NO_WILDCARD = Tested(_HERE, "test_no_right_is_given_by_a_wildcard", "verbs, kinds and groups are named one by one")
 _NOBODY_ELSE = Tested(_HERE, "test_nobody_may_become_somebody_else", "no role has `bind`, `escalate`, `impersonate`")
 _SERVICE_ACCOUNTS = Tested(
-    _HERE, "test_rights_in_the_cluster_are_given_to_our_service_accounts_alone", "no right for a group or a person"
+    _HERE,
+    "test_rights_in_the_cluster_are_given_to_our_service_accounts_alone",
+    "no right for a group or a person, but that who looks for drift may say when",
 )
 _ALLOWED = Tested(
     _CONNECTIONS, "test_the_connections_that_are_allowed_are_these", "default deny, and a list of what is allowed"

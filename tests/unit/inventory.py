@@ -277,4 +277,5 @@ def _content(text: str) -> Any:
 _FILES = {
     file.read_text(): Summary(f"(the file {file.relative_to(CHECKOUT)})")
     for file in sorted((CHECKOUT / "components" / "files").iterdir())
+    if file.is_file()  # Python keeps what it has compiled of them beside them
 }

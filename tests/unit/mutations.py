@@ -23,10 +23,11 @@ def leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def changed(one: Made, path: Path, value: Any) -> Made:
-    """The same resource with another value at a path."""
-    inputs = copy.deepcopy(dict(one.inputs))
+    """The same resource with another value at a path. Only what leads there is copied."""
+    inputs = dict(one.inputs)
     holder: Any = inputs
     for step in path[:-1]:
+        holder[step] = copy.copy(holder[step])
         holder = holder[step]
     holder[path[-1]] = value
     return replace(one, inputs=inputs)

@@ -99,7 +99,7 @@ def _rights(pod: Pod, among: Objects) -> Iterator[str]:
     where = {
         one.namespace
         for one in bindings
-        if subject in {(each["namespace"], each["name"]) for each in one.inputs["subjects"]}
+        if subject in {(each.get("namespace"), each["name"]) for each in one.inputs["subjects"]}
     }
     if not where:
         yield f"{pod.workload.kind} {pod.workload.name} has a token and no rights"

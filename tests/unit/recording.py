@@ -4,16 +4,17 @@ In a preview nothing is computed, as with the real engine: passwords, certificat
 What the API server says to an object, and whether its pods run, needs `tests/cluster`.
 """
 
+import asyncio
 import base64
 import gc
 import hashlib
 import json
 import os
 import runpy
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -23,10 +24,10 @@ import yaml
 from google.protobuf import json_format
 from google.protobuf.empty_pb2 import Empty
 from pulumi.output import Unknown
-from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, rpc, sync_await
+from pulumi.runtime import MockCallArgs, MockResourceArgs, Mocks, rpc
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.mocks import MockMonitor
-from pulumi.runtime.proto.resource_pb2 import RegisterResourceResponse
+from pulumi.runtime.proto.resource_pb2 import RegisterResourceRequest, RegisterResourceResponse
 from pulumi.runtime.proto.source_pb2 import StackTrace
 from pulumi.runtime.settings import get_root_resource
 
@@ -47,13 +48,17 @@ class Made:
     provider: str
     protect: bool
     depends_on: frozenset[str]
-    clear: str  # every text among its inputs that is not marked as secret
     sent: Any  # its inputs as the engine gets them, secrets with their mark
 
     @cached_property
     def kind(self) -> str:
         """`Deployment` of `kubernetes:apps/v1:Deployment`."""
         return self.type.rpartition(":")[2]
+
+    @cached_property
+    def clear(self) -> str:
+        """Every text among its inputs that is not marked as secret."""
+        return "\n".join(_clear(json_format.MessageToDict(self.sent)))
 
     @property
     def is_kubernetes(self) -> bool:
@@ -64,7 +69,7 @@ class Made:
         found: Mapping[str, Any] = self.inputs["metadata"]
         return found
 
-    @property
+    @cached_property
     def namespace(self) -> str:
         return str(self.metadata.get("namespace", ""))
 
@@ -99,7 +104,14 @@ class Recording:
         return Recording(made, self.outputs, self.registered_outputs)
 
     def of(self, kind: str) -> list[Made]:
-        return [one for one in self.made if one.kind == kind]
+        return self._by_kind.get(kind, [])
+
+    @cached_property
+    def _by_kind(self) -> Mapping[str, list[Made]]:
+        found: dict[str, list[Made]] = {}
+        for one in self.made:
+            found.setdefault(one.kind, []).append(one)
+        return found
 
     def one(self, kind: str, name: str) -> Made:
         found = [one for one in self.of(kind) if one.name == name]
@@ -137,31 +149,9 @@ class Engine(MockMonitor):
         urn = self.make_urn(request.parent, request.type, request.name)
         if request.type == "pulumi:pulumi:Stack":
             return RegisterResourceResponse(urn=urn)
-        sync_await._ensure_event_loop()  # type: ignore[no-untyped-call]  # this runs in a thread of the SDK's pool
-        inputs: dict[str, Any] = rpc.deserialize_properties(request.object, keep_unknowns=True)
-        made = Made(
-            type=request.type,
-            name=request.name,
-            inputs=_plain(inputs),
-            urn=urn,
-            parent=request.parent,
-            provider=request.provider,
-            protect=request.protect,
-            depends_on=frozenset(request.dependencies),
-            clear="\n".join(_clear(json_format.MessageToDict(request.object))),
-            sent=request.object,
-        )
+        made, response = _answered(request.SerializeToString(deterministic=True), urn, self.preview)
         self.made.append(made)
-        added = computed(made)
-        state = {**inputs, **(_not_known_yet(inputs, added) if self.preview else added)}
-        if made.is_kubernetes:
-            state["metadata"] = {**state.get("metadata", {}), "name": made.object_name}
-        for secret in request.additionalSecretOutputs:
-            if secret in state:
-                state[secret] = {rpc._special_sig_key: rpc._special_secret_sig, "value": state[secret]}
-        serialized = sync_await._sync_await(rpc.serialize_properties(state, {}))
-        identity = "" if self.preview or not request.custom else f"{request.name}-id"
-        return RegisterResourceResponse(urn=urn, id=identity, object=serialized)
+        return response
 
     def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
         self.registered_outputs[request.urn] = frozenset(request.outputs.keys())
@@ -204,14 +194,66 @@ def record(program: Callable[[], Any], *, config: Mapping[str, Any] | None = Non
 
     wrap: Any = pulumi.runtime.test
     # What the SDK has loaded would be searched for garbage several times in each run: half of its time. Which line of
-    # the program made a resource is told by walking pytest's frames for each: a quarter.
+    # the program made a resource is told by walking pytest's frames for each: a quarter. An engine that answers at once
+    # needs no other thread to be waited for in.
     gc.disable()
     try:
-        with _no_ones_shell(), patch("pulumi.runtime.resource._get_stack_trace", StackTrace):
+        with (
+            _no_ones_shell(),
+            patch("pulumi.runtime.resource._get_stack_trace", StackTrace),
+            patch("asyncio.base_events.BaseEventLoop.run_in_executor", _answer),
+        ):
             wrap(run)()
     finally:
         gc.enable()
     return Recording(engine.made, outputs, engine.registered_outputs)
+
+
+@cache
+def _answered(message: bytes, urn: str, preview: bool) -> tuple[Made, RegisterResourceResponse]:
+    """What is made of a request, and what is said to it: of one program and the next most are alike."""
+    request = RegisterResourceRequest.FromString(message)
+    inputs: dict[str, Any] = rpc.deserialize_properties(request.object, keep_unknowns=True)
+    made = Made(
+        type=request.type,
+        name=request.name,
+        inputs=_plain(inputs),
+        urn=urn,
+        parent=request.parent,
+        provider=request.provider,
+        protect=request.protect,
+        depends_on=frozenset(request.dependencies),
+        sent=request.object,
+    )
+    added = computed(made)
+    state = {**inputs, **(_not_known_yet(inputs, added) if preview else added)}
+    if made.is_kubernetes:
+        state["metadata"] = {**state.get("metadata", {}), "name": made.object_name}
+    for secret in request.additionalSecretOutputs:
+        if secret in state:
+            state[secret] = {rpc._special_sig_key: rpc._special_secret_sig, "value": state[secret]}
+    serialized = _result(rpc.serialize_properties(state, {}))
+    identity = "" if preview or not request.custom else f"{request.name}-id"
+    return made, RegisterResourceResponse(urn=urn, id=identity, object=serialized)
+
+
+def _answer(loop: asyncio.AbstractEventLoop, _: None, call: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+    """What the engine says to a call, in place of `run_in_executor`."""
+    answer = loop.create_future()
+    try:
+        answer.set_result(call(*arguments))
+    except Exception as failure:
+        answer.set_exception(failure)
+    return answer
+
+
+def _result(coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """What a coroutine returns that has nothing to wait for."""
+    try:
+        coroutine.send(None)
+    except StopIteration as end:
+        return end.value
+    raise AssertionError(f"{coroutine} waits for something")
 
 
 @contextmanager

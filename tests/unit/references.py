@@ -7,7 +7,7 @@ what it refers to would go unseen.
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 from tests.unit.pod_references import of_pod
@@ -17,6 +17,7 @@ from tests.unit.recording import UNKNOWN, Made, Recording
 _HOST = re.compile(r"\b([a-z0-9-]+)\.([a-z0-9-]+)\.svc\.cluster\.local\b(?::(\d+))?")
 _REFERS_TO_NOTHING = {
     "ConfigMap",
+    "Lease",
     "LimitRange",
     "Namespace",
     "PersistentVolume",
@@ -39,7 +40,9 @@ class _Check:
         self.objects: Mapping[tuple[str, str, str], Made] = {
             (one.kind, one.namespace, one.object_name): one for one in recording.objects
         }
-        self.pods = [Pod(one, template) for one, template in recording.pods()]
+        self.pods: dict[str, list[Pod]] = {}  # by namespace
+        for one, template in recording.pods():
+            self.pods.setdefault(one.namespace, []).append(Pod(one, template))
         self.by_kind: Mapping[str, Callable[[Made], Iterator[str]]] = {
             "CronJob": self._of_workload,
             "Deployment": self._of_workload,
@@ -78,8 +81,9 @@ class _Check:
                 yield from self.by_kind[one.kind](one)
             elif one.kind not in _REFERS_TO_NOTHING:
                 yield f"{one.kind} {one.name}: what this kind refers to is not known here"
-        for pod in self.pods:
-            yield from of_pod(pod, self)
+        for pods in self.pods.values():
+            for pod in pods:
+                yield from of_pod(pod, self)
 
     def exists(self, one: Made, kind: str, namespace: str, name: Any) -> Iterator[str]:
         """The finding that there is no such object, if so."""
@@ -88,7 +92,7 @@ class _Check:
 
     def selected(self, namespace: str, selector: Mapping[str, Any]) -> list[Pod]:
         """The pods that a selector finds."""
-        return [pod for pod in self.pods if pod.namespace == namespace and pod.fits(selector)]
+        return [pod for pod in self.pods.get(namespace, []) if pod.fits(selector)]
 
     def _hosts(self, one: Made) -> Iterator[str]:
         """Services that a text names, and their ports, given with the host or as the variable beside it."""
@@ -123,7 +127,7 @@ class _Check:
         if not chosen:
             yield f"Service {service.name} selects no pod"
         member = selector.get("statefulset.kubernetes.io/pod-name")
-        if member and member not in self._members():
+        if member and member not in self._members:
             yield f"Service {service.name} selects the pod {member}"
         for port in service.at("spec", "ports") or []:
             for pod in chosen:
@@ -246,14 +250,15 @@ class _Check:
         role = one.inputs["roleRef"]
         yield from self.exists(one, role["kind"], one.namespace, role["name"])
         for subject in one.inputs["subjects"]:
-            yield from self.exists(one, subject["kind"], subject["namespace"], subject["name"])
+            if subject["kind"] != "User":  # those are no objects
+                yield from self.exists(one, subject["kind"], subject["namespace"], subject["name"])
 
     def _of_role(self, role: Made) -> Iterator[str]:
         for rule in role.inputs["rules"]:
             for name in rule.get("resourceNames", []):
-                if "pods" in rule["resources"] and name not in self._members():
+                if "pods" in rule["resources"] and name not in self._members:
                     yield f"Role {role.name} names the pod {name}"
-                for resource, kind in (("endpoints", "Endpoints"), ("cronjobs", "CronJob")):
+                for resource, kind in (("endpoints", "Endpoints"), ("cronjobs", "CronJob"), ("leases", "Lease")):
                     if resource in rule["resources"]:
                         yield from self.exists(role, kind, role.namespace, name)
 
@@ -264,6 +269,7 @@ class _Check:
             for name in rule["resourceNames"]:
                 yield from self.exists(policy, "StatefulSet", namespace, name)
 
+    @cached_property
     def _members(self) -> set[str]:
         """Names of the pods of StatefulSets."""
         return {

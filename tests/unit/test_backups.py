@@ -204,6 +204,12 @@ def _peers(policy: Made) -> list[dict[str, Any]]:
     return [peer for rule in policy.at("spec", "egress") or [] for peer in rule["to"]]
 
 
+def test_a_primary_that_goes_finds_its_archive_there(on_volume: Recording) -> None:
+    """It sends its last WAL, and waits for an answer."""
+    members = on_volume.one("StatefulSet", patroni.SCOPE)
+    assert on_volume.one("Deployment", pgbackrest.REPOSITORY).urn in members.depends_on
+
+
 @pytest.mark.parametrize(("servers", "budgets"), [(1, 0), (2, 1)])
 def test_wal_has_somewhere_to_go_while_a_node_is_drained(servers: int, budgets: int) -> None:
     found = built(servers=servers)

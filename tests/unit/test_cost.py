@@ -290,7 +290,7 @@ def test_the_comment_says_what_a_change_costs(stacks: Stacks) -> None:
     wider = previewed(stacks("production").made, autoscaling={"minNodeCount": 1, "maxNodeCount": 4})
     page = Page(markdown("production", wider))
     assert page.open == []
-    assert "Costs: 1,418 to 3,608 USD a month; this change: +0.00 to +501.00 USD" in page.told("strong")
+    assert "Costs: 1,391 to 3,581 USD a month; this change: +0.00 to +501.00 USD" in page.told("strong")
     assert "nodes of the pool apps, n2-standard-4" in page.told("details")
     assert "Cloud Armor" in page.told("details")
 

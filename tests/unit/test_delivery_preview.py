@@ -13,7 +13,7 @@ import pytest
 from markdown_it import MarkdownIt
 from typer.testing import CliRunner
 
-from operations.delivery import command
+from operations.delivery import command, release
 from operations.delivery.comment import CONSENT, LIMIT, PullRequest, asks_for_consent, markdown, marker, whole
 from operations.delivery.preview import LATER, SECRET, Preview, broken_rules
 from operations.delivery.problem import DeliveryError
@@ -200,6 +200,7 @@ def test_the_comment_and_all_of_it_are_written_side_by_side(tmp_path: Path, monk
     found = preview(*(changed("data", "x" * 300, "y" * 300) for _ in range(400)))
     monkeypatch.setattr(command, "target_of", lambda _: Target.named("staging"))
     monkeypatch.setattr(Preview, "of_stack", lambda *_: found)
+    monkeypatch.setattr(release, "history", lambda _: [])
     file = tmp_path / "staging.md"
     assert CliRunner().invoke(command.app, ("staging", "preview", "--markdown", str(file))).exit_code == 0
     assert file.read_text() == markdown("staging", found)

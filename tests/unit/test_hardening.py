@@ -95,13 +95,26 @@ def test_nobody_may_become_somebody_else(production: Recording) -> None:
 
 
 def test_rights_in_the_cluster_are_given_to_our_service_accounts_alone(production: Recording) -> None:
+    """But for the pipeline's account that looks, which may say when it did."""
     bindings = [*production.of("RoleBinding"), *production.of("ClusterRoleBinding")]
-    assert bindings
     ours = {(one.namespace, one.object_name) for one in production.of("ServiceAccount")}
-    for one in bindings:
-        for subject in one.inputs["subjects"]:
-            assert subject["kind"] == "ServiceAccount"
-            assert (subject["namespace"], subject["name"]) in ours
+    given = [(one, subject) for one in bindings for subject in one.inputs["subjects"]]
+    accounts = [subject for _, subject in given if subject["kind"] == "ServiceAccount"]
+    assert accounts
+    assert {(subject["namespace"], subject["name"]) for subject in accounts} <= ours
+    ((binding, looker),) = [(one, subject) for one, subject in given if subject["kind"] != "ServiceAccount"]
+    assert (looker["kind"], looker["name"]) == ("User", "preview@vision-week-production.iam.gserviceaccount.com")
+    assert (binding.kind, binding.inputs["roleRef"]["name"]) == ("RoleBinding", "moments")
+
+
+def test_who_looks_may_renew_three_leases_and_nothing_else(production: Recording) -> None:
+    rule = {
+        "apiGroups": ["coordination.k8s.io"],
+        "resources": ["leases"],
+        "resourceNames": ["last-delivery", "drift-checked", "drift-none"],
+        "verbs": ["get", "patch"],
+    }
+    assert production.one("Role", "moments").inputs["rules"] == [rule]
 
 
 def test_every_pod_has_an_account_that_is_not_the_default_one(production: Recording) -> None:

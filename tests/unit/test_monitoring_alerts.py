@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 import yaml
 
+from components import moments
 from components.monitoring import rules, scraping, subjects
 from components.settings import Alerts
-from tests.unit.alarms import ALWAYS, CASES, certificate, disk, spans
+from tests.unit.alarms import ALWAYS, CASES, certificate, claim, disk, moment, spans
 from tests.unit.recording import CHECKOUT, Recording
 
 SERVICES = ("app", "collector", "websocket")
@@ -31,8 +32,9 @@ def promtool(*words: str, folder: Path) -> str:
 
 
 def tried(tmp_path: Path, series: dict[str, str], minute: int, expected: list[dict[str, Any]], expr: str) -> None:
-    """One run of the rules on these series."""
-    (tmp_path / "rules.yml").write_text(rules.render(subjects.records(Alerts()), ALERTS))
+    """One run of the rules on these series: of those that record, and of the alerts that the question names."""
+    named = [alert for alert in ALERTS if f'"{alert.name}"' in expr]
+    (tmp_path / "rules.yml").write_text(rules.render(subjects.records(Alerts()), named))
     question = {"expr": expr, "eval_time": f"{minute}m", "exp_samples": expected}
     inputs = [{"series": name, "values": values} for name, values in series.items()]
     test = {"interval": "1m", "input_series": inputs, "promql_expr_test": [question]}
@@ -102,6 +104,45 @@ def test_a_disk_that_fills_fast_is_critical_and_one_that_fills_slowly_is_not(
     asked = 'group by (severity) (ALERTS{alertname="NodeDiskFull",alertstate="firing"})'
     expected = [{"labels": f'{{severity="{severity}"}}', "value": 1} for severity in severities]
     tried(tmp_path, disk(left), 120, expected, asked)
+
+
+@pytest.mark.parametrize(
+    ("left", "files", "severities"),
+    [
+        # A fifth of it in an hour, of which there are not two left; the same of an empty one; slowly; no room.
+        ("80-0.34x140", "100x200", ["critical"]),
+        ("100-0.34x140", "100x200", []),
+        ("45-0.08x140", "100x200", []),
+        ("1x200", "100x200", ["critical", "warning"]),
+        # Room for bytes, and none for files.
+        ("60x200", "5x200", ["warning"]),
+    ],
+)
+def test_a_claim_that_fills_fast_or_is_full_is_critical_and_one_without_room_for_files_is_told_of(
+    left: str, files: str, severities: list[str], tmp_path: Path
+) -> None:
+    asked = 'group by (severity) (ALERTS{alertname="ClaimFull",alertstate="firing"})'
+    expected = [{"labels": f'{{severity="{severity}"}}', "value": 1} for severity in severities]
+    tried(tmp_path, claim(left, files), 120, expected, asked)
+
+
+def test_a_file_system_that_makes_files_as_it_needs_them_is_not_out_of_them(tmp_path: Path) -> None:
+    """It says that there are none, of none."""
+    none = {name: "0x200" if "inodes" in name else values for name, values in claim("60x200").items()}
+    tried(tmp_path, none, 120, [], firing("ClaimFull"))
+
+
+def test_drift_that_the_first_look_has_found_is_told_of(tmp_path: Path) -> None:
+    """There was none yet that found nothing."""
+    tried(tmp_path, {moment(moments.CHECKED): "0x60"}, 20, [{"labels": "{}", "value": 1}], firing("DriftFound"))
+
+
+@pytest.mark.parametrize(("hours", "told"), [(35, False), (37, True)])
+def test_a_stack_that_is_delivered_to_and_never_looked_at_is_told_of(hours: int, told: bool, tmp_path: Path) -> None:
+    """However often it is delivered to."""
+    delivered = {moment(moments.DELIVERED): "0+60x2400"}
+    expected = [{"labels": "{}", "value": 1}] if told else []
+    tried(tmp_path, delivered, hours * 60, expected, firing("DriftUnchecked"))
 
 
 def test_spans_that_a_store_refuses_are_lost_as_well_as_those_without_room(tmp_path: Path) -> None:

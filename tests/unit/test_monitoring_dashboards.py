@@ -11,11 +11,11 @@ import pytest
 import yaml
 
 from components import haproxy, nginx_exporter, postgres, redis
-from components.monitoring import answers, dashboards, kube_state, log_page, node_exporter, probes, subjects
+from components.monitoring import answers, containers, dashboards, kube_state, log_page, node_exporter, probes, subjects
 from components.monitoring.pages import Dashboard
 from components.settings import Alerts
 from tests.questions import for_prometheus
-from tests.unit.alarms import OBJECTS
+from tests.unit.alarms import OBJECTS, claim
 from tests.unit.conftest import Stacks
 from tests.unit.recording import CHECKOUT, Recording
 from tests.unit.test_monitoring_alerts import promtool, tried
@@ -170,7 +170,7 @@ def test_every_panel_on_the_clusters_objects_has_an_answer(tmp_path: Path) -> No
     questions = [
         for_prometheus(expr) for row in page.rows.values() for panel in row for expr in panel.questions.values()
     ]
-    told = [{"series": series, "values": values} for series, values in OBJECTS.items()]
+    told = [{"series": series, "values": values} for series, values in {**OBJECTS, **claim("80-0.1x60")}.items()]
     asked = [
         {"expr": f"group({expr})", "eval_time": "40m", "exp_samples": [{"labels": "{}", "value": 1}]}
         for expr in questions
@@ -206,6 +206,7 @@ def test_every_number_that_a_page_or_an_alert_asks_of_us_is_one_that_something_g
         ("redis", redis.COUNTED),
         ("haproxy", haproxy.COUNTED),
         ("node", node_exporter.COUNTED),
+        ("kubelet", "|".join(containers.OF_CLAIMS)),
         ("nginx", f"{nginx_exporter.COUNTED}|{answers.COUNTED}"),
         ("probe", probes.COUNTED),
     ],

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 import pytest
 
 from components.settings import Settings
+from tests.unit.conftest import INVENTORIES
 from tests.unit.effects import (
     BASE,
     EXAMPLES,
@@ -17,12 +18,16 @@ from tests.unit.effects import (
     Effect,
     Leaf,
     effect,
+    effects,
     leaves_of,
+    listed,
     reason,
     unexplained,
 )
 from tests.unit.rendering import WIDTH
 from tests.unit.stacks import replaced
+
+pytestmark = pytest.mark.long
 
 LEAVES = tuple(leaves_of(Settings))
 
@@ -32,13 +37,13 @@ Tried = Mapping[str, Effect | None]
 @pytest.fixture(scope="module")
 def tried() -> Tried:
     """Each setting with another value, but for those that are refused as not built."""
-    return {leaf.name: effect(leaf) for leaf in LEAVES if not leaf.later}
+    return effects((leaf for leaf in LEAVES if not leaf.later), listed((INVENTORIES / "effects.txt").read_text()))
 
 
 def test_a_setting_changes_what_the_list_says_and_nothing_else(
     tried: Tried, reviewed: Callable[[str, str], None]
 ) -> None:
-    reviewed("effects.txt", "\n".join([*heading(), *effects(tried), *silent(), ""]))
+    reviewed("effects.txt", "\n".join([*heading(), *loud(tried), *silent(), ""]))
 
 
 def heading() -> Iterator[str]:
@@ -51,7 +56,7 @@ def heading() -> Iterator[str]:
     yield from (f"    {one.said}" for one in replaced(BASE))
 
 
-def effects(tried: Tried) -> Iterator[str]:
+def loud(tried: Tried) -> Iterator[str]:
     for leaf in LEAVES:
         found = tried.get(leaf.name)
         if found and found.changes:
@@ -104,3 +109,18 @@ def test_a_new_setting_is_tried_by_itself() -> None:
 def test_what_is_said_of_a_setting_is_said_of_one_that_there_is(name: str) -> None:
     names = {leaf.name for leaf in LEAVES}
     assert name in names or (name.endswith(".") and any(each.startswith(name) for each in names))
+
+
+def test_settings_are_changed_together_and_told_apart_where_a_list_is_wrong_about_one() -> None:
+    right, wrong = (next(leaf for leaf in LEAVES if leaf.name == name) for name in ("app.workers", "redis.backlog"))
+    found = {leaf.name: effect(leaf) for leaf in (right, wrong)}
+    assert all(found.values())
+    said = {name: list(one.changes) for name, one in found.items() if one}
+    for lines in ([], ["StatefulSet redis: spec.replicas"], [*said[wrong.name], "Deployment app: spec.replicas"]):
+        assert effects([right, wrong], {**said, wrong.name: lines}) == found
+
+
+def test_a_list_is_read_as_it_was_written() -> None:
+    leaf = Leaf("app.new", ("app", "new"), int, later=False, variant={})
+    changes = ("+ Secret app", f"ConfigMap app: {', '.join(f'data.NUMBER_{number}' for number in range(20))}")
+    assert listed("\n".join(Effect(1, 2, changes).lines(leaf))) == {"app.new": list(changes)}

@@ -3,7 +3,8 @@
 After a change that should change them: make test-unit ARGUMENTS=--update-inventories, and read the difference.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import zip_longest
 
 import pulumi
 import pytest
@@ -54,8 +55,9 @@ def test_no_field_changes_without_the_inventory_showing_it(stack: str, stacks: S
     unseen = {
         f"{one.kind}: {'.'.join(map(str, path))}"
         for one in listed(stacks(stack))
+        for usual in [list(shown(one))]
         for path, value in leaves(dict(one.inputs))
-        if path not in IN_THE_TITLE and shown(changed(one, path, another(value))) == shown(one)
+        if path not in IN_THE_TITLE and alike(usual, shown(changed(one, path, another(value))))
     }
     assert {entry for entry in unseen if not hidden(entry)} == set()
     assert any(entry.startswith("Secret: ") for entry in unseen)
@@ -87,5 +89,12 @@ def another(value: object) -> object:
             return f"{value}-other"
 
 
-def shown(one: Made) -> list[str]:
-    return [title(one), *(line for key, value in sorted(body(one).items()) for line in lines(key, value))]
+def shown(one: Made) -> Iterator[str]:
+    yield title(one)
+    for key, value in sorted(body(one).items()):
+        yield from lines(key, value)
+
+
+def alike(some: Iterable[str], others: Iterable[str]) -> bool:
+    """Looks no further than to the first difference."""
+    return all(one == other for one, other in zip_longest(some, others))

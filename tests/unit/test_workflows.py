@@ -100,6 +100,15 @@ def test_nothing_is_deployed_that_was_not_scanned_and_signed() -> None:
         assert not any("if" in steps[number] or "continue-on-error" in steps[number] for number in found)
 
 
+@pytest.mark.parametrize(("name", "job"), JOBS)
+def test_what_may_need_an_earlier_program_has_the_whole_history(name: str, job: str) -> None:
+    """A roll-back brings the program of then, and a look for drift is by the program that was deployed."""
+    steps = job_of(name, job)["steps"]
+    if any(re.search(r"deploy\.sh \w+ (deploy|drift|rollback) ?", step.get("run", "")) for step in steps):
+        (depth,) = {step["with"].get("fetch-depth", 1) for step in steps if "actions/checkout@" in step.get("uses", "")}
+        assert depth == 0
+
+
 def test_a_release_bears_load_in_staging_before_anybody_promotes_it() -> None:
     lines = [step.get("run", "") for step in job_of("main.yaml", "staging")["steps"]]
     deployed = next(

@@ -11,7 +11,9 @@ from components.monitoring.pages import Dashboard
 from components.monitoring.rules import Alert, Record
 from components.monitoring.subjects import (
     application,
+    claims,
     containers,
+    deliveries,
     edge,
     monitoring,
     nodes,
@@ -45,8 +47,10 @@ def alerts(thresholds: Alerts, services: Sequence[str], archived: int | None) ->
     yield from redis.alerts()
     if collector.NAME in services:
         yield from containers.alerts(thresholds)
+        yield from claims.alerts()
     yield from nodes.alerts(thresholds)
     yield from objects.alerts()
+    yield from deliveries.alerts()
     yield from monitoring.alerts()
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from components.monitoring.pages import Dashboard, Panel
 from components.monitoring.rules import NEAR, Alert
+from components.monitoring.subjects import claims, deliveries
 
 # Of each quota what is used; those that allow nothing of a kind are left out.
 _USED_OF_QUOTA = (
@@ -174,6 +175,8 @@ def page() -> Dashboard:
                     unit="bytes",
                 ),
             ),
+            claims.ROW: claims.panels(),
+            "Deliveries and drift": deliveries.panels(),
         },
     )
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from components.monitoring.pages import Dashboard, Panel, label, said_by, said_by_pod
 from components.monitoring.rules import NEAR, Alert
+from components.monitoring.subjects import claims
 from components.settings import Alerts
 
 # Bytes of write-ahead log that a replica may be behind for five minutes: one segment.
@@ -257,6 +258,7 @@ def page(thresholds: Alerts) -> Dashboard:
                     unit="bytes",
                 ),
             ),
+            claims.ROW: claims.panels("data-postgres-.+"),
             "The pooler": (
                 Panel(
                     title="Clients",

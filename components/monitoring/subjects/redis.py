@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from components.monitoring.pages import Dashboard, Panel, said_by, said_by_pod
 from components.monitoring.rules import NEAR, Alert
+from components.monitoring.subjects import claims
 
 _LOGS = said_by("data", "redis")
 
@@ -158,6 +159,7 @@ def page() -> Dashboard:
                     unit="ops",
                 ),
             ),
+            claims.ROW: claims.panels("data-redis-.+"),
             "Work": (
                 Panel(
                     title="Commands",
