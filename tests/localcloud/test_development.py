@@ -28,7 +28,9 @@ def first() -> Iterator[subprocess.CompletedProcess[str]]:
     was_there = bool(pulumi.standing(STACK).outputs)
     yield make("up")
     if not was_there:
-        commands = f"pulumi destroy --yes --skip-preview --stack {STACK} && pulumi stack rm --yes {STACK}"
+        # The checkout keeps the stack's file.
+        removed = f"pulumi stack rm --yes --preserve-config {STACK}"
+        commands = f"pulumi destroy --yes --skip-preview --stack {STACK} && {removed}"
         done = shell(f'eval "$(make -s env)" && {commands}')
         assert done.returncode == 0, done.stdout + done.stderr
 

@@ -12,8 +12,9 @@ from components.settings import Settings
 from localcloud import rehearsal
 from localcloud.cluster import layout
 from localcloud.problem import Problem
-from localcloud.rehearsal.overrides import Override, needed, on_this_machine
+from localcloud.rehearsal.overrides import needed, on_this_machine
 from localcloud.rehearsal.report import Done, written
+from operations.override import Override
 from tests.unit.recording import stack_config
 from tests.unit.stacks import buildable
 
