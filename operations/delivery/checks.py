@@ -135,13 +135,13 @@ def _alive(site: Site) -> None:
 
 def _well(site: Site) -> None:
     """GET /api/health finds database, Redis and uploads well."""
-    answer = _ok(site.client.get("/api/health"))
-    wish(answer.json().get("status") == "ok", f"it says {answer.text[:200]}")
+    found = _object(site.client.get("/api/health"))
+    wish(found.get("status") == "ok", f"it says {found}")
 
 
 def _release(site: Site) -> None:
     """GET /config.json names the release that was deployed."""
-    found = _ok(site.client.get("/config.json")).json().get("version")
+    found = _object(site.client.get("/config.json")).get("version")
     wanted = site.target.settings.release
     wish(found == wanted, f"it says {found}, and {wanted} was deployed")
 
@@ -149,7 +149,8 @@ def _release(site: Site) -> None:
 def _page(site: Site) -> None:
     """GET / is the page, with every security header."""
     answer = _ok(site.client.get("/"))
-    wish(answer.headers["content-type"].startswith("text/html"), f"it is {answer.headers['content-type']}")
+    kind = answer.headers.get("content-type", "")
+    wish(kind.startswith("text/html"), f"it is {kind or 'of no type'}")
     _guarded(answer)
 
 
@@ -169,7 +170,7 @@ def _stranger(site: Site) -> None:
 
 def _anonymous(site: Site) -> None:
     """Who isn't logged in is nobody, and adds neither exhibits nor uploads."""
-    user = _ok(site.client.get("/api/session")).json().get("user", "not told")
+    user = _object(site.client.get("/api/session")).get("user", "not told")
     wish(user is None, f"GET /api/session says that it is {user}")
     for path, form in _ADDITIONS.items():
         status = site.client.post(path, **form).status_code
@@ -228,6 +229,13 @@ def _inside(target: Target) -> Iterator[Callable[[Target], None]]:
 def _ok(answer: httpx.Response) -> httpx.Response:
     wish(answer.status_code == 200, f"it answers {answer.status_code}: {answer.text[:200]}")
     return answer
+
+
+def _object(answer: httpx.Response) -> Mapping[str, Any]:
+    """The JSON object that it answers with."""
+    found: Any = _ok(answer).json()
+    wish(isinstance(found, dict), f"it says {answer.text[:200]}")
+    return dict(found)
 
 
 def _guarded(answer: httpx.Response) -> None:

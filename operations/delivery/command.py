@@ -28,6 +28,7 @@ from operations.delivery.history import Update, history, last_good, last_of_all
 from operations.delivery.preview import SIGNS, Preview
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.release import as_it_was_brought, released_or_running
+from operations.delivery.rollback import good_before
 from operations.delivery.target import Target, environments
 
 _HELP: Final = """
@@ -153,11 +154,18 @@ def status(context: typer.Context) -> None:
     updates = history(target)
     if not updates:
         raise DeliveryError(f"{target.stack} was never deployed.", f"./scripts/deploy.sh {target.stack} deploy --tag …")
+    last = last_of_all(updates) or updates[0]
+    if last.kind == "destroy" and last.result == "succeeded":
+        raise DeliveryError(
+            f"{target.stack} isn't up: it was removed by update {last.number} of {last.started[:19]}.",
+            f"./scripts/deploy.sh {target.stack} deploy --tag …",
+        )
     table = Table(box=None, show_header=False)
-    last, good = last_of_all(updates) or updates[0], last_good(updates)
+    good, before = last_good(updates), good_before(updates)
     table.add_row("release", escape(last.release))
     table.add_row("last update", f"{last.number} of {last.started[:19]}, {last.kind}: {last.result}")
-    table.add_row("last good", f"{good.number}: {escape(good.good.release)}" if good and good.good else "none")
+    table.add_row("last good", _numbered(good))
+    table.add_row("a roll-back brings", _numbered(before))
     wrong = 0
     for each in target.workloads():
         wanted, ready = each["spec"]["replicas"], each["status"].get("readyReplicas", 0)
@@ -167,6 +175,10 @@ def status(context: typer.Context) -> None:
     console.print(table)
     if wrong or last.result != "succeeded":
         raise DeliveryError("Not all is well.", f"./scripts/deploy.sh {target.stack} logs --level warning", Exit.TESTS)
+
+
+def _numbered(update: Update | None) -> str:
+    return f"{update.number}: {escape(update.release)}" if update else "none"
 
 
 _WITHOUT_TAG: Final = "The release; without it the one that runs, and where none does that in the stack's file."

@@ -5,7 +5,8 @@ the last good release back by itself. An interrupt lets what is under way end in
 carries on.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from components.moments import DELIVERED
@@ -21,13 +22,14 @@ from operations.delivery.history import (
     message_of,
     message_of_start,
 )
-from operations.delivery.lock import locked
+from operations.delivery.lock import keep, locked
 from operations.delivery.preview import Preview
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.program import migrations, program_of
 from operations.delivery.release import released
 from operations.delivery.rollback import Plan, plan, rolled
 from operations.delivery.target import Target
+from operations.problem import Problem
 
 Say = Callable[[str], None]
 Confirm = Callable[[Preview], bool]
@@ -68,7 +70,7 @@ def deploy(target: Target, tag: str, *, dry_run: bool, confirm: Confirm, say: Sa
             _bring(wanted, len(updates), message_of_start(tag, program), *wanted.policies)
             _prove(wanted, program, say)
         except DeliveryError as failed:
-            if failed.code == Exit.REFUSED:
+            if failed.code in {Exit.REFUSED, Exit.LOCKED}:
                 raise
             _take_back(target, failed, say)
 
@@ -137,9 +139,12 @@ def _code(errors: object) -> Exit:
 
 def _bring(wanted: Target, known: int, message: str, *options: str) -> None:
     """The update. known: how many there were before; one that is not among them afterwards has never begun."""
+    keep(wanted)
     if wanted.shown(*_UP, *options, "--message", message) == 0:
         return
-    if len(history(wanted)) == known:
+    with _after_changes():
+        begun = len(history(wanted)) != known
+    if not begun:
         raise DeliveryError(
             "The update could not begin, and nothing was changed: see above.",
             "mend what it names. A lock of one that was killed, and that nobody waits for any more, goes by "
@@ -148,40 +153,54 @@ def _bring(wanted: Target, known: int, message: str, *options: str) -> None:
     raise DeliveryError("The update failed: see above.", "mend what it names", Exit.BROKEN)
 
 
+@contextmanager
+def _after_changes() -> Iterator[None]:
+    """Whatever fails here, and be it that nothing can be asked any more, something was changed before."""
+    try:
+        yield
+    except Problem as failed:
+        if isinstance(failed, DeliveryError) and failed.code != Exit.REFUSED:
+            raise
+        raise DeliveryError(failed.what, failed.hint, Exit.BROKEN) from None
+
+
 def _prove(wanted: Target, program: str, say: Say) -> None:
     """What runs is healthy and passes its tests; that is written into the history."""
-    say("Tests of what runs")
-    results = checks.run(wanted, thorough=False)
-    if wrong := [f"{result.name}: {result.problem}" for result in results if result.problem]:
-        raise DeliveryError("Tests of what runs failed.\n" + "\n".join(wrong), "mend what they name", Exit.BROKEN)
-    say(f"{len(results)} tests passed")
-    images: dict[str, str] = dict(wanted.outputs()["images"])
-    good = Good(release=wanted.settings.release, program=program, images=images)
-    wanted.pulumi(*_RECORD, "--message", message_of(good))
-    say(f"{wanted.settings.release} runs, and is on record as good.")
-    moments.renew(wanted, say, DELIVERED)
+    with _after_changes():
+        say("Tests of what runs")
+        results = checks.run(wanted, thorough=False)
+        if wrong := [f"{result.name}: {result.problem}" for result in results if result.problem]:
+            raise DeliveryError("Tests of what runs failed.\n" + "\n".join(wrong), "mend what they name", Exit.BROKEN)
+        say(f"{len(results)} tests passed")
+        images: dict[str, str] = dict(wanted.outputs()["images"])
+        good = Good(release=wanted.settings.release, program=program, images=images)
+        keep(wanted)
+        wanted.pulumi(*_RECORD, "--message", message_of(good))
+        say(f"{wanted.settings.release} runs, and is on record as good.")
+        moments.renew(wanted, say, DELIVERED)
 
 
 def _take_back(target: Target, failed: DeliveryError, say: Say) -> None:
     """After a failure: the last good release, or the reason why not."""
-    updates = history(target)
-    good = last_good(updates)
+    try:
+        updates = history(target)
+        good = last_good(updates)
+        if good is not None:
+            say(failed.what)
+            chosen = plan(target, updates, good.number)
+            _tell(chosen, say)
+            with rolled(target, chosen) as wanted:
+                _return(wanted, chosen, say)
+    except Problem as worse:
+        raise DeliveryError(
+            f"{failed.what}\nIt could not be taken back: {worse.what}", worse.hint, Exit.BROKEN
+        ) from None
     if good is None:
         raise DeliveryError(
             f"{failed.what}\nNo release was good before, so nothing was taken back.", failed.hint, Exit.BROKEN
         )
-    say(failed.what)
-    try:
-        chosen = plan(target, updates, good.number)
-        _tell(chosen, say)
-        with rolled(target, chosen) as wanted:
-            _return(wanted, chosen, say)
-    except DeliveryError as worse:
-        raise DeliveryError(
-            f"{failed.what}\nIt could not be taken back: {worse.what}", worse.hint, Exit.BROKEN
-        ) from None
     raise DeliveryError(
-        f"{failed.what}\nThe last good release, {chosen.good.release} of update {good.number}, runs again.",
+        f"{failed.what}\nThe last good release, {good.release} of update {good.number}, runs again.",
         failed.hint,
         Exit.RESTORED,
     )

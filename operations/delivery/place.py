@@ -50,9 +50,12 @@ def _change(target: Target, say: Callable[[str], None]) -> None:
     former = f"{DATABASE}_until_{datetime.now(UTC):%Y%m%dt%H%M%S}"
     try:
         _psql(target, primary, f"--set=former={former}", "--file=-", stdin=_CHANGE.read_text())
-    except DeliveryError as error:
+    except (DeliveryError, KeyboardInterrupt) as error:
+        # Whichever of them has the name by now: nobody stays shut out.
         _told(target, primary, f"ALTER DATABASE {DATABASE} ALLOW_CONNECTIONS true")
-        raise DeliveryError(f"They could not change names: {error.what}", "try again", Exit.BROKEN) from error
+        if isinstance(error, DeliveryError):
+            raise DeliveryError(f"They could not change names: {error.what}", "try again", Exit.BROKEN) from error
+        raise
     say("It is in its place.")
     # Who may connect is the database's, not what is in it.
     roles = ["psql", "--no-psqlrc", "--quiet", "--username=postgres", "--dbname=postgres", f"--file={_ROLES}"]

@@ -5,10 +5,10 @@ serves what is there until the Job is removed; the volume goes with it.
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from components import patroni, pgbackrest
 from operations.delivery import jobs
@@ -81,7 +81,7 @@ def options(backups: Sequence[Backup], point: Point, now: datetime) -> list[str]
         if point.backup not in {each.label for each in backups}:
             known = "\n".join(f"{each.label}  {each.kind}, {_written(each.ended)}" for each in backups)
             raise DeliveryError(f"There is no backup {point.backup}. There are:\n{known}", "name one of them")
-        return [f"--set={point.backup}", "--type=immediate", "--target-action=promote"]
+        return [_asked(point), "--type=immediate", "--target-action=promote"]
     if point.moment is None:
         return ["--type=default"]
     if not oldest <= point.moment <= now:
@@ -90,22 +90,42 @@ def options(backups: Sequence[Backup], point: Point, now: datetime) -> list[str]
             f"{_written(now)}, can (the latest backup is of {_written(latest)}).",
             "name a time between these",
         )
-    return ["--type=time", f"--target={point.moment.isoformat(sep=' ')}", "--target-action=promote"]
+    return ["--type=time", _asked(point), "--target-action=promote"]
+
+
+def _asked(point: Point) -> str:
+    """The option that says which, but for the latest."""
+    return f"--target={point.moment.isoformat(sep=' ')}" if point.moment else f"--set={point.backup}"
+
+
+def _restores(job: Mapping[str, Any], point: Point) -> bool:
+    """Whether a Job restores just this. The latest of then is not the latest of now."""
+    if point == Point():
+        return False
+    (container,) = job["spec"]["template"]["spec"]["containers"]
+    return _asked(point) in container["command"]
 
 
 def beside(target: Target, point: Point, *, confirm: Callable[[], None], say: Callable[[str], None]) -> None:
-    """Restore beside, and wait until it is there. confirm: raises where the person doesn't agree."""
+    """Restore beside, and wait until it is there; what an interrupted one has begun of the same is gone on with.
+
+    confirm: raises where the person doesn't agree.
+    """
     if not target.settings.postgres.backups.enabled:
         raise DeliveryError(f"{target.stack} has no backups: postgres.backups.enabled is false.", "see docs/backups.md")
-    if [each for each in target.listed("data", "jobs") if each["metadata"]["name"] == NAME]:
+    there = next((each for each in target.listed("data", "jobs") if each["metadata"]["name"] == NAME), None)
+    if there and not _restores(there, point):
         raise DeliveryError(
             "Something that was restored is still there.",
             f"remove it when it is no longer needed: kubectl -n {target.namespaces['data']} delete job {NAME}",
         )
     chosen = options(backups_of(info(target)), point, datetime.now(UTC))
     confirm()
-    jobs.begin(target, NAME, "restore", lambda command: [*command, *chosen])
-    say(f"Restoring beside, by {' '.join(chosen)} …")
+    if there:
+        say("It was begun before, and is gone on with …")
+    else:
+        jobs.begin(target, NAME, "restore", lambda command: [*command, *chosen])
+        say(f"Restoring beside, by {' '.join(chosen)} …")
     # Its pod is ready when PostgreSQL serves what was restored.
     seconds = jobs.wait(target, NAME, lambda status: bool(status.get("ready")), "It could not be restored", Exit.BROKEN)
     say(f"Restored after {seconds:.0f} s.")

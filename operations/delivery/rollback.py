@@ -16,7 +16,7 @@ from typing import Any, Final
 import yaml
 
 from components.stack_file import NAMESPACE, own
-from operations.delivery.history import Good, Update
+from operations.delivery.history import Good, Update, last_of_all
 from operations.delivery.problem import DeliveryError
 from operations.delivery.program import checked_out, migrations
 from operations.delivery.target import Target
@@ -54,7 +54,7 @@ def plan(target: Target, updates: Sequence[Update], number: int | None = None) -
     _refuse_unsafe(target, updates, update)
     brought = as_brought(target, update, good)
     config, left = copy.deepcopy(brought.settings["config"]), list(brought.left)
-    _keep_what_stays(config, updates[0].settings, left)
+    _keep_what_stays(config, (last_of_all(updates) or update).settings, left)
     _fix_images(target, config, good, left)
     return replace(brought, settings={**brought.settings, "config": config}, left=left)
 
@@ -70,11 +70,16 @@ def as_brought(target: Target, update: Update, good: Good) -> Plan:
 
 @contextmanager
 def rolled(target: Target, chosen: Plan) -> Iterator[Target]:
-    """The stack with the settings and the program of then."""
+    """The stack with the settings and the program of then.
+
+    Only that program reads them, as its settings may have other names than today's. Where the stack is reached hasn't
+    changed.
+    """
     with checked_out(target, chosen.good.program) as checkout, tempfile.TemporaryDirectory() as folder:
         file = Path(folder, target.file.name)
         file.write_text(yaml.safe_dump(dict(chosen.settings)))
-        yield target.with_file(file, checkout)
+        settings = target.settings.model_copy(update={"release": chosen.good.release})
+        yield replace(target, file=file, settings=settings, checkout=checkout)
 
 
 def _chosen(updates: Sequence[Update], number: int | None) -> Update:
@@ -83,12 +88,16 @@ def _chosen(updates: Sequence[Update], number: int | None) -> Update:
         if found is None:
             raise DeliveryError(f"There is no update {number}.", f"the newest is {updates[0].number if updates else 0}")
         return found
-    # Where the newest is itself good, it is what runs, and the one before it is meant.
-    running = updates[0].good if updates else None
-    goods = (update for update in updates if update.good and update.good != running)
-    if (found := next(goods, None)) is None:
+    if (found := good_before(updates)) is None:
         raise DeliveryError("No other release was found good before.", "deploy one that is")
     return found
+
+
+def good_before(updates: Sequence[Update]) -> Update | None:
+    """The newest that was found good and isn't what runs; where the newest of all is itself good, it is that."""
+    last = last_of_all(updates)
+    running = last.good if last else None
+    return next((update for update in updates if update.good and update.good != running), None)
 
 
 def _refuse_unsafe(target: Target, updates: Sequence[Update], to: Update) -> None:

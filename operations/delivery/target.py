@@ -53,9 +53,9 @@ class Target:
             )
         return cls(stack, file, settings_of(file))
 
-    def with_file(self, file: Path, checkout: Path | None = None) -> "Target":
-        """The same stack with other settings, and perhaps another program."""
-        return replace(self, file=file, settings=settings_of(file), checkout=checkout or self.checkout)
+    def with_file(self, file: Path) -> "Target":
+        """The same stack with other settings."""
+        return replace(self, file=file, settings=settings_of(file))
 
     @property
     def context(self) -> str:
@@ -162,8 +162,10 @@ class Target:
         return process.returncode
 
     def outputs(self) -> Mapping[str, Any]:
-        """What the stack gave last; nothing where it isn't up."""
+        """What the stack gave last. Raises `DeliveryError` where it isn't up."""
         found: dict[str, Any] = json.loads(self.pulumi("stack", "output", "--json"))
+        if not found:
+            raise DeliveryError(f"{self.stack} isn't up.", f"./scripts/deploy.sh {self.stack} deploy --tag …")
         return found
 
     def environment(self) -> dict[str, str]:

@@ -12,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import track
 
+from operations.delivery.problem import DeliveryError
 from operations.delivery.target import Target
 from operations.problem import Problem
 from operations.scan import allowed, database, leaks, vulnerabilities
@@ -110,11 +111,10 @@ def _images_of(stack: str) -> list[str]:
     """The stack's outputs. What a workbench runs by a tag is a stand-in's name at best (docs/local-cloud.md), and left
     out in so many words."""
     target = Target.named(stack)
-    found = {str(reference) for reference in (target.outputs().get("images") or {}).values()}
-    if not found:
-        raise NotScanned(
-            f"{stack} has no images: it was never deployed.", f"./scripts/deploy.sh {stack} deploy --tag …"
-        )
+    try:
+        found = {str(reference) for reference in target.outputs()["images"].values()}
+    except DeliveryError as error:
+        raise NotScanned(f"It can't be told which images {stack} has: {error.what}", error.hint) from None
     by_tag = {reference for reference in found if "@sha256:" not in reference}
     if target.settings.purpose == "workbench" and by_tag:
         errors.print(f"Not scanned, as {stack} runs them by tags: {', '.join(sorted(by_tag))}", soft_wrap=True)

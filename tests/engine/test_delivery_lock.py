@@ -10,7 +10,7 @@ import pytest
 
 from localcloud.rehearsal.control_plane import ControlPlane
 from operations.delivery import prerequisites
-from operations.delivery.lock import locked
+from operations.delivery.lock import keep, locked
 from operations.delivery.problem import DeliveryError, Exit
 from operations.delivery.target import Target
 
@@ -74,11 +74,24 @@ def test_who_was_heard_of_a_moment_ago_keeps_it(target: Target) -> None:
 
 
 def test_what_somebody_else_has_taken_meanwhile_stays_theirs(target: Target) -> None:
-    """One that was asleep for a minute doesn't take the lock from its new holder when it ends."""
+    """One that was asleep for a minute takes the lock from its new holder neither when it wakes nor when it ends."""
     with locked(target):
         target.kubectl("delete", *lease(target))
         held_since(target, 0)
+        with pytest.raises(DeliveryError, match="by ci@elsewhere, process 7 by now") as lost:
+            keep(target)
+        assert lost.value.code == Exit.LOCKED
     assert "elsewhere" in target.kubectl("get", *lease(target), "-o", "jsonpath={.spec.holderIdentity}")
+
+
+def test_who_keeps_it_has_it_for_another_minute(target: Target) -> None:
+    def renewed() -> str:
+        return target.kubectl("get", *lease(target), "-o", "jsonpath={.spec.renewTime}")
+
+    with locked(target):
+        before = renewed()
+        keep(target)
+        assert renewed() > before
 
 
 def test_a_cluster_that_lets_us_is_told_with_its_version(target: Target) -> None:

@@ -13,7 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from operations.delivery import command, deploy, log_store
+from operations.delivery import command, deploy, log_store, release
 from operations.delivery.history import BUILT, Good, last_good, last_of_all, message_of, parsed
 from operations.delivery.log_store import Kept
 from operations.delivery.logs import Line, Source, Wanted, read
@@ -101,7 +101,7 @@ def test_another_file_is_named_to_pulumi_and_the_checkouts_own_is_not(
     other.write_text(target.file.read_text())
     assert target.with_file(other).environment()[FILE] == str(other)
     # The program of then has a file of its own, which is not what is meant.
-    assert target.with_file(target.file, tmp_path).environment()[FILE] == str(target.file)
+    assert replace(target, checkout=tmp_path).environment()[FILE] == str(target.file)
 
 
 def test_a_misspelt_environment_is_guessed() -> None:
@@ -217,6 +217,37 @@ def test_a_release_that_was_only_built_is_not_what_runs() -> None:
     assert running
     assert running.release == "v1"
     assert good == running
+
+
+def status(monkeypatch: pytest.MonkeyPatch, *entries: dict[str, Any]) -> tuple[str, BaseException | None]:
+    monkeypatch.setattr(command, "history", lambda _: parsed(entries))
+    monkeypatch.setattr(Target, "workloads", lambda _: iter(()))
+    done = CliRunner().invoke(command.app, ["staging", "status"], terminal_width=200)
+    return done.output, done.exception
+
+
+def test_the_status_names_what_a_roll_back_would_bring(monkeypatch: pytest.MonkeyPatch) -> None:
+    newer = replace(GOOD, release="v2")
+    history = [entry(message_of(newer), release="v2"), entry(message_of(GOOD), release="v1")]
+    said, error = status(monkeypatch, *history)
+    assert error is None
+    assert re.search(r"last good +2: v2 *\n", said)
+    assert re.search(r"a roll-back brings +1: v1 *\n", said)
+
+
+def test_what_was_removed_is_said_to_be_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    _, error = status(monkeypatch, {**entry(""), "kind": "destroy"}, entry(message_of(GOOD)))
+    assert isinstance(error, DeliveryError)
+    assert "isn't up: it was removed by update 2" in error.what
+
+
+@pytest.mark.parametrize("action", ["test", "load"])
+def test_what_is_not_up_is_not_tried(action: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(release, "history", lambda _: [])
+    monkeypatch.setattr(Target, "pulumi", lambda *_: "{}")
+    error = CliRunner().invoke(command.app, ["staging", action]).exception
+    assert isinstance(error, DeliveryError)
+    assert error.what == "staging isn't up."
 
 
 def test_what_was_found_good_is_read_back_as_it_was_written() -> None:

@@ -1,10 +1,13 @@
 """What `deploy.sh ENV test` asks of the inside, and what it says where it isn't so. On pods: tests/cluster."""
 
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 
 from operations.delivery import checks, inside
@@ -112,3 +115,22 @@ def test_an_environment_is_not_asked_for_what_it_has_not() -> None:
     assert asked() == ["postgres_follows", "redis_follows", "backed_up", "quiet"]
     assert "backed_up" not in asked(postgres=settings.postgres.model_copy(update={"backups": none}))
     assert "quiet" not in asked(monitoring=settings.monitoring.model_copy(update={"enabled": False}))
+
+
+@pytest.mark.parametrize("check", [checks._well, checks._release, checks._anonymous])
+@pytest.mark.parametrize("said", ["null", "[]", "no JSON"])
+def test_an_answer_of_another_shape_is_a_failure_and_no_error_of_ours(check: Callable[..., None], said: str) -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, text=said)
+
+    assert tried(check, answer).problem
+
+
+def test_a_page_of_no_type_is_a_failure() -> None:
+    assert tried(checks._page, lambda _: httpx.Response(200, content=b"")).problem == "it is of no type"
+
+
+def tried(check: Callable[..., None], answer: Callable[[httpx.Request], httpx.Response]) -> checks.Result:
+    with httpx.Client(base_url="https://site.example", transport=httpx.MockTransport(answer)) as client:
+        site = checks.Site(there(), client, client.base_url, ssl.create_default_context(), {})
+        return checks._tried(partial(check, site), patience=0)

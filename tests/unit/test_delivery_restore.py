@@ -270,6 +270,22 @@ def test_what_was_restored_before_is_not_overwritten(stack: Stack) -> None:
     assert stack.done == []
 
 
+@pytest.mark.parametrize("point", [Point(FIRST.ended), Point(backup=SECOND.label)])
+def test_one_that_was_interrupted_is_gone_on_with_by_the_same_command(stack: Stack, point: Point) -> None:
+    run(stack, point)
+    stack.done.clear()
+    assert run(stack, point)[0] == "It was begun before, and is gone on with …"
+    assert not [words for words in stack.done if words[0] == "apply"]
+    with pytest.raises(DeliveryError, match="still there"):
+        run(stack, Point(backup=FIRST.label))
+
+
+def test_the_latest_of_then_is_not_taken_for_the_latest_of_now(stack: Stack) -> None:
+    run(stack, Point())
+    with pytest.raises(DeliveryError, match="still there"):
+        run(stack, Point())
+
+
 def test_who_does_not_agree_changes_nothing(stack: Stack) -> None:
     def no() -> None:
         raise DeliveryError("no", "no")
@@ -383,6 +399,21 @@ def test_a_database_that_could_not_change_its_name_is_opened_again(stack: Stack)
     with pytest.raises(DeliveryError, match="They could not change names: as PostgreSQL says it"):
         place.in_place(bad, print)
     assert "--command=ALTER DATABASE vision_week ALLOW_CONNECTIONS true" in bad.done[-1]
+
+
+def test_a_database_that_was_about_to_change_its_name_is_opened_again_after_an_interrupt(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(target: Target, primary: str, *words: str, stdin: str | None = None) -> str:
+        if stdin is not None:
+            raise KeyboardInterrupt
+        return psql(target, primary, *words)
+
+    psql = place._psql
+    monkeypatch.setattr(place, "_psql", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        place.in_place(stack, print)
+    assert "--command=ALTER DATABASE vision_week ALLOW_CONNECTIONS true" in stack.done[-1]
 
 
 def test_rights_that_could_not_be_given_are_told_with_what_gives_them(stack: Stack) -> None:

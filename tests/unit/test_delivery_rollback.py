@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 import yaml
 
-from operations.delivery.history import Good, Update
+from operations.delivery.history import BUILT, Good, Update
 from operations.delivery.problem import DeliveryError
 from operations.delivery.program import checked_out, migrations, program_of
-from operations.delivery.rollback import Plan, plan
+from operations.delivery.rollback import Plan, plan, rolled
 from operations.delivery.target import Target
 from tests.cluster.releases import commit, git
 from tests.unit.recording import CHECKOUT
@@ -102,6 +102,26 @@ def test_without_a_number_it_is_the_release_before_the_one_that_runs(target: Sta
 
 def test_after_a_release_that_was_never_proved_it_is_the_last_that_was(target: Stack, checkout: Path) -> None:
     assert planned(target, updates(checkout, "v1", "v2", "v3!")).good.release == "v2"
+
+
+def test_a_release_that_was_only_built_since_then_is_not_what_runs(target: Stack, checkout: Path) -> None:
+    history = updates(checkout, "v1", "v2")
+    settings = config(release="v3", postgres={"size": "9Gi"})
+    built = replace(history[0], number=5, message=f"{BUILT}v3", good=None, settings=settings)
+    chosen = planned(target, [built, *history])
+    assert chosen.good.release == "v1"
+    assert setting(chosen, "postgres").get("size") == config()["vision-week:postgres"].get("size")
+
+
+def test_settings_that_the_checkout_doesnt_know_any_more_come_back_with_the_program_that_does(
+    target: Stack, checkout: Path
+) -> None:
+    former = {**config(release="v1"), "vision-week:former": {"name": "value"}}
+    chosen = planned(target, updates(checkout, "v1", "v2", settings=[former, config(release="v2")]))
+    with rolled(target, chosen) as wanted:
+        assert wanted.settings.release == "v1"
+        assert yaml.safe_load(wanted.file.read_text())["config"]["vision-week:former"] == {"name": "value"}
+        assert (wanted.checkout / "release").read_text() == "1"
 
 
 def test_a_number_chooses_the_update(target: Stack, checkout: Path) -> None:

@@ -38,6 +38,7 @@ def rules(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
         "history": [],
         "migrations": frozenset(),
         "locked": nullcontext(),
+        "keep": None,
         "_tell": None,
     }
     for what, gives in instead.items():

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from operations.delivery.target import Target
 from operations.problem import Problem
 from operations.scan import command
 from operations.scan.allowed import FILE, NAME, Allowance, allowed
 from operations.scan.findings import Finding, Kind
+from operations.scan.programs import NotScanned
 from operations.scan.verdict import judge
 from tests.unit.recording import CHECKOUT
 
@@ -92,3 +94,9 @@ def test_the_help_names_the_file_of_allowances_wherever_the_checkout_is() -> Non
     assert NAME in told
     assert str(FILE.parent) not in "".join(told.split())
     assert FILE == CHECKOUT / NAME
+
+
+def test_a_stack_that_is_not_up_has_no_images_and_is_not_taken_for_a_clean_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Target, "pulumi", lambda *_: "{}")
+    with pytest.raises(NotScanned, match="which images staging has: staging isn't up"):
+        command._images_of("staging")
