@@ -18,7 +18,7 @@ from components.settings import Quota
 # Whose pods read files of their node.
 NODE = "node"
 _DNS_PORT = 53
-# Where NodeLocal DNSCache listens, on the node and not in a pod.
+# Where NodeLocal DNSCache listens elsewhere, on the node and not in a pod.
 _NODE_LOCAL_DNS = "169.254.20.10/32"
 
 
@@ -120,9 +120,13 @@ def _security(level: str) -> dict[str, str]:
 
 def _look_ups() -> networking.v1.NetworkPolicySpecArgs:
     """DNS over UDP and TCP, at the cluster's resolvers and nowhere else (S7, beyond)."""
-    resolvers = networking.v1.NetworkPolicyPeerArgs(
-        namespace_selector=meta.v1.LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"}),
-        pod_selector=meta.v1.LabelSelectorArgs(match_labels={"k8s-app": "kube-dns"}),
+    resolvers, redirected = (
+        networking.v1.NetworkPolicyPeerArgs(
+            namespace_selector=meta.v1.LabelSelectorArgs(match_labels={"kubernetes.io/metadata.name": "kube-system"}),
+            pod_selector=meta.v1.LabelSelectorArgs(match_labels={"k8s-app": name}),
+        )
+        # GKE's Dataplane V2 sends what is asked of the first to the second: NodeLocal DNSCache, there in pods.
+        for name in ("kube-dns", "node-local-dns")
     )
     node_local = networking.v1.NetworkPolicyPeerArgs(ip_block=networking.v1.IPBlockArgs(cidr=_NODE_LOCAL_DNS))
     return networking.v1.NetworkPolicySpecArgs(
@@ -130,7 +134,7 @@ def _look_ups() -> networking.v1.NetworkPolicySpecArgs:
         policy_types=["Egress"],
         egress=[
             networking.v1.NetworkPolicyEgressRuleArgs(
-                to=[resolvers, node_local],
+                to=[resolvers, redirected, node_local],
                 ports=[
                     networking.v1.NetworkPolicyPortArgs(protocol=protocol, port=_DNS_PORT)
                     for protocol in ("UDP", "TCP")

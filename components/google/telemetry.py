@@ -63,7 +63,7 @@ class Telemetry(ComponentResource):
         )
         ours = f'resource.type="k8s_container" AND resource.labels.namespace_name:"{args.prefix}-"'
         # Into a bucket of the same project nobody needs a right.
-        logging.ProjectSink(
+        sink = logging.ProjectSink(
             "logs",
             project=args.project,
             name=f"{args.prefix}-logs",
@@ -78,7 +78,7 @@ class Telemetry(ComponentResource):
             description="They are in a bucket of their own",
             filter=ours,
             # Never in neither.
-            opts=ResourceOptions(parent=self, depends_on=[bucket]),
+            opts=ResourceOptions(parent=self, depends_on=[sink]),
         )
         self.bucket = bucket.id
         self.register_outputs({"bucket": self.bucket})

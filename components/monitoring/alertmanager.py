@@ -40,9 +40,12 @@ _PACE: Mapping[Severity, tuple[str, str, str]] = {
     "warning": ("1m", "5m", "12h"),
     "heartbeat": ("0s", "1m", "1m"),
 }
-# What hides what: the cause what follows from it, and the worse the lesser of one kind.
+# What alerts of one name tell things apart by: a volume that is full says nothing of another that nearly is.
+_THINGS = ("instance", "mountpoint", "persistentvolumeclaim", "url")
+# What hides what: the cause what follows from it, and the worse the lesser of one kind, of the same thing. What neither
+# has for a label is the same.
 _HIDING = (
-    ('severity="critical"', 'severity="warning"', ("alertname", "namespace", "service")),
+    ('severity="critical"', 'severity="warning"', ("alertname", "namespace", "service", *_THINGS)),
     ('alertname="DatabaseWithoutPrimary"', 'alertname=~"DatabaseFailedOver|ReplicaBehind"', ("namespace",)),
 )
 

@@ -49,7 +49,7 @@ class MonitoringArgs:
 
     namespaces: area -> namespace. settings: the stack's. images: what runs. storage_class: of volumes.
     authority: signs certificates. backups: whose jobs are watched; None where there are none.
-    control_plane, nodes: addresses of the API server and of the nodes.
+    control_plane, nodes: addresses of the API server and of the nodes; None where policies can't mean nodes by them.
     to_google: connections to Google's APIs, where the cluster is one of Google's.
     logs_bucket: of Google's, where logs are kept there.
     lookers: users of the cluster who look for drift, and may change nothing else.
@@ -62,7 +62,7 @@ class MonitoringArgs:
     authority: Authority
     backups: Backups | None
     control_plane: Sequence[str]
-    nodes: Sequence[str]
+    nodes: Sequence[str] | None
     to_google: Sequence[networking.v1.NetworkPolicyEgressRuleArgs] = ()
     logs_bucket: Input[str] | None = None
     lookers: Sequence[str] = ()

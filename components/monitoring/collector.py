@@ -72,7 +72,8 @@ class CollectorArgs:
     """What the collectors need.
 
     namespace: their own. watched: namespaces whose pods they read. prefix: of names in the cluster.
-    nodes: addresses of those that they are on. lines: where lines go. authority: PEM of who signed its certificate.
+    nodes: addresses of those that they are on; None where policies can't mean nodes by them.
+    lines: where lines go. authority: PEM of who signed its certificate.
     settings: what each may use. image: of the collector.
     tellers: pods that tell spans; without any, none are taken in. spans: where those go; None where `cloud` has them.
     cloud: the Google that keeps both, too; None elsewhere. connections: that this takes.
@@ -81,7 +82,7 @@ class CollectorArgs:
     namespace: Namespace
     watched: Sequence[Namespace]
     prefix: str
-    nodes: Sequence[str]
+    nodes: Sequence[str] | None
     lines: Store
     authority: Input[str]
     settings: Monitoring

@@ -17,9 +17,10 @@ from components import kubernetes
 from components.kubernetes import metadata
 
 NAME = "containers"
+CLAIMS = "claims"
 # Where the collector shows them.
 PORT = 8889
-_KUBELET_PORT = 10250
+KUBELET_PORT = 10250
 # The variable that has the address of the node that the collector is on.
 NODE_ADDRESS = "NODE_ADDRESS"
 # Seconds between two looks: as Prometheus looks at its targets.
@@ -36,7 +37,6 @@ METRICS = (
     "container_spec_cpu_quota",
     "container_spec_memory_limit_bytes",
 )
-_CLAIMS = "claims"
 # Of the kubelet's own some two thousand series: four for each claim that a pod of its node has mounted.
 OF_CLAIMS = (
     "kubelet_volume_stats_available_bytes",
@@ -70,7 +70,7 @@ def configuration(namespaces: Sequence[str]) -> str:
         {"source_labels": ["container"], "regex": "POD|", "action": "drop"},
         {"regex": "cpu|image|name", "action": "labeldrop"},
     )
-    of_claims = _job(_CLAIMS, "/metrics", OF_CLAIMS, namespaces)
+    of_claims = _job(CLAIMS, "/metrics", OF_CLAIMS, namespaces)
     shown = {
         "endpoint": f"0.0.0.0:{PORT}",
         # Under the names that cAdvisor gives, and without labels of the collector's own.
@@ -104,7 +104,7 @@ def _job(
         # The authority that signed the API server's certificate signed the kubelets', too.
         "tls_config": {"ca_file": f"{_ACCOUNT}/ca.crt"},
         "authorization": {"credentials_file": f"{_ACCOUNT}/token"},
-        "static_configs": [{"targets": [f"${{env:{NODE_ADDRESS}}}:{_KUBELET_PORT}"]}],
+        "static_configs": [{"targets": [f"${{env:{NODE_ADDRESS}}}:{KUBELET_PORT}"]}],
         "metric_relabel_configs": [
             {"source_labels": ["__name__"], "regex": "|".join(kept), "action": "keep"},
             {"source_labels": ["namespace"], "regex": "|".join(namespaces), "action": "keep"},
@@ -113,6 +113,9 @@ def _job(
     }
 
 
-def to_kubelets(nodes: Sequence[str]) -> networking.v1.NetworkPolicyEgressRuleArgs:
-    """Our connections to the kubelets of nodes at these addresses."""
-    return kubernetes.to([kubernetes.addresses(network) for network in nodes], _KUBELET_PORT)
+def to_kubelets(nodes: Sequence[str] | None) -> networking.v1.NetworkPolicyEgressRuleArgs:
+    """Our connections to the kubelets of nodes at these addresses; None: to the kubelets' port of whoever has one."""
+    if nodes is None:
+        # To Cilium a node is `host` or `remote-node` and no address: no `ipBlock` means it, a rule without peers does.
+        return networking.v1.NetworkPolicyEgressRuleArgs(ports=kubernetes.tcp(KUBELET_PORT))
+    return kubernetes.to([kubernetes.addresses(network) for network in nodes], KUBELET_PORT)

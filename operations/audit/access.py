@@ -69,6 +69,7 @@ def connections(resources: Sequence[Resource]) -> set[Connection]:
     out = set(_side(pods, policies, namespaces, "egress", "to"))
     into = {(who, whom, port) for whom, who, port in _side(pods, policies, namespaces, "ingress", "from")}
     into |= {one for one in out if (ANYBODY, *one[1:]) in into}
+    out |= {one for one in into if (one[0], ANYBODY, one[2]) in out}
     own = {pod.name for pod in pods}
     return {one for one in out if one in into or one[1] not in own} | {one for one in into if one[0] not in own}
 

@@ -1,9 +1,11 @@
 """Claims that the cluster answers: its API server alone, and its nodes and pods."""
 
 import json
+import re
 from typing import Any, Final
 
 from components import app
+from components.monitoring import containers
 from operations.delivery import restore as restoring
 from operations.delivery.problem import DeliveryError
 from operations.delivery.restore import Point, backups_of, info
@@ -13,6 +15,9 @@ from operations.verify_cloud.place import Place
 _GUARDED: Final = ("app", "data", "edge", "monitoring")
 # Of the application's own.
 _TABLES: Final = "SELECT count(*) FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
+# How the collectors found each kubelet, and one number of each kind that it tells.
+_KUBELETS: Final = f'up{{job=~"{containers.NAME}|{containers.CLAIMS}",instance=~".+:{containers.KUBELET_PORT}"}}'
+_OF_KUBELETS: Final = ("container_memory_rss", "kubelet_volume_stats_capacity_bytes")
 _UPLOADS: Final = "/var/www/html/storage/uploads"
 # curl's number for a connection that nobody has answered or refused.
 _TIMED_OUT: Final = "28"
@@ -194,6 +199,32 @@ def _policies(place: Place) -> str:
     return "neither Prometheus nor Patroni answers the application"
 
 
+def _prometheus(place: Place, question: str) -> list[tuple[dict[str, str], str]]:
+    """What it answers: labels and value of each series."""
+    asked = ("promtool", "query", "instant", "http://localhost:9090", question)
+    namespace = place.target.namespaces["monitoring"]
+    told = place.kubectl("-n", namespace, "exec", "statefulset/prometheus", "-c", "prometheus", "--", *asked)
+    lines = (line.rpartition(" => ") for line in told.splitlines() if " => " in line)
+    return [(dict(re.findall(r'(\w+)="([^"]*)"', labels)), value.split()[0]) for labels, _, value in lines]
+
+
+def _told_by_kubelets(place: Place) -> str:
+    nodes = [
+        address["address"]
+        for node in place.objects("nodes")
+        for address in node["status"]["addresses"]
+        if address["type"] == "InternalIP"
+    ]
+    require(nodes, "there are no nodes")
+    found = {(labels["job"], labels["instance"]) for labels, value in _prometheus(place, _KUBELETS) if value == "1"}
+    for job in (containers.NAME, containers.CLAIMS):
+        silent = sorted(node for node in nodes if (job, f"{node}:{containers.KUBELET_PORT}") not in found)
+        require(not silent, f"the kubelets at {', '.join(silent)} tell nothing of {job}")
+    for name in _OF_KUBELETS:
+        require(_prometheus(place, f"count({name})"), f"Prometheus has no {name}")
+    return f"{len(nodes)} kubelets are asked, and tell of containers and of claims"
+
+
 def _backed_up(place: Place) -> str:
     found = backups_of(info(place.target))
     require(found, "the repository has none")
@@ -232,6 +263,13 @@ CLAIMS: Final = (
         "A pod gets into its own bucket, and into no other's", "docs/google-cloud.md", Needs.NODES, _own_bucket_alone
     ),
     Claim("Pods get no answer from those that they are not let through to", "S7.1", Needs.NODES, _policies),
+    Claim(
+        "What kubelets tell of containers and claims is in Prometheus",
+        "docs/monitoring.md",
+        Needs.NODES,
+        _told_by_kubelets,
+        300,
+    ),
     Claim("A first backup is in the bucket", "S11.2, docs/backups.md", Needs.NODES, _backed_up, 900),
     Claim("It is restored beside the database", "docs/backups.md", Needs.NODES, _restored),
 )

@@ -307,9 +307,14 @@ CASES = {
         {f'patroni_primary{{{_POD}"postgres-0"}}': "1x5 0x60", f'patroni_primary{{{_POD}"postgres-1"}}': "0x60"},
         {f'patroni_primary{{{_POD}"postgres-0"}}': "1x5 0x60", f'patroni_primary{{{_POD}"postgres-1"}}': "0x5 1x60"},
     ),
+    # Another timeline, which a member that was away comes back to; and members that begin late or come back to theirs.
     "DatabaseFailedOver": Case(
-        {f'patroni_postgres_timeline{{{_POD}"postgres-0"}}': "1x15 2x60"},
-        {f'patroni_postgres_timeline{{{_POD}"postgres-0"}}': "2x60"},
+        {f'patroni_postgres_timeline{{{_POD}"postgres-0"}}': "1x15 0x3 2x60"},
+        {
+            f'patroni_postgres_timeline{{{_POD}"postgres-0"}}': "0x8 2x60",
+            f'patroni_postgres_timeline{{{_POD}"postgres-1"}}': "2x10 0x3 2x60",
+            f'patroni_postgres_timeline{{{_POD}"postgres-2"}}': "2x60",
+        },
     ),
     "ReplicaBehind": Case(
         {

@@ -145,7 +145,7 @@ class _Check:
                 if not self._elsewhere(peer) and not self._peers(peer):
                     yield f"NetworkPolicy {policy.name} admits nobody: {peer}"
         for rule in spec.get("egress", []):
-            for peer in rule["to"]:
+            for peer in rule.get("to", []):
                 if self._elsewhere(peer):
                     continue
                 found = self._peers(peer)

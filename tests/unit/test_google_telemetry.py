@@ -34,6 +34,8 @@ def test_lines_are_in_a_bucket_of_the_stacks_own_region_and_in_no_other(stacks: 
     assert sink.inputs["filter"] == exclusion.inputs["filter"]
     assert 'namespace_name:"vision-week-"' in sink.inputs["filter"]
     assert bucket.urn in sink.depends_on
+    # Never in neither: what is kept out of the first is in ours by then.
+    assert sink.urn in exclusion.depends_on
 
 
 def test_what_goes_to_google_went_through_the_same_hands_as_what_goes_to_loki(stacks: Stacks) -> None:

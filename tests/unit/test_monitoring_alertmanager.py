@@ -1,6 +1,7 @@
 """Who is told of what: routes as amtool reads them, and a real Alertmanager that hides what follows from a cause."""
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +29,7 @@ RECEIVERS = (
     Receiver(name="outside", secret="four", severities=("heartbeat",)),
 )
 ADDRESSES = {each.name: f"https://hooks.example/{each.secret}" for each in RECEIVERS}
-ALERTS = tuple(subjects.alerts(Alerts(), ("app",), 30))
+ALERTS = tuple(subjects.alerts(Alerts(), ("app", "collector"), 30))
 
 
 def program(name: str) -> str:
@@ -149,6 +150,52 @@ def test_the_worse_hides_the_lesser_of_its_kind_and_the_cause_what_follows_from_
         # What hides others hears of an alert a moment after it was taken.
         wait_for(lambda: len(hidden(client, raised)) >= len(expected), "Alertmanager to look at them", every=0.1)
         assert hidden(client, raised) == expected
+
+
+_DISK = {"alertname": "NodeDiskFull", "namespace": "node", "service": "node-exporter"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "full", "others"),
+    [
+        (
+            {"alertname": "ClaimFull", "namespace": "data"},
+            {"persistentvolumeclaim": "data-postgres-0"},
+            [{"persistentvolumeclaim": "data-postgres-1"}],
+        ),
+        (
+            _DISK,
+            {"instance": "10.0.0.1:9100", "mountpoint": "/"},
+            [
+                {"instance": "10.0.0.1:9100", "mountpoint": "/tmp"},  # noqa: S108  a disk's
+                {"instance": "10.0.0.2:9100", "mountpoint": "/"},
+            ],
+        ),
+        ({"alertname": "CertificateExpires"}, {"url": "https://a.example"}, [{"url": "https://b.example"}]),
+    ],
+    ids=["claim", "disk", "certificate"],
+)
+def test_what_is_critical_of_one_thing_hides_no_warning_of_another(
+    kind: Mapping[str, str], full: Mapping[str, str], others: Sequence[Mapping[str, str]], file: Path, tmp_path: Path
+) -> None:
+    """A claim that was full hid that the replica's nearly was."""
+    raised = [{**kind, **full, "severity": "critical"}]
+    raised += [{**kind, **each, "severity": "warning"} for each in (full, *others)]
+    with running(file, tmp_path) as client:
+        wait_for(lambda: hidden(client, raised), "Alertmanager to look at them", every=0.1)
+        assert hidden(client, raised) == [kind["alertname"]]
+        (one,) = [each for each in client.get("/api/v2/alerts").json() if each["status"]["inhibitedBy"]]
+    assert one["labels"] == {**kind, **full, "severity": "warning"}
+
+
+def test_what_an_alert_of_two_severities_tells_things_apart_by_must_be_the_same_to_hide_it(file: Path) -> None:
+    (worse, *_) = yaml.safe_load(file.read_text())["inhibit_rules"]
+    severities = {alert.name: {each.severity for each in ALERTS if each.name == alert.name} for alert in ALERTS}
+    both = [alert for alert in ALERTS if severities[alert.name] >= {"critical", "warning"}]
+    assert {"ClaimFull", "CertificateExpires", "NodeDiskFull"} <= {alert.name for alert in both}
+    for alert in both:
+        told = {label for labels in re.findall(r"by \(([^)]*)\)", alert.expr) for label in labels.split(", ")}
+        assert told <= set(worse["equal"]), alert.name
 
 
 # --- how several agree

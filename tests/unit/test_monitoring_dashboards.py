@@ -148,6 +148,25 @@ def test_without_logs_nothing_leads_to_them() -> None:
         assert "/explore" not in text
 
 
+# What commands say.
+_SAID = {
+    "Allocatable",
+    "Allocated resources",
+    "Monitoring is not told of drift-checked",
+    "Monitoring is not told of last-delivery",
+}
+
+
+def test_what_a_runbook_quotes_is_there_to_be_looked_at() -> None:
+    """Two named a page that is called otherwise."""
+    titles = {page.title for page in PAGES} | {row for page in PAGES for row in page.rows}
+    titles |= {panel.title for page in PAGES for panels in page.rows.values() for panel in panels}
+    for runbook in (CHECKOUT / "docs" / "runbooks").glob("*.md"):
+        prose = " ".join(re.sub("`[^`]*`", "", runbook.read_text()).split())
+        quoted = set(re.findall('"([^"]+)"', prose))
+        assert quoted <= titles | _SAID, runbook.name
+
+
 def test_pages_are_told_apart() -> None:
     assert len({page.name for page in PAGES}) == len({page.title for page in PAGES}) == len(PAGES)
 

@@ -62,6 +62,19 @@ def test_whom_the_stack_does_not_make_has_the_name_that_the_policy_has_for_it() 
     assert connections([workload(), policy]) == {("visitors", "web", "80"), ("web", "192.0.2.0/24", "all")}
 
 
+def test_whom_one_reaches_who_is_let_out_to_anybody_is_told() -> None:
+    open_out = kubernetes(
+        "networking.k8s.io/v1",
+        "NetworkPolicy",
+        spec={
+            "podSelector": {},
+            "ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": 80}]}],
+            "egress": [{"ports": [{"port": 80}]}],
+        },
+    )
+    assert connections([workload(), open_out]) == {("web", "web", "80"), ("web", "anybody", "80")}
+
+
 @pytest.mark.parametrize("stack", STACKS)
 def test_who_may_do_what_in_a_stack_is_as_it_was_reviewed(
     stack: str, stacks: Stacks, reviewed: Callable[[str, str], None]

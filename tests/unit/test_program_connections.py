@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.unit.pods import Pod, workloads
-from tests.unit.recording import Made, Recording
+from tests.unit.recording import Made, Recording, run_stack, stack_config
 
 # Addresses of the API server, for the pods that talk to it. A stack that is looked at without its own cluster has none.
 CONTROL_PLANES = {"development": "172.31.240.2/32", "staging": "10.30.0.0/28", "production": "10.30.0.0/28"}
@@ -42,7 +42,8 @@ WATCHING = {
         ("prometheus", "collector", 8890),
         ("prometheus", "node-exporter", 9100),
         ("collector", "loki", 3100),
-        ("collector", "10.10.0.0/20", 10250),
+        # The kubelets', and whose else it may be: on Google policies can't mean nodes by their addresses.
+        ("collector", "anybody", 10250),
         ("app", "collector", 4318),
         ("loki", "169.254.169.254/32", 80),
         ("loki", "199.36.153.4/30", 443),
@@ -69,6 +70,8 @@ ASKED = {
     "staging": ("203.0.113.20/32", 443),
     "production": ("203.0.113.10/32", 443),
 }
+# The cluster's DNS, and what answers in its place on each node: GKE's pods of that name, or others' at that address.
+RESOLVERS = ("kube-dns", "node-local-dns", "169.254.20.10/32")
 WAYS_IN = {"development": _OWN, "staging": _GOOGLES, "production": _GOOGLES}
 
 
@@ -105,8 +108,34 @@ def test_the_connections_that_are_allowed_are_these(program: Recording, stack: s
         *WATCHING[stack],
         ("redis", "redis", 6380),
         ("redis", "redis", 26379),
-        *((name, resolver, 53) for name in pods for resolver in ("kube-dns", "169.254.20.10/32")),
+        *((name, resolver, 53) for name in pods for resolver in RESOLVERS),
     }
+
+
+def test_only_the_kubelets_port_is_open_to_anybody_and_only_on_google(program: Recording, stack: str) -> None:
+    """Dataplane V2 is Cilium, to which nodes have no addresses: numbers of containers and claims would never come."""
+    assert to_anybody(program) == ([] if stack == "development" else [("collector", [10250])])
+
+
+def test_elsewhere_kubelets_are_reached_at_the_addresses_of_nodes() -> None:
+    config = stack_config("development")
+    config["vision-week:cluster"] = {**config["vision-week:cluster"], "nodes": ["192.0.2.0/24"]}
+    config["vision-week:monitoring"]["logs"] = True
+    found = run_stack(config)
+    assert to_anybody(found) == []
+    rules = found.one("NetworkPolicy", "collector").at("spec", "egress")
+    (peers,) = [rule["to"] for rule in rules if [port["port"] for port in rule["ports"]] == [10250]]
+    assert peers == [{"ipBlock": {"cidr": "192.0.2.0/24"}}]
+
+
+def to_anybody(recording: Recording) -> list[tuple[str, list[int]]]:
+    """Rules that let out to everybody: of whom, to which ports."""
+    return [
+        (policy.object_name, [port["port"] for port in rule.get("ports", [])])
+        for policy in recording.of("NetworkPolicy")
+        for rule in policy.inputs["spec"].get("egress", [])
+        if not rule.get("to")
+    ]
 
 
 def connections(recording: Recording) -> set[tuple[str, str, int]]:
@@ -141,8 +170,8 @@ def connections(recording: Recording) -> set[tuple[str, str, int]]:
             return ["anybody"]
         if "ipBlock" in peer:
             return [peer["ipBlock"]["cidr"]]
-        if peer["podSelector"].get("matchLabels", {}).get("k8s-app"):
-            return ["kube-dns"]
+        if of_the_cluster := peer["podSelector"].get("matchLabels", {}).get("k8s-app"):
+            return [of_the_cluster]
         return [pod.name for pod in pods if fits(peer, pod)]
 
     own = {pod.name for pod in pods}

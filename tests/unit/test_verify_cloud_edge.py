@@ -1,20 +1,24 @@
 """Claims of Google's balancer, looked at on a real nginx that is the balancer here: by real TLS, at the address that is
 reserved. Cloud Armor is simulated, and so is what Google's APIs say."""
 
+import re
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
+from operations.delivery.target import CHECKOUT
+from operations.verify_cloud import at_edge
 from operations.verify_cloud.report import Verdict
 from tests.unit.answering import answering
 from tests.unit.balancer import Echo, Front, running, write_certificate
 from tests.unit.edges import API_HOST, HOST, HOSTS
 from tests.unit.google_api import Answers
+from tests.unit.google_reference import faults
 from tests.unit.verifying import SITE, Answering, judged, settings
 
 ADDRESS = "203.0.113.7"
@@ -196,23 +200,97 @@ def test_a_simulated_gateway_has_the_address_or_not(
     assert seen in found[1]
 
 
+class Following(Application):
+    """An application that tells of each request with a trace. told: (path, its trace)."""
+
+    told: ClassVar[list[tuple[str, str]]] = []
+
+    def do_GET(self) -> None:
+        if found := re.fullmatch("00-([0-9a-f]{32})-[0-9a-f]{16}-01", self.headers["traceparent"] or ""):
+            self.told.append((self.path, found[1]))
+        super().do_GET()
+
+
+class Traces(Answers):
+    """Simulates Cloud Trace, which has what it was told after so many questions; it says 404 of what it hasn't."""
+
+    late: ClassVar[int] = 0
+    status: ClassVar[int] = 404
+
+    def _usual(self) -> tuple[int, Any]:
+        path, _, trace = self.path.rpartition("/")
+        assert path == f"/v1/projects/{SITE.project}/traces"
+        spans = [
+            {"spanId": str(number), "name": name} for number, (name, of) in enumerate(Following.told) if of == trace
+        ]
+        if not spans or len(self.asked) <= self.late:
+            return self.status, {"error": {"message": "no such trace"}}
+        return 200, {"projectId": SITE.project, "traceId": trace, "spans": spans}
+
+
+@pytest.fixture
+def following(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Traces]]:
+    monkeypatch.setattr(Following, "told", [])
+    at_edge._trace.cache_clear()
+    yield type("Own", (Traces,), {"asked": [], "instead": {}})
+    at_edge._trace.cache_clear()
+
+
 @pytest.mark.parametrize(
-    ("answer", "verdict"), [({"traces": [{"traceId": "1"}]}, Verdict.VERIFIED), ({}, Verdict.REFUTED)]
+    ("stack", "found"),
+    [
+        ((Following, 404), (Verdict.VERIFIED, "Cloud Trace has 1 spans of /config.json")),
+        # It has told of nothing.
+        ((Application, 404), (Verdict.REFUTED, "Cloud Trace has no spans of ")),
+        ((Application, 403), (Verdict.NO_ANSWER, "403: no such trace")),
+        ((Broken, 404), (Verdict.REFUTED, "/config.json answers 503")),
+    ],
 )
-def test_traces_that_a_simulated_cloud_trace_has_or_has_not(
-    good: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: Mapping[str, Any], verdict: Verdict
+def test_the_one_trace_that_was_begun_is_looked_for_in_a_simulated_cloud_trace(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    following: type[Traces],
+    stack: tuple[type[BaseHTTPRequestHandler], int],
+    found: tuple[Verdict, str],
 ) -> None:
-    class Traces(Answers):
-        asked = []  # noqa: RUF012  as the class has it
+    app, following.status = stack
+    with balanced(tmp_path, app, {}) as front, answering(following) as address:
+        lead(monkeypatch, front)
+        verdict, seen = judged("Traces are", Behind(tmp_path, front, google=address))
+    assert verdict == found[0], seen
+    assert found[1] in seen
 
-        def _usual(self) -> tuple[int, Any]:
-            path, _, query = self.path.partition("?")
-            assert path == f"/v1/projects/{SITE.project}/traces"
-            # Its reference calls both required.
-            assert {"startTime", "endTime"} <= {each.partition("=")[0] for each in query.split("&")}
-            return 200, answer
 
-    Traces.instead = {}
-    lead(monkeypatch, good)
-    with answering(Traces) as address:
-        assert judged("Traces are", Behind(tmp_path, good, google=address))[0] == verdict
+def test_a_trace_that_is_seen_late_is_found_at_a_later_look(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, following: type[Traces]
+) -> None:
+    following.late = 2
+    with balanced(tmp_path, Following, {}) as front, answering(following) as address:
+        lead(monkeypatch, front)
+        place = Behind(tmp_path, front, google=address)
+        verdicts = [judged("Traces are", place)[0] for _ in range(3)]
+    assert verdicts == [Verdict.REFUTED, Verdict.REFUTED, Verdict.VERIFIED]
+    assert len({trace for _, trace in Following.told}) == 1
+
+
+def test_a_simulated_trace_is_as_google_s_reference_has_it() -> None:
+    span = {"spanId": "1", "name": "GET /config.json"}
+    answer = {"projectId": SITE.project, "traceId": f"{1:032x}", "spans": [span]}
+    assert list(faults("cloudtrace", "Trace", answer)) == []
+
+
+def test_what_is_asked_for_a_trace_is_always_followed() -> None:
+    """`/` was asked, which nginx answers from a file: it tells of nothing."""
+    php = CHECKOUT / "app/src"
+    assert f"new Route('GET', '{at_edge.FOLLOWED}'" in (php / "Health/HealthRoutes.php").read_text()
+    (probes,) = re.findall(r"const PROBES = \[(.*)\];", (php / "Trace.php").read_text())
+    assert f"'{at_edge.FOLLOWED}'" not in probes.split(", ")
+    nginx = (CHECKOUT / "images/app/nginx.conf").read_text()
+    (place,) = re.findall(rf"location = {re.escape(at_edge.FOLLOWED)} \{{\n(.*?)\}}", nginx, re.DOTALL)
+    assert "fastcgi_pass php;" in place
+    assert "fastcgi_cache" not in place
+    trace = at_edge._trace("a stack")
+    assert re.fullmatch("[0-9a-f]{32}", trace)
+    # What `Trace::isChosen` compares with the share that is followed.
+    assert int(trace[16:24], 16) == 0
+    assert trace != at_edge._trace("another")

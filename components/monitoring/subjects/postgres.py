@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from components.monitoring import scraping
 from components.monitoring.pages import Dashboard, Panel, label, said_by, said_by_pod
 from components.monitoring.rules import NEAR, Alert
 from components.monitoring.subjects import claims
@@ -40,7 +41,9 @@ def _of_the_database() -> Iterator[Alert]:
     )
     yield Alert(
         name="DatabaseFailedOver",
-        expr='max by (namespace) (changes(patroni_postgres_timeline{service="postgres"}[15m])) > 0',
+        # While PostgreSQL doesn't run Patroni says 0, which is no timeline.
+        expr="max by (namespace)"
+        f' (changes((patroni_postgres_timeline{{service="postgres"}} > 0)[15m:{scraping.INTERVAL}s])) > 0',
         minutes=0,
         severity="warning",
         team="platform",
