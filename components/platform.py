@@ -13,6 +13,7 @@ from components.certificates import Authority, AuthorityArgs
 from components.cluster import Cluster, ClusterArgs
 from components.edge import Backend, Edge, EdgeArgs
 from components.images import Images, ImagesArgs
+from components.inspection import Inspection, InspectionArgs
 from components.kubernetes import pods_of
 from components.monitoring import MonitoringArgs, collector, loki
 from components.postgres import Postgres, PostgresArgs
@@ -30,21 +31,22 @@ from components.websocket import WebSocket, WebSocketArgs
 class _Ground:
     """What the platform stands on, wherever it is.
 
-    context, kubeconfig, identifier: of its cluster. control_plane, nodes: addresses of its API server and its nodes.
+    context, kubeconfig, identifier: of its cluster. control_plane, nodes: addresses of its API server and its nodes;
+    None where network policies can't mean nodes by their addresses.
     ready: what must be there before something is made in it. pools: area -> nodes that are kept for its pods.
     parameters: of the databases' volumes, beside the settings'. uploads: the bucket for them, where the program has
     made it; uploads_ready: without which nobody can mount it.
     backups, logs: the same for them. keep: puts a secret away, by a name, apart from the state.
     mirrors: host of somebody's registry -> what stands in its place. registry: what must be there before a push.
     edge: what must be there before a Gateway. to_google: connections to Google's APIs.
-    lookers: users who look what an update would change, and may change nothing.
+    lookers: users who look for drift and test.
     """
 
     context: str
     kubeconfig: Input[str] | None
     identifier: str
     control_plane: Sequence[str]
-    nodes: Sequence[str]
+    nodes: Sequence[str] | None
     ready: Sequence[Resource] = ()
     pools: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, Input[str]] = field(default_factory=dict)
@@ -303,6 +305,8 @@ class Platform(ComponentResource):
                 ),
                 inside,
             )
+        if ground.lookers:
+            Inspection("inspection", InspectionArgs(namespaces=namespaces, users=ground.lookers), opts=inside)
         if settings.vertical_autoscaling:
             VerticalAutoscaling(
                 "vertical-autoscaling",
@@ -397,7 +401,8 @@ def _ground(settings: Settings, child: ResourceOptions) -> _Ground:
         kubeconfig=google.kubeconfig,
         identifier=google.identifier,
         control_plane=[str(chosen.network.control_plane)],
-        nodes=[str(chosen.network.nodes)],
+        # Dataplane V2, which is Cilium.
+        nodes=None,
         ready=google.ready,
         pools=pools,
         parameters={"disk-encryption-kms-key": google.disks_key},

@@ -1,7 +1,7 @@
 """Rules about objects that are no pods: rights, namespaces, Services, what is written where, and versions of APIs."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import yaml
@@ -10,6 +10,7 @@ from policies.rules import (
     SECRET,
     Addition,
     Demands,
+    Finding,
     Framework,
     Resource,
     Rule,
@@ -75,11 +76,28 @@ def _wildcards(resource: Resource, _demands: Demands) -> Iterator[str]:
                 yield f"grants all {what}"
 
 
-def _reads_secrets(resource: Resource, _demands: Demands) -> Iterator[str]:
-    for _, resources, verbs in _rights(resource):
-        reads = sorted({"get", "list", "watch", "*"} & set(verbs))
-        if reads and {"secrets", "*"} & set(resources):
-            yield f"may {', '.join(reads)} Secrets"
+def _reads_secrets(resources: Sequence[Resource], _demands: Demands) -> Iterator[Finding]:
+    """Users may, in a namespace and named one by one: a refresh reads what the program wrote."""
+    for role in resources:
+        for _, what, verbs in _rights(role):
+            reads = sorted({"get", "list", "watch", "*"} & set(verbs))
+            if reads and {"secrets", "*"} & set(what) and not _of_users_alone(role, resources):
+                yield Finding(message=f"may {', '.join(reads)} Secrets", urn=role.urn)
+
+
+def _of_users_alone(role: Resource, resources: Sequence[Resource]) -> bool:
+    """Whether somebody has it, and no account of pods, no group."""
+    subjects = [
+        subject
+        for one in resources
+        if one.is_kubernetes and (one.kind, one.namespace) == ("RoleBinding", role.namespace)
+        if not is_other(at(one.props, "roleRef", "kind"), role.kind)
+        and not is_other(at(one.props, "roleRef", "name"), at(role.props, "metadata", "name"))
+        for subject in listed(one.props.get("subjects"))
+    ]
+    # Accounts of pods are users, too, by a name that Kubernetes gives them.
+    users = [one for one in subjects if at(one, "kind") == "User" and not str(at(one, "name")).startswith("system:")]
+    return bool(users) and users == subjects
 
 
 def _makes_pods(resource: Resource, _demands: Demands) -> Iterator[str]:
@@ -258,7 +276,7 @@ RULES = (
          framework=Framework(name=_CIS, item="5.1.3"), mend="Name groups, resources and verbs.", resource=_wildcards),
     Rule(name="role-no-secrets", says="No service account reads Secrets through the API.", severity="critical",
          framework=Framework(name=_CIS, item="5.1.2"), mend="Mount the one Secret that the pod needs.",
-         resource=_reads_secrets),
+         stack=_reads_secrets),
     Rule(name="role-makes-no-pods", says="No service account makes pods.", severity="high",
          framework=Framework(name=_CIS, item="5.1.4"), mend="Let the program make the workload.", resource=_makes_pods),
     Rule(name="role-no-escalation", says="No role can be used to get another.", severity="critical",

@@ -21,7 +21,8 @@ class Configuration(Strict):
     project: Project
     project_number: int = Field(ge=1)
     region: Region
-    # On GitHub: OWNER/NAME, its number, and the environment that changes the stack; the other is ENVIRONMENT-preview.
+    # On GitHub: OWNER/NAME, its number, and the environment that changes the stack; the others are
+    # ENVIRONMENT-preview and ENVIRONMENT-nightly.
     repository: Annotated[str, form(r"^[-\w.]+/[-\w.]+$", "OWNER/NAME")]
     repository_id: int = Field(ge=1)
     environment: Name
@@ -53,6 +54,9 @@ state = State(
 pulumi.export("backend", state.backend)
 pulumi.export("secrets_provider", state.secrets_provider)
 pulumi.export("workload_identity_provider", state.pipeline.provider)
-pulumi.export("service_accounts", {"pipeline": state.pipeline.changes, "preview": state.pipeline.looks})
+pulumi.export(
+    "service_accounts",
+    {"pipeline": state.pipeline.changes, "preview": state.pipeline.previews, "nightly": state.pipeline.looks},
+)
 pulumi.export("evidence", state.evidence.bucket.apply(lambda name: f"gs://{name}"))
 pulumi.export("evidence_key", state.evidence.key)

@@ -1,9 +1,11 @@
-"""Who the repository's pipeline is to Google: two accounts, and nobody has a key to either.
+"""Who the repository's pipeline is to Google: three accounts, and nobody has a key to any.
 
 A run of the pipeline shows the token that its host signs for it (Workload Identity Federation), and the token says for
 which repository and in which protected environment it runs. One environment leads to the account that changes a stack,
-another to the one that only looks, so what a pull request may run as is decided where its reviewers are named
-(DECISIONS: pull requests).
+another to the one that previews, so what a pull request may run as is decided where its reviewers are named
+(DECISIONS: pull requests). The third is for the night, when nobody is there to review: its environment takes the branch
+`main` alone, so that no pull request's code runs as the account that reads Secrets and runs commands in pods
+(`inspection.py`).
 """
 
 from dataclasses import dataclass
@@ -33,14 +35,17 @@ CHANGES = (
     "storage.admin",
 )
 # What a preview reads.
-LOOKS = ("iam.securityReviewer", "viewer")
-_CHANGES_AS, _LOOKS_AS = "pipeline", "preview"
+PREVIEWS = ("iam.securityReviewer", "viewer")
+# A refresh compares what is put away in Secret Manager, too (`vault.py`).
+LOOKS = (*PREVIEWS, "secretmanager.secretAccessor")
+_CHANGES_AS, _PREVIEWS_AS, _LOOKS_AS = "pipeline", "preview", "nightly"
 
 
 @dataclass(frozen=True, kw_only=True)
 class PipelineArgs:
     """project: its id. repository: `OWNER/NAME` on GitHub. repository_id: its number there, which no other repository
-    gets when this one is renamed or removed. environment: the one that changes the stack; `ENVIRONMENT-preview` looks.
+    gets when this one is renamed or removed. environment: the one that changes the stack; `ENVIRONMENT-preview` says
+    what a change would do, `ENVIRONMENT-nightly` looks for drift and tests.
     """
 
     project: str
@@ -52,10 +57,11 @@ class PipelineArgs:
 class Pipeline(ComponentResource):
     """The accounts, as members of an IAM policy, and what the workflows are told.
 
-    changes, looks: `serviceAccount:…`. provider: of Workload Identity Federation.
+    changes, previews, looks: `serviceAccount:…`. provider: of Workload Identity Federation.
     """
 
     changes: Output[str]
+    previews: Output[str]
     looks: Output[str]
     provider: Output[str]
 
@@ -74,9 +80,12 @@ class Pipeline(ComponentResource):
             opts=self._child,
         )
         self.changes = self._account(_CHANGES_AS, args.environment, CHANGES, pool)
-        self.looks = self._account(_LOOKS_AS, f"{args.environment}-preview", LOOKS, pool)
+        self.previews = self._account(_PREVIEWS_AS, f"{args.environment}-preview", PREVIEWS, pool)
+        self.looks = self._account(_LOOKS_AS, f"{args.environment}-nightly", LOOKS, pool)
         self.provider = provider.name
-        self.register_outputs({"changes": self.changes, "looks": self.looks, "provider": self.provider})
+        self.register_outputs(
+            {"changes": self.changes, "previews": self.previews, "looks": self.looks, "provider": self.provider}
+        )
 
     def _account(
         self, name: str, environment: str, roles: tuple[str, ...], pool: iam.WorkloadIdentityPool
@@ -106,5 +115,5 @@ class Pipeline(ComponentResource):
 
 
 def looker(project: str) -> str:
-    """Who only looks, as a cluster of this project knows the account."""
+    """Who looks for drift and tests, as a cluster of this project knows the account."""
     return f"{_LOOKS_AS}@{project}.iam.gserviceaccount.com"

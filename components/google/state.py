@@ -26,8 +26,8 @@ class StateArgs:
     """Where, and who.
 
     number: the project's. repository, repository_id, environment: whose pipeline may write (`pipeline.py`).
-    break_glass: who else may, as IAM names them (`group:…`). readers: who besides the pipeline's previews may see what
-    an update would do, secrets included, and change nothing. auditors: who may read the evidence.
+    break_glass: who else may, as IAM names them (`group:…`). readers: who besides the pipeline's other accounts may
+    see what an update would do, secrets included, and change nothing. auditors: who may read the evidence.
     evidence_days: that it stays. rotation_days: of the keys.
     """
 
@@ -97,7 +97,8 @@ class State(ComponentResource):
             opts=ResourceOptions(parent=self, providers=[google]),
         )
         readers: list[tuple[str, Input[str]]] = [
-            ("preview", self.pipeline.looks),
+            ("preview", self.pipeline.previews),
+            ("nightly", self.pipeline.looks),
             *((f"reader-{number}", reader) for number, reader in enumerate(args.readers)),
         ]
         rights: list[tuple[str, Input[str], str]] = [

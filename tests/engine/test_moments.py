@@ -34,6 +34,7 @@ PROGRAM = f"""
     import pulumi_kubernetes as k8s
 
     from components.cluster import Cluster, ClusterArgs
+    from components.inspection import Inspection, InspectionArgs
     from components.kubernetes import Namespace
     from components.monitoring.moments import Moments, MomentsArgs
 
@@ -44,7 +45,9 @@ PROGRAM = f"""
     inside = pulumi.ResourceOptions(providers=[Cluster("cluster", where).provider])
     name = pulumi.Output.from_input(config.require("namespace"))
     user = f"system:serviceaccount:{{config.require('namespace')}}:{LOOKER}"
-    Moments("moments", MomentsArgs(namespace=Namespace(name=name, guards=[]), users=[user]), inside)
+    monitoring = Namespace(name=name, guards=[])
+    Moments("moments", MomentsArgs(namespace=monitoring, users=[user]), inside)
+    Inspection("inspection", InspectionArgs(namespaces={{"monitoring": monitoring}}, users=[user]), inside)
     settings = {{"name": "settings", "namespace": name}}
     k8s.core.v1.ConfigMap("settings", metadata=settings, data={{"colour": "blue"}}, opts=inside)
 """
@@ -150,7 +153,7 @@ def test_what_was_told_is_no_drift_and_stays_through_updates(target: Target, mad
     assert told(target) == before
 
 
-def test_who_looks_may_tell_of_it_with_no_other_right(
+def test_who_looks_may_tell_of_it_with_no_other_right_to_leases(
     target: Target, plane: ControlPlane, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looker = seen_by(LOOKER, target, plane, api, tmp_path)
@@ -160,6 +163,36 @@ def test_who_looks_may_tell_of_it_with_no_other_right(
     for words in (("get", "leases"), ("delete", "lease", CHECKED), ("get", "configmap", "settings")):
         with pytest.raises(DeliveryError, match="forbidden"):
             looker.kubectl("-n", api.namespace, *words)
+
+
+def test_who_looks_may_read_secrets_and_run_commands_there_and_nowhere_else(
+    target: Target, plane: ControlPlane, api: Api, tmp_path: Path
+) -> None:
+    looker = seen_by(LOOKER, target, plane, api, tmp_path)
+    rights = (("get", "secrets"), ("create", "pods/exec"), ("get", "pods/exec"))
+    assert [may(looker, api.namespace, *right) for right in rights] == [True, True, True]
+    assert [may(looker, "default", *right) for right in rights] == [False, False, False]
+    more = (("list", "secrets"), ("patch", "secrets"), ("create", "pods"), ("create", "pods/attach"))
+    assert [may(looker, api.namespace, *right) for right in more] == [False, False, False, False]
+
+
+def may(who: Target, namespace: str, verb: str, what: str) -> bool:
+    """What the API server says of it."""
+    resource, _, subresource = what.partition("/")
+    asked = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectAccessReview",
+        "spec": {
+            "resourceAttributes": {
+                "namespace": namespace,
+                "verb": verb,
+                "resource": resource,
+                "subresource": subresource,
+            }
+        },
+    }
+    told = json.loads(who.kubectl("create", "-f", "-", "-o", "json", stdin=json.dumps(asked)))
+    return bool(told["status"]["allowed"])
 
 
 def test_who_has_not_the_right_is_told_so_and_ends_as_ever(

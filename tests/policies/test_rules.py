@@ -120,7 +120,6 @@ CAUGHT: list[tuple[str, Resource, str]] = [
     ("role-no-wildcards", spoilt(ROLE, "rules.0.verbs", ["*"]), "all verbs"),
     ("role-no-wildcards", spoilt(ROLE, "rules.0.resources", ["*"]), "all resources"),
     ("role-no-wildcards", spoilt(ROLE, "rules.0.apiGroups", ["*"]), "all apiGroups"),
-    ("role-no-secrets", spoilt(ROLE, "rules.0.resources", ["secrets"]), "may get Secrets"),
     (
         "role-makes-no-pods",
         spoilt(spoilt(ROLE, "rules.0.verbs", ["create"]), "rules.0.resources", ["pods"]),

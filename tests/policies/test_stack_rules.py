@@ -7,7 +7,19 @@ import pytest
 
 from policies.analyzer import RULES
 from policies.rules import UNKNOWN, Demands, Resource
-from tests.policies.examples import DEMANDS, LABELS, NAMESPACE, SERVICE, WORKBENCH, kubernetes, made, spoilt, workload
+from tests.policies.examples import (
+    BINDING,
+    DEMANDS,
+    LABELS,
+    NAMESPACE,
+    ROLE,
+    SERVICE,
+    WORKBENCH,
+    kubernetes,
+    made,
+    spoilt,
+    workload,
+)
 
 BY_NAME = {rule.name: rule for rule in RULES}
 SAME = {"matchLabels": LABELS}
@@ -47,6 +59,10 @@ DUMPS = spoilt(
     "metadata.labels",
     {"app.kubernetes.io/name": "db-backups"},
 )
+READER = spoilt(ROLE, "rules.0.resources", ["secrets"])
+EVERYWHERE = kubernetes("rbac.authorization.k8s.io/v1", "ClusterRole", namespace=None, rules=READER.props["rules"])
+PERSON = {"kind": "User", "name": "ada@vision-week.example"}
+READS = spoilt(spoilt(BINDING, "roleRef", {"kind": "Role", "name": "web"}), "subjects", [PERSON])
 STACK = (NAMESPACE, DENY, POLICY, QUOTA, DEFAULTS, SERVICE, WEB, SCALER, BUDGET, SECRET)
 BACKED_UP = (STORED, PLAN, UPLOADS, VOLUME, BUCKET)
 
@@ -129,6 +145,19 @@ CAUGHT: list[tuple[str, list[Resource], str, str]] = [
         "web",
         "is read by web and worker",
     ),
+    ("role-no-secrets", [READER], "web", "may get Secrets"),
+    ("role-no-secrets", [EVERYWHERE, spoilt(READS, "roleRef.kind", "ClusterRole")], "web", "may get Secrets"),
+    ("role-no-secrets", [READER, spoilt(READS, "metadata.namespace", "other")], "web", "may get Secrets"),
+    ("role-no-secrets", [READER, spoilt(READS, "roleRef.name", "other")], "web", "may get Secrets"),
+    ("role-no-secrets", [READER, spoilt(READS, "roleRef.kind", "ClusterRole")], "web", "may get Secrets"),
+    *(
+        ("role-no-secrets", [READER, spoilt(READS, "subjects", [PERSON, other])], "web", "may get Secrets")
+        for other in (
+            {"kind": "ServiceAccount", "name": "web"},
+            {"kind": "Group", "name": "developers@vision-week.example"},
+            {"kind": "User", "name": "system:serviceaccount:web:web"},
+        )
+    ),
 ]
 
 
@@ -186,6 +215,12 @@ def test_jobs_that_make_the_same_pods_are_one_reader_of_their_secret() -> None:
     label = "spec.jobTemplate.spec.template.metadata.labels"
     others = [spoilt(one, label, {"app.kubernetes.io/name": "backups"}) for one in same]
     assert said("secret-has-one-reader", [*STACK, *others]) == [("web", "is read by backups and web")]
+
+
+def test_a_user_who_is_named_may_read_secrets_in_one_namespace() -> None:
+    """A refresh reads them, by the account that looks for drift."""
+    assert said("role-no-secrets", [READER, READS]) == []
+    assert said("role-no-secrets", [READER, spoilt(READS, "roleRef.name", UNKNOWN)]) == []
 
 
 def test_every_rule_about_a_stack_is_seen_to_catch_something() -> None:

@@ -153,12 +153,16 @@ _NOBODY_ELSE = Tested(_HERE, "test_nobody_may_become_somebody_else", "no role ha
 _SERVICE_ACCOUNTS = Tested(
     _HERE,
     "test_rights_in_the_cluster_are_given_to_our_service_accounts_alone",
-    "no right for a group or a person, but that who looks for drift may say when",
+    "no right for a group or a person, but those of the pipeline's account that looks for drift and tests",
 )
 _ALLOWED = Tested(
     _CONNECTIONS, "test_the_connections_that_are_allowed_are_these", "default deny, and a list of what is allowed"
 )
-_NO_SECRETS = Tested(_SECRETS, "test_nobody_may_read_secrets_through_the_api", "no role has it")
+_NO_SECRETS = Tested(
+    _SECRETS,
+    "test_no_pod_may_read_secrets_through_the_api",
+    "no service account has it; the pipeline's account that looks for drift may get them by name",
+)
 _FILES = Tested(_SECRETS, "test_secrets_reach_pods_as_files_only", "mounted, never a variable")
 _NAMESPACES = Tested(
     _HERE, "test_nothing_is_in_the_default_namespace", "an own one each for app, data, edge, monitoring, node"

@@ -47,6 +47,7 @@ def test_only_the_pipeline_and_the_group_for_emergencies_may_write(made: Recordi
         ("serviceAccount:pipeline", "roles/storage.objectUser"),
         ("group:operators", "roles/storage.objectUser"),
         ("serviceAccount:preview", "roles/storage.objectViewer"),
+        ("serviceAccount:nightly", "roles/storage.objectViewer"),
         ("group:developers", "roles/storage.objectViewer"),
     }
 
@@ -56,6 +57,7 @@ def test_who_only_reads_can_decrypt_secrets_and_encrypt_none(made: Recording) ->
         ("serviceAccount:pipeline", "roles/cloudkms.cryptoKeyEncrypterDecrypter"),
         ("group:operators", "roles/cloudkms.cryptoKeyEncrypterDecrypter"),
         ("serviceAccount:preview", "roles/cloudkms.cryptoKeyDecrypter"),
+        ("serviceAccount:nightly", "roles/cloudkms.cryptoKeyDecrypter"),
         ("group:developers", "roles/cloudkms.cryptoKeyDecrypter"),
     }
 
@@ -73,6 +75,7 @@ def test_an_account_is_for_the_runs_of_one_repository_in_one_environment(made: R
     assert subjects == {
         "pipeline": "repo:an-owner/a-repository:environment:production",
         "preview": "repo:an-owner/a-repository:environment:production-preview",
+        "nightly": "repo:an-owner/a-repository:environment:production-nightly",
     }
     provider = made.one("WorkloadIdentityPoolProvider", "github").inputs
     assert provider["attributeCondition"] == "assertion.repository_id == '2'"
@@ -86,6 +89,11 @@ def test_there_is_no_key_to_any_account(made: Recording) -> None:
 def test_a_preview_only_reads(made: Recording) -> None:
     roles = {one.inputs["role"] for one in made.of("IAMMember") if one.name.startswith("preview-")}
     assert roles == {"roles/viewer", "roles/iam.securityReviewer"}
+
+
+def test_the_night_reads_what_a_preview_does_and_what_a_refresh_compares(made: Recording) -> None:
+    roles = {one.inputs["role"] for one in made.of("IAMMember") if one.name.startswith("nightly-")}
+    assert roles == {"roles/viewer", "roles/iam.securityReviewer", "roles/secretmanager.secretAccessor"}
 
 
 def test_the_rights_of_the_pipeline_are_those_that_the_docs_list(made: Recording) -> None:
@@ -163,7 +171,8 @@ def test_what_a_stack_is_made_with_comes_out(made: Recording) -> None:
         "secrets_provider": "gcpkms://secrets-id",
         "workload_identity_provider": ANY,
         "service_accounts": {
-            name: f"serviceAccount:{name}@a-project.iam.gserviceaccount.com" for name in ("pipeline", "preview")
+            name: f"serviceAccount:{name}@a-project.iam.gserviceaccount.com"
+            for name in ("pipeline", "preview", "nightly")
         },
         "evidence": "gs://a-project-evidence",
         "evidence_key": "gcpkms://evidence-signing-id/cryptoKeyVersions/1",

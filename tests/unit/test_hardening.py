@@ -95,16 +95,21 @@ def test_nobody_may_become_somebody_else(production: Recording) -> None:
 
 
 def test_rights_in_the_cluster_are_given_to_our_service_accounts_alone(production: Recording) -> None:
-    """But for the pipeline's account that looks, which may say when it did."""
+    """But for the pipeline's account that looks for drift and tests."""
     bindings = [*production.of("RoleBinding"), *production.of("ClusterRoleBinding")]
     ours = {(one.namespace, one.object_name) for one in production.of("ServiceAccount")}
     given = [(one, subject) for one in bindings for subject in one.inputs["subjects"]]
     accounts = [subject for _, subject in given if subject["kind"] == "ServiceAccount"]
     assert accounts
     assert {(subject["namespace"], subject["name"]) for subject in accounts} <= ours
-    ((binding, looker),) = [(one, subject) for one, subject in given if subject["kind"] != "ServiceAccount"]
-    assert (looker["kind"], looker["name"]) == ("User", "preview@vision-week-production.iam.gserviceaccount.com")
-    assert (binding.kind, binding.inputs["roleRef"]["name"]) == ("RoleBinding", "moments")
+    others = [(one, subject) for one, subject in given if subject["kind"] != "ServiceAccount"]
+    assert {(subject["kind"], subject["name"]) for _, subject in others} == {
+        ("User", "nightly@vision-week-production.iam.gserviceaccount.com")
+    }
+    assert {(one.kind, one.inputs["roleRef"]["kind"], one.inputs["roleRef"]["name"]) for one, _ in others} == {
+        ("RoleBinding", "Role", "moments"),
+        ("RoleBinding", "Role", "inspection"),
+    }
 
 
 def test_who_looks_may_renew_three_leases_and_nothing_else(production: Recording) -> None:
@@ -115,6 +120,27 @@ def test_who_looks_may_renew_three_leases_and_nothing_else(production: Recording
         "verbs": ["get", "patch"],
     }
     assert production.one("Role", "moments").inputs["rules"] == [rule]
+
+
+def test_who_looks_reads_secrets_where_the_stack_has_some_and_runs_commands_where_tests_do(
+    production: Recording,
+) -> None:
+    secrets = {"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]}
+    commands = {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create", "get"]}
+    roles = {one.namespace: one.inputs["rules"] for one in production.of("Role") if one.object_name == "inspection"}
+    assert roles == {
+        "vision-week-app": [secrets],
+        "vision-week-data": [secrets, commands],
+        "vision-week-edge": [secrets],
+        "vision-week-monitoring": [secrets, commands],
+    }
+    assert {one.namespace for one in production.secrets} <= set(roles)
+    bound = {one.namespace for one in production.of("RoleBinding") if one.object_name == "inspection"}
+    assert bound == set(roles)
+
+
+def test_where_nobody_is_named_nobody_has_such_rights(stacks: Stacks) -> None:
+    assert [one for one in stacks("development").objects if one.object_name == "inspection"] == []
 
 
 def test_every_pod_has_an_account_that_is_not_the_default_one(production: Recording) -> None:

@@ -1,6 +1,7 @@
 """The workflows: each step runs by hand, too; nobody has a right more than needed, and no code of strangers has any."""
 
 import re
+import subprocess
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -8,11 +9,12 @@ import pytest
 import typer
 import yaml
 
+from components.google.pipeline import Pipeline, PipelineArgs
 from operations.audit import command as audit
 from operations.delivery import command
 from operations.scan import command as scan
 from operations.scan import sign
-from tests.unit.recording import CHECKOUT
+from tests.unit.recording import CHECKOUT, record
 
 FOLDER: Final = CHECKOUT / ".github" / "workflows"
 WORKFLOWS: Final = {file.name: yaml.safe_load(file.read_text()) for file in sorted(FOLDER.glob("*.yaml"))}
@@ -152,6 +154,12 @@ def test_every_job_ends_and_keeps_no_credentials_in_its_checkout(name: str, job:
     assert [step["with"]["persist-credentials"] for step in checkouts] == [False]
 
 
+def test_what_signing_in_leaves_in_the_checkout_is_no_change_of_it() -> None:
+    """`google-github-actions/auth` writes the login there, and a release is a checkout without changes."""
+    for file in ("gha-creds-0123456789abcdef.json", "report.xml"):
+        subprocess.run(["git", "check-ignore", "--quiet", file], cwd=CHECKOUT, check=True)
+
+
 @pytest.mark.parametrize(("name", "job"), JOBS)
 def test_who_signs_in_does_so_in_an_environment_and_writes_nothing_on_the_host(name: str, job: str) -> None:
     found = job_of(name, job)
@@ -168,6 +176,46 @@ def test_a_pull_request_signs_in_as_a_reader_and_never_from_a_fork() -> None:
         if signs_in(job):
             assert job["environment"].endswith("-preview"), name
             assert job["if"] == "github.event.pull_request.head.repo.full_name == github.repository", name
+
+
+def environments(stack: str) -> set[str]:
+    """Those whose runs may be an account of the stack's pipeline."""
+    args = PipelineArgs(project="a-project", repository="an-owner/a-repository", repository_id=2, environment=stack)
+    made = record(lambda: Pipeline("pipeline", args))
+    members = [one.inputs["member"] for one in made.of("IAMMember") if "subject" in one.inputs["member"]]
+    return {member.rpartition(":environment:")[2] for member in members}
+
+
+def test_every_environment_has_an_account_and_every_account_an_environment_of_some_job() -> None:
+    named = {job_of(*where).get("environment") for where in JOBS} - {None}
+    assert named == environments("staging") | environments("production")
+
+
+def test_the_night_waits_for_nobody() -> None:
+    """Required reviewers hold back scheduled runs as well: the first night waited, and the next ones for it."""
+    reviewed = set(re.findall(r"`([\w-]+)`\s+\(with reviewers\)", (CHECKOUT / "docs" / "delivery.md").read_text()))
+    assert reviewed == {"production", "production-preview"}
+    for name, workflow in WORKFLOWS.items():
+        if "schedule" in (workflow[True] or {}):  # `on`, as YAML 1.1 has it
+            assert reviewed & {job.get("environment") for job in workflow["jobs"].values()} == set(), name
+
+
+def test_a_night_s_job_waits_for_none_but_the_same_of_the_night_before() -> None:
+    assert "concurrency" not in WORKFLOWS["nightly.yaml"]
+    jobs = WORKFLOWS["nightly.yaml"]["jobs"]
+    groups = {name: job["concurrency"]["group"] for name, job in jobs.items()}
+    assert groups == {
+        "drift-staging": "nightly-staging",
+        "drift-production": "nightly-production",
+        "drills": "nightly-drills",
+    }
+
+
+def test_only_the_night_has_the_account_that_reads_secrets_and_runs_commands_in_pods() -> None:
+    """It runs what is on `main`, by hand as well: the environments take no other branch (docs/delivery.md)."""
+    files = {name for name, job in JOBS if job_of(name, job).get("environment", "").endswith("-nightly")}
+    assert files == {"nightly.yaml"}
+    assert set(WORKFLOWS["nightly.yaml"][True]) == {"schedule", "workflow_dispatch"}
 
 
 def test_what_may_write_a_comment_is_not_the_pull_requests_own_code() -> None:
