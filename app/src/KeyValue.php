@@ -12,8 +12,8 @@ use RedisException;
  * Redis, over a connection that a worker keeps from request to request: TLS is begun once. Every key starts with
  * `vision-week:`.
  *
- * A kept connection is tried before it is used, with the password of now (phpredis' pool, AUTH and ECHO in one message):
- * one that has died meanwhile, or that an interrupted request left an answer in, is replaced and not noticed.
+ * A kept connection is tried before it is used (phpredis' pool, by ECHO), and shows the password of now: one that has died
+ * meanwhile, or that an interrupted request left an answer in, is replaced and not noticed.
  */
 final class KeyValue
 {
@@ -108,10 +108,9 @@ final class KeyValue
         $user = $this->settings->redisUser;
         $password = Settings::secret($this->settings->redisPasswordFile);
         $authority = $this->settings->redisCaFile;
-        $options = $password === '' ? [] : ['auth' => [$user, $password]];
-        if ($authority !== '') {
-            $options['stream'] = ['cafile' => $authority, 'verify_peer' => true, 'verify_peer_name' => true];
-        }
+        $options = $authority === ''
+            ? []
+            : ['stream' => ['cafile' => $authority, 'verify_peer' => true, 'verify_peer_name' => true]];
         // The warning of a failed connection comes before the exception that says the same.
         @$redis->pconnect(
             ($authority === '' ? '' : 'tls://') . $this->settings->redisHost,
@@ -122,7 +121,12 @@ final class KeyValue
             self::READ_SECONDS,
             $options,
         );
+        // It would come again by itself up to ten times, and then wait for an answer that an earlier connection owed it.
+        $redis->setOption(Redis::OPT_MAX_RETRIES, 0);
         $redis->setOption(Redis::OPT_PREFIX, self::PREFIX);
+        if ($password !== '') {
+            $redis->auth([$user, $password]);
+        }
         return $redis;
     }
 }

@@ -11,7 +11,7 @@ class Relay:
     """Passes connections on to a server; those that are open stay where they lead when the next ones lead elsewhere.
 
     silent: the first ones that lead nowhere, and hear nothing. came: all that came. refuses: on how many of the next
-    ones it hangs up, as soon as they have said something: phpredis, which finds that out before, comes again by itself.
+    ones it hangs up.
     """
 
     def __init__(self, server: Postgres | Redis, *, silent: int = 0) -> None:
@@ -33,7 +33,6 @@ class Relay:
                     continue
                 if self.refuses:
                     self.refuses -= 1
-                    here.recv(1)
                     here.close()
                     continue
                 there = socket.create_connection(("127.0.0.1", self.leads_to.port))
