@@ -327,27 +327,78 @@ def test_who_sends_too_much_is_told_and_then_disconnected(first: Instance) -> No
     assert heard == [str(number) for number in range(10)]
 
 
+def resident(instance: Instance) -> int:
+    """Bytes of memory that it has."""
+    pages = Path(f"/proc/{instance.process.pid}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def deaf(instance: Instance) -> socket.socket:
+    """A connection of somebody who never reads, beyond the first bytes of the answer."""
+    client = socket.socket()
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    client.connect(("127.0.0.1", instance.port))
+    client.sendall(
+        b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+    )
+    assert client.recv(12) == b"HTTP/1.1 101"
+    return client
+
+
 def test_who_does_not_listen_is_disconnected_and_the_memory_stays_flat(first: Instance, redis: Redis) -> None:
     """Somebody who opens a connection and never reads must not make the service keep everything for them."""
-
-    def resident() -> int:
-        pages = Path(f"/proc/{first.process.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
-
-    before, dropped = resident(), first.value('clients_dropped_total{reason="slow"}')
-    with socket.create_connection(("127.0.0.1", first.port)) as deaf:
-        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        deaf.sendall(
-            b"GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        )
-        assert deaf.recv(12) == b"HTTP/1.1 101"
+    before, dropped = resident(first), first.value('clients_dropped_total{reason="slow"}')
+    with deaf(first):
         sent = 0
         while first.value('clients_dropped_total{reason="slow"}') == dropped:
             assert sent < 2000, "nobody was disconnected"
             redis.command("PUBLISH", "vision-week:live", json.dumps({"type": "filler", "text": "x" * 100_000}))
             sent += 1
-    assert resident() - before < 64 * 1024**2
+    assert resident(first) - before < 64 * 1024**2
+
+
+@pytest.fixture
+def long_history(redis: Redis) -> Iterator[str]:
+    """The text of each of 50 messages. What is kept of them is as long as it can be in letters that people write."""
+    key, text = "vision-week:live:history", "🖼" * 500
+    message = json.dumps({"type": "message", "from": "visitor-0000", "text": text, "id": 0}, ensure_ascii=False)
+    redis.command("DEL", key)
+    redis.command("RPUSH", key, *[message] * 50)
+    yield text
+    redis.command("DEL", key)
+
+
+@pytest.mark.usefixtures("long_history")
+def test_many_who_ask_for_the_history_and_do_not_listen_leave_the_memory_flat(folder: Path, redis: Redis) -> None:
+    """A history is a hundred kilobytes: 64 of them for each of 20 clients are more than a pod has."""
+    instance = Instance(folder, redis)
+    slow = 'clients_dropped_total{reason="slow"}'
+    before = resident(instance)
+    clients = [deaf(instance) for _ in range(20)]
+    try:
+        for _ in range(10):  # what a client may ask at once
+            for client in clients:
+                client.sendall(masked(b'{"type": "history"}'))
+        wait_for(lambda: instance.value(slow) == len(clients), "all of them to be disconnected", patience=20)
+        assert resident(instance) - before < 20 * 1024**2
+    finally:
+        for client in clients:
+            client.close()
+        instance.process.stop()
+
+
+def test_who_listens_gets_every_history_that_they_ask_for(first: Instance, long_history: str) -> None:
+    """More than may wait at a time: what was sent counts no more."""
+    with first.connect() as ada:
+        for _ in range(10):
+            ada.send(json.dumps({"type": "history"}))
+            assert [message["text"] for message in hear(ada)["messages"]] == [long_history] * 50
+
+
+def masked(text: bytes) -> bytes:
+    """A short text in a frame as a client sends it, masked with zeros."""
+    return bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text
 
 
 def test_a_restart_sends_clients_away_to_come_back(folder: Path, redis: Redis) -> None:

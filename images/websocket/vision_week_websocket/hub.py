@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import secrets
+import socket
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
@@ -13,19 +14,28 @@ from .metrics import Metrics
 
 # Messages that may wait for one client. Who is further behind than this is disconnected, so that memory stays flat.
 QUEUE = 64
+# Bytes that may wait for one client, with what is being sent. The longest history, 50 messages of 500 characters that
+# JSON writes as six bytes each, is 153 KiB. Who waits for nothing else gets a message however long it is. The edge lets
+# one address have 128 connections (`edge.conf`): if none of them listens, 32 MiB wait, a quarter of a pod's memory.
+WAITING = 256 * 1024
+# Bytes that the kernel may hold for one client besides; they are of the pod's memory, too. It takes twice what it is
+# told, and without a word megabytes.
+SENDING = 32 * 1024
 
 _log = logging.getLogger(__name__)
 
 
 class Client:
-    """One connection: its name, its share of the service and its queue."""
+    """One connection: its name, its share of the service, its queue and how many bytes wait for it."""
 
     def __init__(self, connection: ServerConnection) -> None:
+        connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SENDING)
         self.connection = connection
         self.name = f"visitor-{secrets.token_hex(2)}"
         self.bucket = Bucket(burst=10, per_second=5)
         self.refused = 0
-        self.queue: asyncio.Queue[str] = asyncio.Queue(QUEUE)
+        self.queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUE)
+        self.waiting = 0
 
 
 class Hub:
@@ -49,20 +59,31 @@ class Hub:
 
     def broadcast(self, text: str) -> None:
         """Queue it for everyone, waiting for nobody."""
+        message = text.encode()
         for client in list(self._clients):
-            self.tell(client, text)
+            self._queue(client, message)
 
     def tell(self, client: Client, text: str) -> None:
-        try:
-            client.queue.put_nowait(text)
-        except asyncio.QueueFull:
+        self._queue(client, text.encode())
+
+    def _queue(self, client: Client, message: bytes) -> None:
+        if client not in self._clients:
+            return
+        if client.queue.full() or (client.waiting and client.waiting + len(message) > WAITING):
+            # What waits goes now: the connection may take seconds to end.
+            client.queue = asyncio.Queue(QUEUE)
             self.drop(client, "slow", CloseCode.TRY_AGAIN_LATER, "too slow")
+            return
+        client.queue.put_nowait(message)
+        client.waiting += len(message)
 
     async def deliver(self, client: Client) -> None:
         """Send what is queued, until the connection ends."""
         try:
             while True:
-                await client.connection.send(await client.queue.get())
+                message = await client.queue.get()
+                await client.connection.send(message, text=True)
+                client.waiting -= len(message)
                 self._metrics.delivered.inc()
         except ConnectionClosed:
             return
