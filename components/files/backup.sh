@@ -16,6 +16,17 @@ run() {
     return "$status"
 }
 
+# Says "before" where the newest WAL is of another timeline than the end of the latest backup. Where there is no backup,
+# that is for `begin`.
+latest_backup() {
+    pgbackrest info --output=json --log-level-console=off | python3 -c '
+import json, sys
+(stanza,) = json.load(sys.stdin)
+backups, newest = stanza["backup"], stanza["archive"][-1]["max"]
+if backups and newest[:8] != backups[-1]["archive"]["stop"][:8]:
+    print("before")'
+}
+
 . "${0%/*}/reached.sh"
 case "$1" in
 begin)
@@ -36,6 +47,21 @@ full | incr)
     ;;
 check)
     run check
+    # A member that takes over never archives what the one before had finished and not yet handed over: it takes what was
+    # streamed to it for archived (https://github.com/pgbackrest/pgbackrest/issues/626). A restore ends where a segment is
+    # missing, unless it begins with a backup from after it.
+    backed_up=$(latest_backup)
+    if [ "$backed_up" = before ]; then
+        echo "Another member has taken over since the latest backup. WAL of the one before may be missing, so a backup is taken."
+        status=0
+        run backup --type=incr || status=$?
+        # It may be of the time before. Then the next check finds that.
+        if [ "$status" -ne 0 ] && grep --quiet --text 'unable to acquire lock' "$said"; then
+            echo "Another backup runs. The next check looks again."
+            exit 0
+        fi
+        exit "$status"
+    fi
     ;;
 verify)
     # It ends well whatever it finds, and says something only of what is damaged.

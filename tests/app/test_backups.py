@@ -4,6 +4,7 @@ A folder is the repository's volume, and WAL is pushed into it without a server 
 are tried on pods.
 """
 
+import fcntl
 import hashlib
 import json
 import os
@@ -354,6 +355,77 @@ def test_another_database_takes_nobodys_place_in_the_repository(database: Archiv
     finally:
         anew.stop()
     assert database.stored() == stored
+
+
+@pytest.fixture(scope="module")
+def failing_over(server: Archived) -> Iterator[Archived]:
+    """One that may begin timelines more, with a repository of its own and its first backup."""
+    folder = server.folder / "failing-over"
+    folder.mkdir(mode=0o755)
+    one = Archived(folder)
+    begun = one.job("begin")
+    assert begun.returncode == 0, begun.stdout
+    yield one
+    one.stop()
+    remove(folder)
+
+
+def take_over(server: Archived) -> None:
+    """As a replica does: what comes is of another timeline."""
+    server.stop()
+    (server.data / "standby.signal").touch()
+    server.start()
+    assert server.sql("SELECT pg_promote()") == [["t"]]
+
+
+def timelines(server: Archived) -> list[str]:
+    """Where each backup ended."""
+    return [backup["archive"]["stop"][:8] for backup in server.backups()]
+
+
+def test_a_check_after_a_failover_takes_a_backup_and_what_is_written_then_is_had_back(failing_over: Archived) -> None:
+    """A member that takes over never archives what the one before had finished and not yet handed over."""
+    for _ in range(3):
+        failing_over.sql("CREATE TABLE written AS SELECT 1 AS one; DROP TABLE written")
+        failing_over.archive()
+    *_, missing, _ = sorted((failing_over.store / "archive").rglob("*.zst"), key=lambda file: file.name)
+    missing.unlink()
+    before = timelines(failing_over)
+    unchanged = failing_over.job("check")
+    assert (unchanged.returncode, timelines(failing_over)) == (0, before), unchanged.stdout
+    take_over(failing_over)
+    checked = failing_over.job("check")
+    assert checked.returncode == 0, checked.stdout
+    assert "Another member has taken over" in checked.stdout
+    *same, latest = timelines(failing_over)
+    assert same == before
+    assert latest > before[-1]
+    again = failing_over.job("check")
+    assert (again.returncode, timelines(failing_over)) == (0, [*before, latest]), again.stdout
+    failing_over.sql("CREATE TABLE afterwards AS SELECT 1 AS one")
+    failing_over.archive()
+    beside = Restored(failing_over, "beside", "--type=default")
+    try:
+        beside.process.wait_until(beside.there, "the restore")
+        assert beside.sql("TABLE afterwards") == [["1"]]
+    finally:
+        beside.stop()
+
+
+def test_a_check_after_a_failover_leaves_a_backup_that_runs_alone(failing_over: Archived) -> None:
+    take_over(failing_over)
+    before = timelines(failing_over)
+    lock = failing_over.folder / "lock" / f"{patroni.STANZA}-backup.lock"
+    with lock.open("a") as running:
+        give(lock, failing_over.user)
+        fcntl.flock(running, fcntl.LOCK_EX)
+        meanwhile = failing_over.job("check")
+    assert meanwhile.returncode == 0, meanwhile.stdout
+    assert "Another backup runs" in meanwhile.stdout
+    assert timelines(failing_over) == before
+    later = failing_over.job("check")
+    assert later.returncode == 0, later.stdout
+    assert len(timelines(failing_over)) == len(before) + 1
 
 
 class Anew(Archived):
