@@ -234,6 +234,12 @@ def scratch(name: str, size: str) -> core.v1.VolumeArgs:
     return core.v1.VolumeArgs(name=name, empty_dir=core.v1.EmptyDirVolumeSourceArgs(size_limit=size))
 
 
+def in_memory(name: str, size: str) -> core.v1.VolumeArgs:
+    """The same in memory: what is in it counts towards the limit of the container that wrote it."""
+    source = core.v1.EmptyDirVolumeSourceArgs(medium="Memory", size_limit=size)
+    return core.v1.VolumeArgs(name=name, empty_dir=source)
+
+
 def config_files(
     name: str, config_map: Input[str], mode: int = 0o444, *, late: bool | None = None
 ) -> core.v1.VolumeArgs:

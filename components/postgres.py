@@ -320,6 +320,7 @@ class Postgres(ComponentResource):
                 Mount(volume="files", path=_FILES, read_only=True),
                 Mount(volume="run", path="/run/postgresql"),
                 Mount(volume="tmp", path="/tmp"),  # noqa: S108
+                Mount(volume="parallel", path="/dev/shm"),  # noqa: S108
                 *([archive.mount] if archive else []),
             ],
             readiness=kubernetes.http_probe("/readiness", "patroni", period=2, failures=3),
@@ -391,6 +392,8 @@ class Postgres(ComponentResource):
                 ),
                 kubernetes.scratch("run", "16Mi"),
                 kubernetes.scratch("tmp", "64Mi"),
+                # Where it has no room, a statement fails: "could not resize shared memory segment".
+                kubernetes.in_memory("parallel", f"{settings.parallel_memory}Mi"),
                 kubernetes.scratch("roles-tmp", "1Mi"),
             ],
             service_account=account.metadata.name,

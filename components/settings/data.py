@@ -99,6 +99,12 @@ class Postgres(Strict):
         return max(mebibytes(self.resources.memory) // 20, 16)
 
     @property
+    def parallel_memory(self) -> int:
+        """MiB that the processes of a statement may share besides: a quarter of the limit, and no less than the 64 that
+        container runtimes give. VACUUM takes up to `maintenance_memory`, a join twice `work_mem` for each process."""
+        return max(mebibytes(self.resources.memory) // 4, 64)
+
+    @property
     def checkpoint_wal(self) -> int:
         """MiB of WAL between two checkpoints: an eighth of the volume; more than 4 GiB only makes a crash take longer
         to recover from."""

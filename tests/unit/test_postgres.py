@@ -137,6 +137,25 @@ def test_memory_settings_fit_the_containers_limit() -> None:
     assert parameters["effective_cache_size"] == "614MB"
 
 
+def test_the_processes_of_one_statement_have_room_for_what_they_share(postgres: Recording) -> None:
+    """Else parallel VACUUM and joins fail: "could not resize shared memory segment". A runtime gives 64 MiB."""
+    spec = stateful_set(postgres).at("spec", "template", "spec")
+    (member,) = [container for container in spec["containers"] if container["name"] == "postgres"]
+    (mount,) = [mount for mount in member["volumeMounts"] if mount["mountPath"] == "/dev/shm"]  # noqa: S108
+    assert not mount.get("readOnly")
+    (volume,) = [volume for volume in spec["volumes"] if volume["name"] == mount["name"]]
+    assert volume["emptyDir"] == {"medium": "Memory", "sizeLimit": "1024Mi"}
+
+
+@pytest.mark.parametrize("memory", ["512Mi", "4Gi"])
+def test_what_is_shared_is_never_less_than_vacuum_takes_nor_than_a_runtime_gives(memory: str) -> None:
+    """VACUUM needs some for its counters besides."""
+    resources = {"cpu": "1", "cpu_limit": "1", "memory": memory}
+    chosen = settings(postgres={"resources": resources, "max_connections": 40}, app={"replicas": 1}).postgres
+    assert chosen.parallel_memory >= max(64, chosen.maintenance_memory * 5 // 4)
+    assert chosen.parallel_memory + chosen.shared_buffers <= mebibytes(memory) // 2
+
+
 def test_the_superuser_comes_over_the_pods_own_socket_only() -> None:
     rules = json.loads(patroni.member())["postgresql"]["pg_hba"]
     hosts = [rule.split() for rule in rules if not rule.startswith("local")]
