@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 
-from pulumi import ResourceOptions
+from pulumi import Output, ResourceOptions
 from pulumi_gcp import storage
 
 from components.google.keys import Key
 
 _DAY = 24 * 3600
+# What Google gives in a new bucket to whoever may view or edit its project: to read all that is in it, to write over it
+# and remove it, and to let others in (https://cloud.google.com/storage/docs/access-control/iam-roles).
+_GIVEN = ("legacyObjectReader", "legacyObjectOwner", "legacyBucketOwner")
 
 
 def closed(
@@ -23,13 +26,13 @@ def closed(
     opts: ResourceOptions,
     rules: Sequence[storage.BucketLifecycleRuleArgs] = (),
 ) -> storage.Bucket:
-    """A bucket that the world can't read (S7 beyond), without a retention lock (DECISIONS: buckets).
+    """A bucket that nobody reads but whom it names (S7 beyond), without a retention lock (DECISIONS: buckets).
 
     name: unique in the world, so with the project's id in it. former, deleted: days in which what was overwritten can
         be had back, and what was deleted, 7 or more. protect: it can't be removed; otherwise it goes with all that is
         in it. rules: what goes by itself beyond former versions.
     """
-    return storage.Bucket(
+    bucket = storage.Bucket(
         resource,
         name=name,
         location=region,
@@ -44,6 +47,23 @@ def closed(
         labels=labels,
         opts=ResourceOptions.merge(opts, ResourceOptions(protect=protect, depends_on=key.usable)),
     )
+    left_to_owners(resource, bucket)
+    return bucket
+
+
+def left_to_owners(resource: str, bucket: storage.Bucket) -> None:
+    """Take from everybody but the project's owners what Google gives by itself: then the bucket's own grants are all.
+
+    Who may view the project still sees the names of what is in it (`legacyBucketReader`), which a refresh needs.
+    """
+    for role in _GIVEN:
+        storage.BucketIAMBinding(
+            f"{resource}-{role}",
+            bucket=bucket.name,
+            role=f"roles/storage.{role}",
+            members=[Output.format("projectOwner:{0}", bucket.project)],
+            opts=ResourceOptions(parent=bucket, protect=False),
+        )
 
 
 def goes(condition: storage.BucketLifecycleRuleConditionArgs) -> storage.BucketLifecycleRuleArgs:

@@ -1,7 +1,7 @@
 """A private GKE cluster over the zones of a region, with two pools of nodes.
 
-Its control plane has no address at all: it is reached by a DNS name, behind Google's IAM, so there is no list of
-networks to keep. What each setting is for stands beside it;
+Its control plane has no public address: it is reached by a DNS name, behind Google's IAM, so there is no list of
+networks to keep. Its private one is for nodes and pods. What each setting is for stands beside it;
 `docs/hardening.md` has them by the benchmarks' numbers.
 """
 
@@ -132,6 +132,7 @@ class GoogleCluster(ComponentResource):
             private_cluster_config=container.ClusterPrivateClusterConfigArgs(
                 enable_private_nodes=True,
                 enable_private_endpoint=True,
+                # Known before it is there, so that policies can let pods through to it.
                 private_endpoint_subnetwork=args.network.control_plane,
             ),
             control_plane_endpoints_config=container.ClusterControlPlaneEndpointsConfigArgs(
@@ -142,7 +143,10 @@ class GoogleCluster(ComponentResource):
                     enable_k8s_certs_via_dns=False,
                     enable_k8s_tokens_via_dns=False,
                 ),
-                ip_endpoints_config=container.ClusterControlPlaneEndpointsConfigIpEndpointsConfigArgs(enabled=False),
+            ),
+            # By its address it answers nodes and pods alone: nobody else is authorised.
+            master_authorized_networks_config=container.ClusterMasterAuthorizedNetworksConfigArgs(
+                gcp_public_cidrs_access_enabled=False
             ),
             # Dataplane V2 enforces network policies by itself.
             datapath_provider="ADVANCED_DATAPATH",

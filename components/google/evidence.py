@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pulumi import ComponentResource, Input, Output, ResourceOptions
 from pulumi_gcp import kms, projects, storage
 
+from components.google import buckets
 from components.google.keys import Key
 
 _DAY = 24 * 3600
@@ -56,6 +57,7 @@ class Evidence(ComponentResource):
             labels=args.labels,
             opts=ResourceOptions(parent=self, protect=True, depends_on=args.key.usable),
         )
+        buckets.left_to_owners("evidence", bucket)
         ring = kms.KeyRing("evidence", location=args.region, opts=ResourceOptions(parent=self, protect=True))
         key = kms.CryptoKey(
             "evidence-signing",

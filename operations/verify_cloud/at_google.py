@@ -11,10 +11,12 @@ from operations.verify_cloud.place import Place
 
 # Of each claim: where docs/hardening.md or another page has it, and the cluster's fields that show it.
 _OF_CLUSTER: Final[Mapping[str, tuple[str, Mapping[str, Any]]]] = {
-    "The control plane has no address, and is reached by a DNS name": (
+    "The control plane has no public address, and is reached by a DNS name": (
         "docs/hardening.md 5.6.4",
         {
-            "controlPlaneEndpointsConfig.ipEndpointsConfig.enabled": False,
+            "controlPlaneEndpointsConfig.ipEndpointsConfig.enablePublicEndpoint": False,
+            "controlPlaneEndpointsConfig.ipEndpointsConfig.authorizedNetworksConfig.enabled": True,
+            "controlPlaneEndpointsConfig.ipEndpointsConfig.privateEndpointSubnetwork": SOMETHING,
             "controlPlaneEndpointsConfig.dnsEndpointConfig.endpoint": SOMETHING,
             "controlPlaneEndpointsConfig.dnsEndpointConfig.allowExternalTraffic": True,
             "controlPlaneEndpointsConfig.dnsEndpointConfig.enableK8sCertsViaDns": False,

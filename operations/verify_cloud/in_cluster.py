@@ -2,6 +2,7 @@
 
 import json
 import re
+from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
 from components import app
@@ -99,6 +100,17 @@ def _no_secrets(place: Place) -> str:
     for (namespace, account, verb), allowed in zip(asked, told, strict=True):
         require(allowed == "false", f"{account} of {namespace} may {verb} Secrets")
     return f"{len(accounts)} accounts"
+
+
+def _own_address(place: Place) -> str:
+    """Policies let pods through to the control plane by its range, and Patroni to its records by that."""
+    network = ip_network(str(place.cluster.network.control_plane))
+    slices = place.objects("endpointslices", "-n", "default", "-l", "kubernetes.io/service-name=kubernetes")
+    found = [address for each in slices for one in each["endpoints"] for address in one["addresses"]]
+    require(found, "the Service kubernetes leads nowhere")
+    outside = [address for address in found if ip_address(address) not in network]
+    require(not outside, f"pods find it at {', '.join(outside)}, outside of {network}")
+    return f"pods find it at {', '.join(found)}"
 
 
 def _nodes(place: Place) -> str:
@@ -254,6 +266,12 @@ CLAIMS: Final = (
         _restricted,
     ),
     Claim("No account of a pod may read Secrets", "docs/hardening.md 4.1.2", Needs.API_SERVER, _no_secrets),
+    Claim(
+        "Pods find the control plane in the range that policies let them through to",
+        "docs/google-cloud.md",
+        Needs.NODES,
+        _own_address,
+    ),
     Claim("Nodes are in three zones, and have no address outside", "S5, docs/google-cloud.md", Needs.NODES, _nodes),
     Claim("All pods run, from the project's registry alone", "docs/google-cloud.md", Needs.NODES, _pods, 600),
     Claim("An image from elsewhere is refused", "docs/hardening.md 4.5.1", Needs.NODES, _foreign_image),

@@ -178,7 +178,8 @@ _KNOWN_IMAGES = Tested(
     "everything but this project's registry is refused",
 )
 _BINARY_AUTHORIZATION = _cluster("binaryAuthorization", "evaluationMode", value="PROJECT_SINGLETON_POLICY_ENFORCE")
-_PRIVATE_ENDPOINT = _cluster("controlPlaneEndpointsConfig", "ipEndpointsConfig", "enabled", value=False)
+_PRIVATE_ENDPOINT = _cluster("privateClusterConfig", "enablePrivateEndpoint", value=True)
+_AUTHORISED = _cluster("masterAuthorizedNetworksConfig", "gcpPublicCidrsAccessEnabled", value=False)
 _PRIVATE_NODES = _cluster("privateClusterConfig", "enablePrivateNodes", value=True)
 _POLICIES = _cluster("datapathProvider", value="ADVANCED_DATAPATH")
 _SECRETS_KEY = _cluster("databaseEncryption", "state", value="ENCRYPTED")
@@ -269,12 +270,8 @@ CIS = (
         "5.6.1", "Flow logs and intranode visibility", [_FLOW_LOGS, _cluster("enableIntranodeVisibility", value=True)]
     ),
     Item("5.6.2", "VPC-native", [_cluster("networkingMode", value="VPC_NATIVE")]),
-    Item("5.6.3", "Authorised networks of the control plane", [_PRIVATE_ENDPOINT]),
-    Item(
-        "5.6.4",
-        "Private endpoint, no public one",
-        [_cluster("privateClusterConfig", "enablePrivateEndpoint", value=True), _PRIVATE_ENDPOINT],
-    ),
+    Item("5.6.3", "Authorised networks of the control plane", [_AUTHORISED]),
+    Item("5.6.4", "Private endpoint, no public one", [_PRIVATE_ENDPOINT]),
     Item("5.6.5", "Private nodes", [_PRIVATE_NODES, _pool("networkConfig", "enablePrivateNodes", value=True)]),
     Item(
         "5.6.6",

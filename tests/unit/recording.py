@@ -355,6 +355,8 @@ def computed(made: Made) -> dict[str, Any]:
         case "gcp:certificatemanager/dnsAuthorization:DnsAuthorization":
             proof = {"name": f"_acme-challenge.{made.inputs['domain']}.", "type": "CNAME", "data": f"{seed}.authorize."}
             return {"dnsResourceRecords": [proof]}
+        case "gcp:storage/bucket:Bucket":
+            return {"project": "a-project"}
         case "gcp:dns/managedZone:ManagedZone" if "name" not in made.inputs:
             return {"name": f"{made.name}-{seed[:7]}"}
         case "gcp:serviceaccount/account:Account":

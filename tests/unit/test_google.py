@@ -189,10 +189,17 @@ def test_what_holds_data_on_google_is_protected_where_the_settings_say_so(protec
 def test_nothing_has_a_public_address_and_one_way_leads_out(made: Recording) -> None:
     assert cluster(made)["privateClusterConfig"]["enablePrivateNodes"] is True
     assert cluster(made)["privateClusterConfig"]["enablePrivateEndpoint"] is True
+    assert cluster(made)["masterAuthorizedNetworksConfig"] == {"gcpPublicCidrsAccessEnabled": False}
     assert {one.inputs["networkConfig"]["enablePrivateNodes"] for one in made.of("NodePool")} == {True}
     assert of_google(made, "Network", "network").inputs["autoCreateSubnetworks"] is False
     assert made.one("RouterNat", "nat").inputs["sourceSubnetworkIpRangesToNat"] == "ALL_SUBNETWORKS_ALL_IP_RANGES"
     assert cluster(made)["subnetwork"] == "nodes-id"
+
+
+def test_the_control_plane_has_an_address_in_a_subnet_that_policies_know(made: Recording) -> None:
+    """Where addresses are switched off, Google's provider leaves the subnet out, and nobody knows where it is."""
+    assert cluster(made)["privateClusterConfig"]["privateEndpointSubnetwork"] == "control-plane-id"
+    assert "ipEndpointsConfig" not in cluster(made)["controlPlaneEndpointsConfig"]
 
 
 def test_the_ranges_are_those_of_the_settings() -> None:
@@ -315,6 +322,23 @@ def test_an_image_is_pushed_only_when_its_repository_is_there(stacks: Stacks) ->
     production = stacks("production")
     ours = production.one("Repository", "ours").urn
     assert all(ours in one.depends_on for one in production.of("Image"))
+
+
+# --- buckets
+
+
+def test_nobody_but_owners_has_what_google_gives_in_every_new_bucket(stacks: Stacks) -> None:
+    """DECISIONS: buckets. Whoever may view a project would read all uploads, lines and backups otherwise."""
+    production = stacks("production")
+    buckets = {one.inputs["name"] for one in production.of("Bucket")}
+    assert len(buckets) > 2
+    given = {
+        (one.inputs["bucket"], one.inputs["role"]): one.inputs["members"] for one in production.of("BucketIAMBinding")
+    }
+    roles = ("legacyObjectReader", "legacyObjectOwner", "legacyBucketOwner")
+    assert given == {
+        (bucket, f"roles/storage.{role}"): ["projectOwner:a-project"] for bucket in buckets for role in roles
+    }
 
 
 # --- backups

@@ -38,7 +38,7 @@ def rights_on(made: Recording, what: str) -> set[tuple[str, str]]:
     return {
         (one.inputs["member"].partition("@")[0], one.inputs["role"])
         for one in made.made
-        if what in (one.inputs.get("bucket"), one.inputs.get("cryptoKeyId"))
+        if "member" in one.inputs and what in (one.inputs.get("bucket"), one.inputs.get("cryptoKeyId"))
     }
 
 
@@ -59,6 +59,16 @@ def test_who_only_reads_can_decrypt_secrets_and_encrypt_none(made: Recording) ->
         ("serviceAccount:preview", "roles/cloudkms.cryptoKeyDecrypter"),
         ("serviceAccount:nightly", "roles/cloudkms.cryptoKeyDecrypter"),
         ("group:developers", "roles/cloudkms.cryptoKeyDecrypter"),
+    }
+
+
+def test_nobody_but_owners_has_what_google_gives_in_every_new_bucket(made: Recording) -> None:
+    roles = ("legacyObjectReader", "legacyObjectOwner", "legacyBucketOwner")
+    given = {(one.inputs["bucket"], one.inputs["role"]): one.inputs["members"] for one in made.of("BucketIAMBinding")}
+    assert given == {
+        (f"a-project-{bucket}", f"roles/storage.{role}"): ["projectOwner:a-project"]
+        for bucket in ("state", "evidence")
+        for role in roles
     }
 
 
@@ -88,12 +98,17 @@ def test_there_is_no_key_to_any_account(made: Recording) -> None:
 
 def test_a_preview_only_reads(made: Recording) -> None:
     roles = {one.inputs["role"] for one in made.of("IAMMember") if one.name.startswith("preview-")}
-    assert roles == {"roles/viewer", "roles/iam.securityReviewer"}
+    assert roles == {"roles/viewer", "roles/iam.securityReviewer", "roles/serviceusage.serviceUsageConsumer"}
 
 
 def test_the_night_reads_what_a_preview_does_and_what_a_refresh_compares(made: Recording) -> None:
     roles = {one.inputs["role"] for one in made.of("IAMMember") if one.name.startswith("nightly-")}
-    assert roles == {"roles/viewer", "roles/iam.securityReviewer", "roles/secretmanager.secretAccessor"}
+    assert roles == {
+        "roles/viewer",
+        "roles/iam.securityReviewer",
+        "roles/serviceusage.serviceUsageConsumer",
+        "roles/secretmanager.secretAccessor",
+    }
 
 
 def test_the_rights_of_the_pipeline_are_those_that_the_docs_list(made: Recording) -> None:

@@ -291,3 +291,21 @@ def test_what_gives_no_answer_is_neither_verified_nor_refuted(tmp_path: Path) ->
     assert judged(claim, Answering(ours, {CLUSTER: refused})) == (Verdict.NO_ANSWER, "`gcloud` fails: 403")
     verdict, seen = judged(claim, Answering(ours, {CLUSTER: {}}))
     assert (verdict, seen) == (Verdict.NO_ANSWER, "the answer can't be read: KeyError: 'nodePools'")
+
+
+def slices(*addresses: str) -> dict[str, Any]:
+    return {"get endpointslices": [{"endpoints": [{"addresses": list(addresses)}]}]}
+
+
+@pytest.mark.parametrize(
+    ("said", "found"),
+    [
+        (slices("10.30.0.2"), (Verdict.VERIFIED, "pods find it at 10.30.0.2")),
+        (slices("10.30.0.2", "10.10.0.9"), (Verdict.REFUTED, "pods find it at 10.10.0.9, outside of 10.30.0.0/28")),
+        ({"get endpointslices": []}, (Verdict.REFUTED, "the Service kubernetes leads nowhere")),
+    ],
+)
+def test_a_simulated_control_plane_is_found_where_policies_let_pods_through_to_or_not(
+    tmp_path: Path, said: Mapping[str, Any], found: tuple[Verdict, str]
+) -> None:
+    assert judged("Pods find the control plane", Answering(settings(tmp_path), said)) == found

@@ -386,6 +386,9 @@ KINDS: Final[Mapping[Token, Kind]] = {
     BUCKET_MEMBER: Kind(
         api="storage", id="b/{bucket}/{role}/{member}", fixed=_MEMBER, parents={BUCKET: "{bucket}"}, shared=True
     ),
+    "gcp:storage/bucketIAMBinding:BucketIAMBinding": Kind(
+        api="storage", id="b/{bucket}/{role}", fixed=("bucket", "role"), parents={BUCKET: "{bucket}"}, shared=True
+    ),
     TRANSFER: Kind(api="storagetransfer", id="{project}/{number}"),
 }
 
