@@ -47,11 +47,11 @@ def closed(
         labels=labels,
         opts=ResourceOptions.merge(opts, ResourceOptions(protect=protect, depends_on=key.usable)),
     )
-    left_to_owners(resource, bucket)
+    left_to_owners(resource, bucket, ResourceOptions.merge(opts, ResourceOptions(protect=False)))
     return bucket
 
 
-def left_to_owners(resource: str, bucket: storage.Bucket) -> None:
+def left_to_owners(resource: str, bucket: storage.Bucket, opts: ResourceOptions) -> None:
     """Take from everybody but the project's owners what Google gives by itself: then the bucket's own grants are all.
 
     Who may view the project still sees the names of what is in it (`legacyBucketReader`), which a refresh needs.
@@ -62,7 +62,7 @@ def left_to_owners(resource: str, bucket: storage.Bucket) -> None:
             bucket=bucket.name,
             role=f"roles/storage.{role}",
             members=[Output.format("projectOwner:{0}", bucket.project)],
-            opts=ResourceOptions(parent=bucket, protect=False),
+            opts=opts,
         )
 
 

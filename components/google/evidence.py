@@ -57,7 +57,7 @@ class Evidence(ComponentResource):
             labels=args.labels,
             opts=ResourceOptions(parent=self, protect=True, depends_on=args.key.usable),
         )
-        buckets.left_to_owners("evidence", bucket)
+        buckets.left_to_owners("evidence", bucket, child)
         ring = kms.KeyRing("evidence", location=args.region, opts=ResourceOptions(parent=self, protect=True))
         key = kms.CryptoKey(
             "evidence-signing",
