@@ -69,12 +69,16 @@ def quiet(target: Target) -> None:
     """No critical alert is raised, and Prometheus looks."""
     # Warnings tell of what a release itself may do: that another member is primary now.
     those = 'ALERTS{alertstate="firing",severity=~"critical|heartbeat"}'
-    asked = ["promtool", "query", "instant", "http://localhost:9090", those]
-    told = _exec(target, "monitoring", "statefulset/prometheus", "prometheus", *asked)
-    raised = set(re.findall(r'alertname="(\w+)"', told))
+    raised = set(re.findall(r'alertname="(\w+)"', target.kubectl(*query(target, those))))
     wish(_ALWAYS in raised, f"{_ALWAYS}, which always is, is not raised")
     others = sorted(raised - {_ALWAYS})
     wish(not others, f"raised: {', '.join(others)}")
+
+
+def query(target: Target, question: str) -> tuple[str, ...]:
+    """What kubectl is told for Prometheus to be asked; promtool prints a series a line."""
+    asked = ("promtool", "query", "instant", "http://localhost:9090", question)
+    return _words(target, "monitoring", "statefulset/prometheus", "prometheus", *asked)
 
 
 def _psql(target: Target, pod: str, statement: str) -> str:
@@ -83,4 +87,8 @@ def _psql(target: Target, pod: str, statement: str) -> str:
 
 
 def _exec(target: Target, area: str, pod: str, container: str, *command: str) -> str:
-    return target.kubectl("-n", target.namespaces[area], "exec", pod, "-c", container, "--", *command)
+    return target.kubectl(*_words(target, area, pod, container, *command))
+
+
+def _words(target: Target, area: str, pod: str, container: str, *command: str) -> tuple[str, ...]:
+    return ("-n", target.namespaces[area], "exec", pod, "-c", container, "--", *command)

@@ -36,6 +36,11 @@ def begin(target: Target, name: str, like: str, command: Callable[[list[str]], l
     target.kubectl("apply", "-f", "-", stdin=json.dumps(job))
 
 
+def found(target: Target, name: str) -> dict[str, Any] | None:
+    """A Job, where it is there."""
+    return next((each for each in target.listed("data", "jobs") if each["metadata"]["name"] == name), None)
+
+
 def wait(target: Target, name: str, done: Callable[[dict[str, Any]], bool], failed: str, code: Exit) -> float:
     """Until a Job's status says so, however long that takes once its pod runs: a large database takes hours.
 
@@ -44,7 +49,7 @@ def wait(target: Target, name: str, done: Callable[[dict[str, Any]], bool], fail
     began = monotonic()
     runs = False
     while True:
-        job = next((each for each in target.listed("data", "jobs") if each["metadata"]["name"] == name), None)
+        job = found(target, name)
         if job is None:
             raise DeliveryError("Somebody has removed its Job.", "begin again", code)
         if done(job["status"]):

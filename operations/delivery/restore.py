@@ -113,7 +113,7 @@ def beside(target: Target, point: Point, *, confirm: Callable[[], None], say: Ca
     """
     if not target.settings.postgres.backups.enabled:
         raise DeliveryError(f"{target.stack} has no backups: postgres.backups.enabled is false.", "see docs/backups.md")
-    there = next((each for each in target.listed("data", "jobs") if each["metadata"]["name"] == NAME), None)
+    there = jobs.found(target, NAME)
     if there and not _restores(there, point):
         raise DeliveryError(
             "Something that was restored is still there.",

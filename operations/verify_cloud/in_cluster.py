@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from components import app
 from components.monitoring import containers
+from operations.delivery import inside
 from operations.delivery import restore as restoring
 from operations.delivery.problem import DeliveryError
 from operations.delivery.restore import Point, backups_of, info
@@ -213,9 +214,7 @@ def _policies(place: Place) -> str:
 
 def _prometheus(place: Place, question: str) -> list[tuple[dict[str, str], str]]:
     """What it answers: labels and value of each series."""
-    asked = ("promtool", "query", "instant", "http://localhost:9090", question)
-    namespace = place.target.namespaces["monitoring"]
-    told = place.kubectl("-n", namespace, "exec", "statefulset/prometheus", "-c", "prometheus", "--", *asked)
+    told = place.kubectl(*inside.query(place.target, question))
     lines = (line.rpartition(" => ") for line in told.splitlines() if " => " in line)
     return [(dict(re.findall(r'(\w+)="([^"]*)"', labels)), value.split()[0]) for labels, _, value in lines]
 
